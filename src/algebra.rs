@@ -1,0 +1,128 @@
+//! The two groups in which states and deltas live.
+//!
+//! Everything in this crate rests on four laws: composition is associative and commutative, there is an
+//! identity, and every element has an inverse. A set with these laws is an [Abelian group]; the 64-bit
+//! words carry two that cost one machine instruction each.
+//!
+//! [Abelian group]: https://en.wikipedia.org/wiki/Abelian_group
+
+use core::fmt::Debug;
+use core::hash::Hash;
+
+/// An Abelian group on 64-bit words: how deltas compose.
+///
+/// Sealed: it is implemented by [`Xor`] and [`Add`] and by nothing else, because each operation of the
+/// crate maps to one machine instruction for exactly these two.
+///
+/// ```
+/// use atomik_core::{Add, Algebra, Xor};
+///
+/// assert_eq!(Xor::compose(0b0011, 0b0101), 0b0110);
+/// assert_eq!(Xor::invert(7), 7); // every word is its own inverse
+/// assert_eq!(Add::compose(u64::MAX, 2), 1); // wrapping
+/// assert_eq!(Add::invert(7), 7u64.wrapping_neg());
+/// ```
+pub trait Algebra:
+    sealed::Sealed + Copy + Default + Debug + Eq + Ord + Hash + Send + Sync + Unpin + 'static
+{
+    /// The element that changes nothing: 0 in both groups.
+    const IDENTITY: u64 = 0;
+
+    #[doc(hidden)]
+    const KIND: Kind;
+
+    /// `a` ∘ `b`, the composition of two elements.
+    fn compose(a: u64, b: u64) -> u64;
+
+    /// The inverse of `a`: `compose(a, invert(a))` is [`IDENTITY`](Self::IDENTITY).
+    fn invert(a: u64) -> u64;
+
+    /// The delta that leads from `old` to `new`: `compose(old, delta(old, new))` is `new`.
+    fn delta(old: u64, new: u64) -> u64 {
+        Self::compose(Self::invert(old), new)
+    }
+}
+
+/// Bitwise XOR: ATOMiK's own group. Every delta undoes itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Xor;
+
+/// Wrapping addition modulo 2⁶⁴: what counters need, since counts can't be summed by XOR.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Add;
+
+impl Algebra for Xor {
+    const KIND: Kind = Kind::Xor;
+
+    #[inline]
+    fn compose(a: u64, b: u64) -> u64 {
+        a ^ b
+    }
+
+    #[inline]
+    fn invert(a: u64) -> u64 {
+        a
+    }
+}
+
+impl Algebra for Add {
+    const KIND: Kind = Kind::Add;
+
+    #[inline]
+    fn compose(a: u64, b: u64) -> u64 {
+        a.wrapping_add(b)
+    }
+
+    #[inline]
+    fn invert(a: u64) -> u64 {
+        a.wrapping_neg()
+    }
+}
+
+/// Which group it is, for the layers that choose an instruction by it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Xor,
+    Add,
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Xor {}
+    impl Sealed for super::Add {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The group laws, stated once for every algebra.
+    fn group_laws<A: Algebra>(a: u64, b: u64, c: u64) -> Result<(), TestCaseError> {
+        prop_assert_eq!(A::compose(A::compose(a, b), c), A::compose(a, A::compose(b, c)));
+        prop_assert_eq!(A::compose(a, b), A::compose(b, a));
+        prop_assert_eq!(A::compose(a, A::IDENTITY), a);
+        prop_assert_eq!(A::compose(a, A::invert(a)), A::IDENTITY);
+        prop_assert_eq!(A::compose(a, A::delta(a, b)), b);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn xor_is_an_abelian_group(a: u64, b: u64, c: u64) {
+            group_laws::<Xor>(a, b, c)?;
+        }
+
+        #[test]
+        fn add_is_an_abelian_group(a: u64, b: u64, c: u64) {
+            group_laws::<Add>(a, b, c)?;
+        }
+    }
+
+    #[test]
+    fn xor_is_self_inverse_and_add_is_not() {
+        assert_eq!(Xor::invert(5), 5);
+        assert_ne!(Add::invert(5), 5);
+    }
+}

@@ -1,0 +1,198 @@
+//! A sparse batch of deltas: what changed in a table.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+
+use crate::algebra::{Algebra, Xor};
+
+/// What changed in a table: addresses in ascending order, each with its delta.
+///
+/// Collecting or extending composes the deltas of one address; an address whose delta is the identity
+/// is not kept. So a batch has one form for each change, and `==` compares changes. Addresses and deltas
+/// lie in two slices of equal length, 12 bytes a change.
+///
+/// ```
+/// use atomik_core::{Add, DeltaBatch};
+///
+/// let batch: DeltaBatch<Add> = [(7, 1), (2, 40), (7, 1), (2, 2)].into_iter().collect();
+/// assert_eq!(batch.addresses(), [2, 7]);
+/// assert_eq!(batch.deltas(), [42, 2]);
+/// ```
+pub struct DeltaBatch<A = Xor> {
+    addresses: Vec<u32>,
+    deltas: Vec<u64>,
+    algebra: PhantomData<fn() -> A>,
+}
+
+impl<A: Algebra> DeltaBatch<A> {
+    /// An empty batch. Allocates nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { addresses: Vec::new(), deltas: Vec::new(), algebra: PhantomData }
+    }
+
+    /// How many addresses changed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.addresses.len()
+    }
+
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
+    /// The addresses that changed, strictly ascending.
+    #[must_use]
+    pub fn addresses(&self) -> &[u32] {
+        &self.addresses
+    }
+
+    /// The deltas, in the order of [`addresses`](Self::addresses); none is the identity.
+    #[must_use]
+    pub fn deltas(&self) -> &[u64] {
+        &self.deltas
+    }
+
+    /// The changes as pairs of address and delta, addresses ascending.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u64)> + DoubleEndedIterator + '_ {
+        self.addresses.iter().copied().zip(self.deltas.iter().copied())
+    }
+
+    /// The delta of `addr`: the identity if it is not in the batch. Takes O(log n).
+    #[must_use]
+    pub fn get(&self, addr: u32) -> u64 {
+        self.addresses.binary_search(&addr).map_or(A::IDENTITY, |at| self.deltas[at])
+    }
+
+    /// Empties the batch and keeps its memory.
+    pub fn clear(&mut self) {
+        self.addresses.clear();
+        self.deltas.clear();
+    }
+
+    /// Appends a change that lies past the last address, where it belongs.
+    pub(crate) fn push(&mut self, addr: u32, delta: u64) {
+        debug_assert!(self.addresses.last().is_none_or(|&last| last < addr));
+        debug_assert_ne!(delta, A::IDENTITY);
+        self.addresses.push(addr);
+        self.deltas.push(delta);
+    }
+}
+
+impl<A: Algebra> Extend<(u32, u64)> for DeltaBatch<A> {
+    /// Composes further changes into the batch, in any order. Takes O((n + m) log(n + m)) for a batch of
+    /// n and m changes.
+    fn extend<I: IntoIterator<Item = (u32, u64)>>(&mut self, changes: I) {
+        let mut pairs: Vec<(u32, u64)> = self.iter().chain(changes).collect();
+        pairs.sort_unstable_by_key(|&(addr, _)| addr);
+        self.clear();
+        for same in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let delta = same.iter().fold(A::IDENTITY, |total, &(_, delta)| A::compose(total, delta));
+            if delta != A::IDENTITY {
+                self.push(same[0].0, delta);
+            }
+        }
+    }
+}
+
+impl<A: Algebra> FromIterator<(u32, u64)> for DeltaBatch<A> {
+    fn from_iter<I: IntoIterator<Item = (u32, u64)>>(changes: I) -> Self {
+        let mut batch = Self::new();
+        batch.extend(changes);
+        batch
+    }
+}
+
+// Derives would ask the same traits of `A`, which is only a name here.
+
+impl<A> Clone for DeltaBatch<A> {
+    fn clone(&self) -> Self {
+        Self { addresses: self.addresses.clone(), deltas: self.deltas.clone(), algebra: PhantomData }
+    }
+}
+
+impl<A: Algebra> Default for DeltaBatch<A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<A> PartialEq for DeltaBatch<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.addresses == other.addresses && self.deltas == other.deltas
+    }
+}
+
+impl<A> Eq for DeltaBatch<A> {}
+
+impl<A> Hash for DeltaBatch<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.addresses.hash(state);
+        self.deltas.hash(state);
+    }
+}
+
+impl<A: Algebra> fmt::Debug for DeltaBatch<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(addr, delta)| (addr, Hex(delta)))).finish()
+    }
+}
+
+/// A word that prints in hexadecimal, wherever words are shown.
+pub(crate) struct Hex(pub(crate) u64);
+
+impl fmt::Debug for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#018x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algebra::Add;
+    use alloc::collections::BTreeMap;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    fn composes_like_a_map<A: Algebra>(
+        first: Vec<(u32, u64)>,
+        second: Vec<(u32, u64)>,
+    ) -> Result<(), TestCaseError> {
+        let mut map = BTreeMap::new();
+        for &(addr, delta) in first.iter().chain(&second) {
+            let total = map.entry(addr).or_insert(A::IDENTITY);
+            *total = A::compose(*total, delta);
+        }
+        map.retain(|_, total| *total != A::IDENTITY);
+
+        let mut batch: DeltaBatch<A> = first.into_iter().collect();
+        batch.extend(second);
+        prop_assert!(batch.iter().eq(map.iter().map(|(&addr, &delta)| (addr, delta))));
+        for addr in 0..20 {
+            prop_assert_eq!(batch.get(addr), map.get(&addr).copied().unwrap_or(A::IDENTITY));
+        }
+        Ok(())
+    }
+
+    /// Few addresses and few deltas, so that duplicates and cancellations are common.
+    fn changes() -> impl Strategy<Value = Vec<(u32, u64)>> {
+        vec((0..16u32, prop_oneof![0..4u64, (-3i64..0).prop_map(|d| d as u64)]), 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn xor_batches_compose(first in changes(), second in changes()) {
+            composes_like_a_map::<Xor>(first, second)?;
+        }
+
+        #[test]
+        fn add_batches_compose(first in changes(), second in changes()) {
+            composes_like_a_map::<Add>(first, second)?;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The 16-byte message that carries one delta.
+
+use core::error::Error;
+use core::fmt;
+
+/// One delta on its way to one address: 16 bytes on the wire, big-endian, the format of the Python
+/// package `atomik-core` (its `struct` format is `!IQI`).
+///
+/// | bytes | field |
+/// |---|---|
+/// | 0..4 | [`addr`](Self::addr) |
+/// | 4..12 | [`delta`](Self::delta) |
+/// | 12..16 | [`seq`](Self::seq) |
+///
+/// XOR can't see a duplicate: on a transport that may repeat a message, the receiver must look at `seq`.
+///
+/// ```
+/// use atomik_core::DeltaMessage;
+///
+/// let message = DeltaMessage { addr: 1, delta: 0xCAFE, seq: 7 };
+/// let bytes = message.to_bytes();
+/// assert_eq!(bytes, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xCA, 0xFE, 0, 0, 0, 7]);
+/// assert_eq!(DeltaMessage::from_bytes(&bytes), Ok(message));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DeltaMessage {
+    /// The address of the context that the delta is for.
+    pub addr: u32,
+    /// The delta.
+    pub delta: u64,
+    /// The sender's sequence number, for telling duplicates and gaps; not an order to apply in.
+    pub seq: u32,
+}
+
+impl DeltaMessage {
+    /// The length of an encoded message in bytes.
+    pub const WIRE_LEN: usize = 16;
+
+    /// Encodes the message.
+    #[inline]
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; Self::WIRE_LEN] {
+        let word = ((self.addr as u128) << 96) | ((self.delta as u128) << 32) | self.seq as u128;
+        word.to_be_bytes()
+    }
+
+    /// Decodes a message.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::Length`] if `bytes` are not exactly 16. Every 16 bytes are some message.
+    #[inline]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
+        let bytes: [u8; Self::WIRE_LEN] =
+            bytes.try_into().map_err(|_| WireError::Length { len: bytes.len() })?;
+        let word = u128::from_be_bytes(bytes);
+        Ok(Self { addr: (word >> 96) as u32, delta: (word >> 32) as u64, seq: word as u32 })
+    }
+}
+
+/// Why bytes are not a [`DeltaMessage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WireError {
+    /// There were `len` bytes where a message has 16.
+    Length {
+        /// How many bytes there were.
+        len: usize,
+    },
+}
+
+impl fmt::Display for WireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { len } => write!(f, "a delta message is 16 bytes long, not {len}"),
+        }
+    }
+}
+
+impl Error for WireError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_and_back(addr: u32, delta: u64, seq: u32) {
+            let message = DeltaMessage { addr, delta, seq };
+            prop_assert_eq!(DeltaMessage::from_bytes(&message.to_bytes()), Ok(message));
+        }
+    }
+
+    #[test]
+    fn every_other_length_is_refused_by_name() {
+        for len in (0..40).filter(|&len| len != DeltaMessage::WIRE_LEN) {
+            assert_eq!(DeltaMessage::from_bytes(&vec![0; len]), Err(WireError::Length { len }));
+        }
+    }
+}
