@@ -3,5 +3,6 @@
 mod batch;
 mod message;
 
-pub use batch::DeltaBatch;
+pub(crate) use batch::Hex;
+pub use batch::{AddressOutOfRange, DeltaBatch};
 pub use message::{DeltaMessage, WireError};

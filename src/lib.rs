@@ -7,7 +7,16 @@ compile_error!("atomik-core needs 64-bit atomics, which this target does not hav
 extern crate alloc;
 
 mod algebra;
+mod context;
 mod delta;
+mod epoch;
+mod fan_in;
+mod sync;
+mod table;
 
 pub use algebra::{Add, Algebra, Xor};
-pub use delta::{DeltaBatch, DeltaMessage, WireError};
+pub use context::{AtomikContext, Context, Counter, State};
+pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, WireError};
+pub use epoch::{Checkpoint, Epoch};
+pub use fan_in::{FanIn, Producer, TableFanIn, TableProducer};
+pub use table::{AtomikTable, Table, TableEpoch, TableState};

@@ -1,6 +1,7 @@
 //! A sparse batch of deltas: what changed in a table.
 
 use alloc::vec::Vec;
+use core::error::Error;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
@@ -74,6 +75,14 @@ impl<A: Algebra> DeltaBatch<A> {
         self.deltas.clear();
     }
 
+    /// Whether each address is below `len`; if not, the greatest is named.
+    pub(crate) fn check_fits(&self, len: usize) -> Result<(), AddressOutOfRange> {
+        match self.addresses.last() {
+            Some(&addr) if addr as usize >= len => Err(AddressOutOfRange { addr, len }),
+            _ => Ok(()),
+        }
+    }
+
     /// Appends a change that lies past the last address, where it belongs.
     pub(crate) fn push(&mut self, addr: u32, delta: u64) {
         debug_assert!(self.addresses.last().is_none_or(|&last| last < addr));
@@ -141,6 +150,23 @@ impl<A: Algebra> fmt::Debug for DeltaBatch<A> {
         f.debug_map().entries(self.iter().map(|(addr, delta)| (addr, Hex(delta)))).finish()
     }
 }
+
+/// A batch has an address past the end of the table that it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressOutOfRange {
+    /// The greatest address of the batch.
+    pub addr: u32,
+    /// The length of the table.
+    pub len: usize,
+}
+
+impl fmt::Display for AddressOutOfRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the batch has a delta for address {}, but the table has {} contexts", self.addr, self.len)
+    }
+}
+
+impl Error for AddressOutOfRange {}
 
 /// A word that prints in hexadecimal, wherever words are shown.
 pub(crate) struct Hex(pub(crate) u64);

@@ -1,0 +1,347 @@
+//! One shared state word and its four operations.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use alloc::boxed::Box;
+
+use crate::algebra::{Add, Algebra, Kind, Xor};
+use crate::delta::Hex;
+use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
+
+/// A state that any number of threads change at once: one [`AtomicU64`](core::sync::atomic::AtomicU64),
+/// 8 bytes, on which each operation is one instruction.
+///
+/// | operation | atomic | x86-64 |
+/// |---|---|---|
+/// | [`load(v)`](Self::load) | store, Release | `mov` |
+/// | [`accum(d)`](Self::accum) | `fetch_xor` or `fetch_add`, Release, result unused | `lock xor`, `lock add` |
+/// | [`read()`](Self::read) | load, Acquire | `mov` |
+/// | [`swap(v)`](Self::swap) | swap, AcqRel | `xchg` |
+///
+/// **Ordering.** Whoever reads a state sees what each writer of a delta in it did before. An `accum`
+/// continues the release sequence of the writes before it; `load` publishes its own writer's past only, and
+/// cuts the chain of those it overwrites; `swap` keeps all. The operations are linearizable.
+///
+/// **Progress.** Wait-free on x86-64, AArch64 with LSE and RISC-V with A; lock-free where an RMW is a
+/// loop (AArch64 without LSE, 32-bit x86).
+///
+/// Deltas compose by the algebra `A`: [`AtomikContext`] is the one on [`Xor`], [`Counter`] the one on
+/// [`Add`]. Epochs belong to observers, see [`epoch`](Self::epoch). Where many threads change one state
+/// all the time, [`FanIn`](crate::FanIn) is faster by far.
+///
+/// ```
+/// use atomik_core::{AtomikContext, Counter};
+///
+/// static HITS: Counter = Counter::new(0);
+///
+/// let context = AtomikContext::new(0xCAFE);
+/// std::thread::scope(|scope| {
+///     for delta in [0x00FF, 0xFF00, 0x00FF] {
+///         let context = &context;
+///         scope.spawn(move || {
+///             context.accum(delta);
+///             HITS.accum(1);
+///         });
+///     }
+/// });
+/// assert_eq!(context.read(), 0xCAFE ^ 0xFF00);
+/// assert_eq!(HITS.read(), 3);
+/// ```
+#[cfg_attr(not(atomik_loom), derive(zerocopy::FromBytes, zerocopy::IntoBytes))]
+#[repr(transparent)]
+pub struct Context<A: Algebra = Xor> {
+    state: AtomicU64,
+    algebra: PhantomData<fn() -> A>,
+}
+
+/// A [`Context`] on [`Xor`]: ATOMiK's own.
+pub type AtomikContext = Context<Xor>;
+
+/// A [`Context`] on wrapping [`Add`]ition.
+pub type Counter = Context<Add>;
+
+impl<A: Algebra> Context<A> {
+    const_fn! {
+        /// A context in state `v`. Usable in a `static`.
+        #[must_use]
+        pub const fn new(v: u64) -> Self {
+            Self { state: AtomicU64::new(v), algebra: PhantomData }
+        }
+    }
+
+    /// LOAD: the state becomes `v`, whatever it was. Wait-free; one store, Release.
+    ///
+    /// Deltas that others accumulate at the same time come before it, and are gone, or after it, and
+    /// count. To learn which state was overwritten, use [`swap`](Self::swap).
+    #[inline]
+    #[doc(alias = "store")]
+    pub fn load(&self, v: u64) {
+        // Release: pairs with the Acquire in `read` and `swap`.
+        self.state.store(v, Ordering::Release);
+    }
+
+    /// ACCUM: the state becomes state ∘ `delta`. One RMW, Release; wait-free where the target has one as
+    /// an instruction (see the [type](Self)).
+    ///
+    /// Returns nothing, on purpose: asked for its old value, an RMW xor becomes a compare-exchange loop
+    /// on x86-64.
+    #[inline]
+    #[doc(alias = "fetch_xor")]
+    #[doc(alias = "fetch_add")]
+    pub fn accum(&self, delta: u64) {
+        // Release: pairs with the Acquire in `read` and `swap`. No Acquire, since nothing comes back.
+        match A::KIND {
+            Kind::Xor => self.state.fetch_xor(delta, Ordering::Release),
+            Kind::Add => self.state.fetch_add(delta, Ordering::Release),
+        };
+    }
+
+    /// READ: the state. Wait-free; one load, Acquire.
+    #[inline]
+    #[must_use]
+    #[doc(alias = "load")]
+    pub fn read(&self) -> u64 {
+        // Acquire: pairs with the Release in `load`, `accum`, `swap` and `accum_alone`.
+        self.state.load(Ordering::Acquire)
+    }
+
+    /// SWAP(v): the state becomes `v`, and the old state comes back; no delta falls in between. One RMW,
+    /// AcqRel; wait-free as [`accum`](Self::accum).
+    ///
+    /// For SWAP without a value, which starts a new epoch and leaves the state alone, see
+    /// [`Epoch::swap`](crate::Epoch::swap).
+    #[inline]
+    #[must_use = "to set the state and forget the old one, use `load`"]
+    pub fn swap(&self, v: u64) -> u64 {
+        // Acquire: pairs with the Release of each delta in the old state. Release: pairs with the Acquire
+        // in `read` and `swap`.
+        self.state.swap(v, Ordering::AcqRel)
+    }
+
+    /// Takes a delta back: accumulates its inverse, which for [`Xor`] is the delta itself. Commutes with
+    /// what others accumulated since. Progress and ordering as [`accum`](Self::accum).
+    ///
+    /// ```
+    /// let counter = atomik_core::Counter::new(40);
+    /// counter.accum(5);
+    /// counter.accum(2);
+    /// counter.rollback(5);
+    /// assert_eq!(counter.read(), 42);
+    /// ```
+    #[inline]
+    pub fn rollback(&self, delta: u64) {
+        self.accum(A::invert(delta));
+    }
+
+    /// The state, for whoever has the context alone. No atomic access.
+    #[cfg(not(atomik_loom))]
+    #[inline]
+    pub fn get_mut(&mut self) -> &mut u64 {
+        self.state.get_mut()
+    }
+
+    /// Gives the context up for its state. No atomic access.
+    #[inline]
+    #[must_use]
+    pub fn into_inner(self) -> u64 {
+        self.state.into_inner()
+    }
+
+    /// ACCUM by the context's only writer: a load and a store instead of an RMW. A delta that anyone
+    /// else accumulates at the same time would be lost.
+    #[inline]
+    pub(crate) fn accum_alone(&self, delta: u64) {
+        // Relaxed: the last write was by this same writer, or handed over to it with the context.
+        let state = self.state.load(Ordering::Relaxed);
+        self.load(A::compose(state, delta));
+    }
+
+    /// READ without ordering, for readers of many contexts, who then issue one `fence(Acquire)`.
+    #[inline]
+    pub(crate) fn read_relaxed(&self) -> u64 {
+        // Relaxed: the caller's fence(Acquire) pairs with the Release of the writers.
+        self.state.load(Ordering::Relaxed)
+    }
+}
+
+impl<A: Algebra> Default for Context<A> {
+    fn default() -> Self {
+        Self::new(A::IDENTITY)
+    }
+}
+
+impl<A: Algebra> From<u64> for Context<A> {
+    fn from(v: u64) -> Self {
+        Self::new(v)
+    }
+}
+
+impl<A: Algebra> fmt::Debug for Context<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Context").field(&Hex(self.read())).finish()
+    }
+}
+
+/// One state word that can be read and accumulated into through a shared reference: a [`Context`], a
+/// [`FanIn`](crate::FanIn), or a reference, an `Arc` or a `Box` of one.
+///
+/// Sealed. It lets [`Epoch`](crate::Epoch) and [`Rollback`](crate::Rollback) work on each of them.
+pub trait State: sealed::Sealed {
+    /// How deltas compose.
+    type Algebra: Algebra;
+
+    /// READ: the state now.
+    fn read(&self) -> u64;
+
+    /// ACCUM: the state becomes state ∘ `delta`.
+    fn accum(&self, delta: u64);
+}
+
+impl<A: Algebra> sealed::Sealed for Context<A> {}
+
+impl<A: Algebra> State for Context<A> {
+    type Algebra = A;
+
+    #[inline]
+    fn read(&self) -> u64 {
+        self.read()
+    }
+
+    #[inline]
+    fn accum(&self, delta: u64) {
+        self.accum(delta);
+    }
+}
+
+pub(crate) mod sealed {
+    /// Who may be a source of states.
+    pub trait Sealed {}
+}
+
+/// What holds for a source of states holds for a pointer to it.
+macro_rules! forward_state {
+    ($($pointer:ty),*) => {$(
+        impl<T: sealed::Sealed + ?Sized> sealed::Sealed for $pointer {}
+
+        impl<T: State + ?Sized> State for $pointer {
+            type Algebra = T::Algebra;
+
+            #[inline]
+            fn read(&self) -> u64 {
+                (**self).read()
+            }
+
+            #[inline]
+            fn accum(&self, delta: u64) {
+                (**self).accum(delta);
+            }
+        }
+    )*};
+}
+forward_state!(&T, Box<T>, Arc<T>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::thread;
+
+    const _: () = {
+        const fn is_shared<T: Send + Sync + Unpin>() {}
+        is_shared::<AtomikContext>();
+        is_shared::<Counter>();
+        assert!(size_of::<AtomikContext>() == 8 && align_of::<AtomikContext>() == 8);
+    };
+
+    #[derive(Clone, Copy, Debug)]
+    enum Operation {
+        Load(u64),
+        Accum(u64),
+        Swap(u64),
+        Rollback(u64),
+    }
+
+    fn operation() -> impl Strategy<Value = Operation> {
+        prop_oneof![
+            any::<u64>().prop_map(Operation::Load),
+            any::<u64>().prop_map(Operation::Accum),
+            any::<u64>().prop_map(Operation::Swap),
+            any::<u64>().prop_map(Operation::Rollback),
+        ]
+    }
+
+    /// The definition: state = reference ∘ accumulator.
+    fn follows_the_definition<A: Algebra>(start: u64, operations: &[Operation]) -> Result<(), TestCaseError> {
+        let context = Context::<A>::new(start);
+        let (mut reference, mut accumulator) = (start, A::IDENTITY);
+        for &operation in operations {
+            let state = A::compose(reference, accumulator);
+            match operation {
+                Operation::Load(v) => {
+                    context.load(v);
+                    (reference, accumulator) = (v, A::IDENTITY);
+                }
+                Operation::Accum(d) => {
+                    context.accum(d);
+                    accumulator = A::compose(accumulator, d);
+                }
+                Operation::Swap(v) => {
+                    prop_assert_eq!(context.swap(v), state);
+                    (reference, accumulator) = (v, A::IDENTITY);
+                }
+                Operation::Rollback(d) => {
+                    context.rollback(d);
+                    accumulator = A::compose(accumulator, A::invert(d));
+                }
+            }
+            prop_assert_eq!(context.read(), A::compose(reference, accumulator));
+        }
+        prop_assert_eq!(context.read(), context.into_inner());
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn xor_follows_the_definition(start: u64, operations in prop::collection::vec(operation(), 0..50)) {
+            follows_the_definition::<Xor>(start, &operations)?;
+        }
+
+        #[test]
+        fn add_follows_the_definition(start: u64, operations in prop::collection::vec(operation(), 0..50)) {
+            follows_the_definition::<Add>(start, &operations)?;
+        }
+    }
+
+    #[test]
+    fn no_delta_is_lost_between_threads() {
+        static COUNT: Counter = Counter::new(0);
+        let context = AtomikContext::new(0);
+        thread::scope(|scope| {
+            for thread in 0..4u64 {
+                let context = &context;
+                scope.spawn(move || {
+                    for i in 0..10_000 {
+                        context.accum((thread << 32) | i);
+                        COUNT.accum(1);
+                    }
+                });
+            }
+        });
+        let expected = (0..4u64).flat_map(|t| (0..10_000).map(move |i| (t << 32) | i));
+        assert_eq!(context.read(), expected.fold(0, |a, b| a ^ b));
+        assert_eq!(COUNT.read(), 40_000);
+    }
+
+    #[test]
+    fn get_mut_is_the_state() {
+        let mut context = AtomikContext::new(1);
+        *context.get_mut() ^= 2;
+        assert_eq!(context.read(), 3);
+    }
+
+    #[test]
+    fn debug_shows_the_state_in_hexadecimal() {
+        assert_eq!(std::format!("{:?}", AtomikContext::new(0xCAFE)), "Context(0x000000000000cafe)");
+    }
+}

@@ -1,0 +1,186 @@
+//! Fan-in for tables: a plane of totals for each writer.
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use super::lease::{Home, Lease, Lender};
+use super::slots::Slots;
+use crate::algebra::{Algebra, Xor};
+use crate::context::{Context, sealed::Sealed};
+use crate::sync::Arc;
+use crate::sync::once_box::OnceBox;
+use crate::table::{Table, TableEpoch, TableState};
+
+/// A table that many threads change all the time: each producer writes to a plane of its own, a whole table,
+/// and readers combine the planes.
+///
+/// What [`FanIn`](crate::FanIn) is to one state, with the same promises of consistency and ordering for each
+/// address. The initial state of every address is the identity.
+///
+/// **Memory.** 8 bytes an address for each producer, up to the largest number that was alive at once: planes
+/// are used again and never freed. For a large table and many short-lived or rare writers, a shared
+/// [`Table`] is smaller.
+///
+/// ```
+/// use atomik_core::{Add, TableFanIn};
+///
+/// let histogram = TableFanIn::<Add>::new(64);
+/// std::thread::scope(|scope| {
+///     for _ in 0..4 {
+///         scope.spawn(|| {
+///             let mut producer = histogram.producer();
+///             for value in 1..=1_000u64 {
+///                 producer.accum(value.ilog2() as usize, 1);
+///             }
+///         });
+///     }
+/// });
+/// assert_eq!(histogram.read(9), 4 * 489); // 512 to 1,000
+/// ```
+pub struct TableFanIn<A: Algebra = Xor> {
+    len: usize,
+    /// Each owned by at most one `TableProducer`, and made when it is first owned.
+    planes: Slots<OnceBox<Table<A>>>,
+}
+
+impl<A: Algebra> TableFanIn<A> {
+    /// A fan-in for `len` addresses. Allocates nothing yet.
+    ///
+    /// # Panics
+    ///
+    /// If `len` is more than [`Table::MAX_LEN`].
+    #[must_use]
+    pub fn new(len: usize) -> Self {
+        assert!(len <= Table::<A>::MAX_LEN, "a table of {len} addresses has more than 32 bits reach");
+        Self { len, planes: Slots::new() }
+    }
+
+    /// How many addresses there are.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "the length is a choice, not a content")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// A writer with a plane of its own, for as long as the fan-in is borrowed. Lock-free; allocates a plane
+    /// when more producers are alive than ever before.
+    ///
+    /// # Panics
+    ///
+    /// If memory can't hold the plane.
+    #[must_use]
+    pub fn producer(&self) -> TableProducer<'_, A> {
+        TableProducer::claim(Home::Borrowed(self))
+    }
+
+    /// [`producer`](Self::producer) for `'static`: it keeps the fan-in alive.
+    #[must_use]
+    pub fn producer_owned(self: &Arc<Self>) -> TableProducer<'static, A> {
+        TableProducer::claim(Home::Owned(Arc::clone(self)))
+    }
+
+    /// READ: what all deltas to `addr` compose to. Wait-free; loads the address in each plane, Acquire.
+    ///
+    /// # Panics
+    ///
+    /// If `addr` is past the end.
+    #[must_use]
+    pub fn read(&self, addr: usize) -> u64 {
+        assert!(addr < self.len, "address {addr} is past the end of {} addresses", self.len);
+        self.planes().fold(A::IDENTITY, |total, plane| A::compose(total, plane[addr].read()))
+    }
+
+    /// Reads all addresses into `out`. Wait-free, Acquire; the states are not of one instant.
+    ///
+    /// # Panics
+    ///
+    /// If `out` is not as long as the table.
+    pub fn snapshot(&self, out: &mut [u64]) {
+        assert_eq!(out.len(), self.len, "a snapshot is as long as its table");
+        self.copy_states(0, out);
+    }
+
+    /// An observer of this table, with epochs of its own.
+    #[must_use]
+    pub fn epoch(&self) -> TableEpoch<&Self> {
+        TableEpoch::new(self)
+    }
+
+    /// The planes made so far.
+    pub(super) fn planes(&self) -> impl Iterator<Item = &Table<A>> {
+        self.planes.iter().flatten().filter_map(OnceBox::get)
+    }
+}
+
+impl<A: Algebra> Lender for TableFanIn<A> {
+    fn take_back(&self, index: usize) {
+        self.planes.release(index);
+    }
+}
+
+impl<A: Algebra> Sealed for TableFanIn<A> {}
+
+impl<A: Algebra> TableState for TableFanIn<A> {
+    type Algebra = A;
+
+    fn table_len(&self) -> usize {
+        self.len
+    }
+
+    fn copy_states(&self, start: usize, out: &mut [u64]) {
+        out.fill(A::IDENTITY);
+        for plane in self.planes() {
+            plane.compose_block(start, out);
+        }
+    }
+}
+
+impl<A: Algebra> fmt::Debug for TableFanIn<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableFanIn").field("len", &self.len).field("planes", &self.planes().count()).finish()
+    }
+}
+
+/// A writer of a [`TableFanIn`] with a plane of its own.
+///
+/// As [`Producer`](crate::Producer): the only writer of its plane; may be moved to another thread; dropped, it
+/// returns the plane with the totals in it.
+pub struct TableProducer<'a, A: Algebra = Xor> {
+    plane: NonNull<[Context<A>]>,
+    lease: Lease<'a, TableFanIn<A>>,
+}
+
+// SAFETY: the plane's `Context`s may be used by any thread, and `lease` keeps them alive and may be sent
+// itself.
+unsafe impl<A: Algebra> Send for TableProducer<'_, A> {}
+// SAFETY: as above; a shared producer can only be looked at.
+unsafe impl<A: Algebra> Sync for TableProducer<'_, A> {}
+
+impl<'a, A: Algebra> TableProducer<'a, A> {
+    fn claim(home: Home<'a, TableFanIn<A>>) -> Self {
+        let (index, plane) = home.planes.claim();
+        let plane = NonNull::from(&**plane.get_or_init(|| Table::new(home.len)));
+        Self { plane, lease: Lease::new(home, index) }
+    }
+
+    /// ACCUM: the state at `addr` becomes state ∘ `delta`. Wait-free: a load and a store, Release.
+    ///
+    /// # Panics
+    ///
+    /// If `addr` is past the end.
+    #[inline]
+    pub fn accum(&mut self, addr: usize, delta: u64) {
+        // SAFETY: planes are freed or moved only when their fan-in is dropped, and `lease` keeps that alive.
+        let plane = unsafe { self.plane.as_ref() };
+        plane[addr].accum_alone(delta);
+    }
+}
+
+impl<A: Algebra> fmt::Debug for TableProducer<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableProducer")
+            .field("plane", &self.lease.index)
+            .field("len", &self.lease.len)
+            .finish()
+    }
+}

@@ -1,0 +1,234 @@
+use super::*;
+use crate::algebra::Add;
+use crate::table::TableEpoch;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use proptest::prelude::*;
+use std::sync::Barrier;
+use std::thread;
+
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    is_shared::<FanIn<Xor>>();
+    is_shared::<Producer<'static, Xor>>();
+    is_shared::<TableFanIn<Add>>();
+    is_shared::<TableProducer<'static, Add>>();
+    assert!(size_of::<Slot<Xor>>() == 128 || !cfg!(any(target_arch = "x86_64", target_arch = "aarch64")));
+};
+
+/// How many slots each list of a fan-in has.
+fn slots<A: Algebra>(fan_in: &FanIn<A>) -> (usize, usize) {
+    (fan_in.producers.iter().flatten().count(), fan_in.threads.iter().flatten().count())
+}
+
+#[test]
+fn a_dropped_producer_leaves_its_deltas() {
+    let fan_in = FanIn::<Xor>::new(0b1000);
+    let mut one = fan_in.producer();
+    let mut other = fan_in.producer();
+    one.accum(0b0001);
+    other.accum(0b0010);
+    drop(one);
+    let mut again = fan_in.producer();
+    again.accum(0b0100);
+    assert_eq!(fan_in.read(), 0b1111);
+    assert_eq!(again.lease.index, 0, "the slot was not used again");
+}
+
+#[test]
+fn a_forgotten_producer_keeps_its_slot_and_its_deltas() {
+    let fan_in = FanIn::<Add>::new(0);
+    let mut forgotten = fan_in.producer();
+    forgotten.accum(5);
+    core::mem::forget(forgotten);
+    assert_eq!(fan_in.producer().lease.index, 1);
+    assert_eq!(fan_in.read(), 5);
+}
+
+#[test]
+fn slots_are_bounded_by_the_producers_alive_at_once() {
+    let fan_in = FanIn::<Add>::new(0);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    let mut alive = [(); 4].map(|()| fan_in.producer());
+                    alive.iter_mut().for_each(|producer| producer.accum(1));
+                }
+            });
+        }
+    });
+    assert_eq!(fan_in.read(), 4 * 2_000 * 4);
+    assert_eq!(slots(&fan_in), (16, 0));
+    let alive: Vec<_> = (0..100).map(|_| fan_in.producer()).collect();
+    assert_eq!(slots(&fan_in), (128, 0));
+    drop(alive);
+}
+
+#[test]
+fn threads_without_a_handle_have_slots_of_their_own() {
+    let fan_in = FanIn::<Add>::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..10_000).for_each(|_| fan_in.accum(1)));
+        }
+    });
+    assert_eq!(fan_in.read(), 80_000);
+    assert_eq!(fan_in.shared.read(), 0, "a thread that could have a slot used the shared cell");
+}
+
+#[test]
+fn accum_works_with_600_threads_alive() {
+    const THREADS: usize = 600;
+    let fan_in = FanIn::<Add>::new(0);
+    let all_alive = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (fan_in, all_alive) = (&fan_in, &all_alive);
+            let spawned = thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, move || {
+                fan_in.accum(1);
+                all_alive.wait();
+                fan_in.accum(1);
+            });
+            spawned.unwrap();
+        }
+    });
+    assert_eq!(fan_in.read(), 2 * THREADS as u64);
+    let (producers, threads) = slots(&fan_in);
+    assert_eq!(producers, 0);
+    // Other tests' threads count too, and no more than double the number of threads is kept.
+    assert!((THREADS..=2048).contains(&threads), "{threads} slots");
+}
+
+#[test]
+fn accum_works_in_the_destructors_of_thread_locals() {
+    static FAN_IN: FanIn<Add> = FanIn::new(0);
+
+    struct AtTheEnd(u64);
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            FAN_IN.accum(self.0);
+        }
+    }
+    std::thread_local! {
+        static EARLY: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
+        static LATE: RefCell<Option<AtTheEnd>> = const { RefCell::new(None) };
+    }
+
+    // Locals are dropped in no promised order: one is made before the thread's first delta, one after.
+    let counting = || {
+        EARLY.set(Some(AtTheEnd(100)));
+        FAN_IN.accum(1);
+        LATE.set(Some(AtTheEnd(10_000)));
+    };
+    thread::spawn(counting).join().unwrap();
+    assert_eq!(FAN_IN.read(), 10_101);
+    // A thread whose first delta comes from a destructor.
+    thread::spawn(|| EARLY.set(Some(AtTheEnd(1_000_000)))).join().unwrap();
+    assert_eq!(FAN_IN.read(), 1_010_101);
+    // Indices were returned whole: the next thread counts as ever.
+    thread::spawn(counting).join().unwrap();
+    assert_eq!(FAN_IN.read(), 1_020_202);
+}
+
+#[test]
+fn owned_producers_outlive_the_scope() {
+    let fan_in = Arc::new(FanIn::<Add>::new(0));
+    let table = Arc::new(TableFanIn::<Add>::new(2));
+    let mut producer = fan_in.producer_owned();
+    let mut table_producer = table.producer_owned();
+    let (observer, table_observer) = (Epoch::new(Arc::clone(&fan_in)), TableEpoch::new(Arc::clone(&table)));
+    drop((fan_in, table));
+    let writer = thread::spawn(move || {
+        producer.accum(7);
+        table_producer.accum(1, 8);
+    });
+    writer.join().unwrap();
+    assert_eq!(observer.accumulator(), 7);
+    assert_eq!(table_observer.get_ref().read(1), 8);
+}
+
+#[test]
+fn every_delta_is_in_one_epoch_while_producers_come_and_go() {
+    let fan_in = FanIn::<Add>::new(9);
+    let mut epoch = fan_in.epoch();
+    let mut total = 0u64;
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    for _ in 0..3_000 {
+                        let mut producer = fan_in.producer();
+                        producer.accum(1);
+                        fan_in.accum(1);
+                    }
+                })
+            })
+            .collect();
+        while !writers.iter().all(|writer| writer.is_finished()) {
+            let delta = epoch.swap().delta;
+            assert!(delta <= 18_000, "a slot went backwards");
+            total += delta;
+        }
+    });
+    assert_eq!(total + epoch.swap().delta, 18_000);
+    assert_eq!(epoch.reference(), 18_009);
+}
+
+/// What several writers did, in one thread: the composition of all deltas, whoever made them.
+fn fan_in_composes<A: Algebra>(start: u64, deltas: &[(u8, usize, u64)]) -> Result<(), TestCaseError> {
+    const LEN: usize = 5;
+    let (fan_in, table) = (FanIn::<A>::new(start), TableFanIn::<A>::new(LEN));
+    let (mut state, mut states) = (start, [A::IDENTITY; LEN]);
+    let mut producers: Vec<_> = (0..3).map(|_| (fan_in.producer(), table.producer())).collect();
+    for &(writer, addr, delta) in deltas {
+        state = A::compose(state, delta);
+        match producers.get_mut(writer as usize) {
+            Some((producer, table_producer)) => {
+                producer.accum(delta);
+                table_producer.accum(addr % LEN, delta);
+                states[addr % LEN] = A::compose(states[addr % LEN], delta);
+            }
+            None => {
+                fan_in.accum(delta);
+                producers.swap_remove(0);
+                producers.push((fan_in.producer(), table.producer()));
+            }
+        }
+        prop_assert_eq!(fan_in.read(), state);
+        prop_assert_eq!(table.read(addr % LEN), states[addr % LEN]);
+    }
+    let mut snapshot = vec![u64::MAX; LEN];
+    table.snapshot(&mut snapshot);
+    prop_assert_eq!(&snapshot, &states);
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn xor_fan_in_composes(start: u64, deltas in prop::collection::vec((0..4u8, any::<usize>(), any::<u64>()), 0..60)) {
+        fan_in_composes::<Xor>(start, &deltas)?;
+    }
+
+    #[test]
+    fn add_fan_in_composes(start: u64, deltas in prop::collection::vec((0..4u8, any::<usize>(), any::<u64>()), 0..60)) {
+        fan_in_composes::<Add>(start, &deltas)?;
+    }
+}
+
+#[test]
+fn planes_are_used_again() {
+    let table = TableFanIn::<Add>::new(3);
+    for _ in 0..10 {
+        table.producer().accum(2, 1);
+    }
+    assert_eq!(table.read(2), 10);
+    assert_eq!(table.planes().count(), 1);
+}
+
+#[test]
+#[should_panic(expected = "address 3 is past the end")]
+fn reading_past_the_end_panics() {
+    let _ = TableFanIn::<Add>::new(3).read(3);
+}

@@ -1,0 +1,40 @@
+//! The one door to atomics: `core`'s, or loom's under `cfg(atomik_loom)`.
+//!
+//! Beside the switch it holds what the layers above build on: lists that grow without moving
+//! ([`chunks`]), indices that are claimed and returned ([`claims`]), a lazily made box ([`once_box`]), and
+//! a small number for each live thread ([`thread_index`]).
+
+pub(crate) mod chunks;
+pub(crate) mod claims;
+pub(crate) mod once_box;
+#[cfg(feature = "std")]
+pub(crate) mod thread_index;
+
+#[cfg(not(atomik_loom))]
+mod switch {
+    pub(crate) use alloc::sync::Arc;
+    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
+}
+
+#[cfg(atomik_loom)]
+mod switch {
+    pub(crate) use loom::sync::Arc;
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
+}
+
+pub(crate) use core::sync::atomic::Ordering;
+pub(crate) use switch::*;
+
+/// Declares a `const fn`, which under loom is a plain `fn`: loom's atomics have no const constructor.
+macro_rules! const_fn {
+    ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
+        #[cfg(not(atomik_loom))]
+        $(#[$attribute])*
+        $visibility const fn $($rest)*
+
+        #[cfg(atomik_loom)]
+        $(#[$attribute])*
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_fn;

@@ -1,0 +1,126 @@
+//! A small number for each live thread.
+
+use super::chunks::{FIRST_SLOTS, Place};
+use super::claims::Claims;
+use core::cell::Cell;
+
+#[cfg(not(atomik_loom))]
+mod statics {
+    use super::*;
+
+    static INDICES: Claims = Claims::new();
+
+    std::thread_local! {
+        /// Has no destructor, so that it can be read at any time in a thread's life.
+        static PLACE: Cell<Place<FIRST_SLOTS>> = const { Cell::new(Place::NOWHERE) };
+        static LEASE: Lease = Lease::claim();
+    }
+
+    #[inline]
+    pub(super) fn place() -> Place<FIRST_SLOTS> {
+        PLACE.get()
+    }
+
+    pub(super) fn set_place(place: Place<FIRST_SLOTS>) {
+        PLACE.set(place);
+    }
+
+    pub(super) fn lease_index() -> Option<usize> {
+        LEASE.try_with(|lease| lease.0).ok()
+    }
+
+    pub(super) fn indices() -> &'static Claims {
+        &INDICES
+    }
+}
+
+#[cfg(atomik_loom)]
+mod statics {
+    use super::*;
+
+    loom::lazy_static! {
+        static ref INDICES: Claims = Claims::new();
+    }
+
+    loom::thread_local! {
+        static PLACE: Cell<Place<FIRST_SLOTS>> = Cell::new(Place::NOWHERE);
+        static LEASE: Lease = Lease::claim();
+    }
+
+    pub(super) fn place() -> Place<FIRST_SLOTS> {
+        PLACE.try_with(Cell::get).unwrap_or(Place::NOWHERE)
+    }
+
+    pub(super) fn set_place(place: Place<FIRST_SLOTS>) {
+        // Fails only while the thread's locals are being dropped, when nobody asks for the place again.
+        let _ = PLACE.try_with(|cell| cell.set(place));
+    }
+
+    pub(super) fn lease_index() -> Option<usize> {
+        LEASE.try_with(|lease| lease.0).ok()
+    }
+
+    pub(super) fn indices() -> &'static Claims {
+        &INDICES
+    }
+}
+
+/// The calling thread's hold on its index. Its destructor, at the thread's end, returns the index.
+struct Lease(usize);
+
+impl Lease {
+    fn claim() -> Self {
+        Self(statics::indices().claim())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        statics::set_place(Place::NOWHERE);
+        statics::indices().release(self.0);
+    }
+}
+
+/// The place of the calling thread's elements in every list of one element a thread, or
+/// [`Place::NOWHERE`] if the thread has no index yet or no more. One plain load.
+#[inline]
+pub(crate) fn place() -> Place<FIRST_SLOTS> {
+    statics::place()
+}
+
+/// Gives the calling thread an index if it has none. `None` once the thread's locals are being dropped
+/// and its index was returned. Lock-free but for the allocator.
+///
+/// An index belongs to one live thread at a time, and what its last owner did happens before the next
+/// one's first use of it ([`Claims`] hands it over).
+#[cold]
+pub(crate) fn claim_place() -> Option<Place<FIRST_SLOTS>> {
+    let place = Place::of(statics::lease_index()?);
+    statics::set_place(place);
+    Some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::sync::{Barrier, Mutex};
+    use std::thread;
+
+    #[test]
+    fn live_threads_have_different_indices() {
+        const THREADS: usize = 40;
+        let seen = Mutex::new(HashSet::new());
+        let all_claimed = Barrier::new(THREADS);
+        thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    claim_place().unwrap();
+                    let index = statics::lease_index().unwrap();
+                    assert!(seen.lock().unwrap().insert(index), "index {index} was given twice");
+                    all_claimed.wait();
+                });
+            }
+        });
+    }
+}
