@@ -11,6 +11,8 @@ mod context;
 mod delta;
 mod epoch;
 mod fan_in;
+mod fingerprint;
+mod rollback;
 mod sync;
 mod table;
 
@@ -19,4 +21,6 @@ pub use context::{AtomikContext, Context, Counter, State};
 pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, WireError};
 pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{FanIn, Producer, TableFanIn, TableProducer};
+pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
+pub use rollback::{Rollback, RollbackError};
 pub use table::{AtomikTable, Table, TableEpoch, TableState};

@@ -1,0 +1,91 @@
+//! The XOR of all words.
+
+use core::fmt;
+
+use super::{IndexOutOfRange, Tracked, words};
+use crate::delta::Hex;
+
+/// The plain XOR fold of a buffer: the fingerprint of the Python package `atomik-core`, value for value.
+///
+/// The buffer is read as 64-bit little-endian words, the last one padded with zeros, and the value is the XOR
+/// of them all. **Blind spots:** it can't see reordered words, a pair of equal words put in or taken out,
+/// appended zeros, or any two changes that cancel; so a buffer of which every byte changed may keep its
+/// value. Use [`Fingerprint`](crate::Fingerprint) but where the Python package's values or raw speed are
+/// asked for.
+///
+/// ```
+/// use atomik_core::FoldFingerprint;
+///
+/// let mut fingerprint = FoldFingerprint::new();
+/// fingerprint.load(b"sixteen bytes...");
+/// fingerprint.update(b"sixteen BYTES...");
+/// assert!(fingerprint.changed());
+/// fingerprint.update(b"bytes...sixteen "); // the same words in another order
+/// assert!(!fingerprint.changed());
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct FoldFingerprint(Tracked);
+
+impl FoldFingerprint {
+    /// A fingerprint of no data: the value is 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes `data` as the reference and returns the value. O(n).
+    pub fn load(&mut self, data: &[u8]) -> u64 {
+        self.0.load(fold(data), data.len())
+    }
+
+    /// Looks at `data` anew, against the same reference, and returns the value. O(n).
+    pub fn update(&mut self, data: &[u8]) -> u64 {
+        self.0.update(fold(data), data.len())
+    }
+
+    /// Whether the value differs from the reference's. See the [type](Self) for what that can miss.
+    #[must_use]
+    pub fn changed(&self) -> bool {
+        self.0.changed()
+    }
+
+    /// The value of the data now.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.value
+    }
+
+    /// Follows a change of one word without a look at the data: word `index` became word ^ `delta`. O(1).
+    ///
+    /// # Errors
+    ///
+    /// [`IndexOutOfRange`] past the last word; the value stays. In a partial last word, bits beyond the
+    /// data are taken as given.
+    pub fn accum(&mut self, index: usize, delta: u64) -> Result<(), IndexOutOfRange> {
+        self.0.check(index)?;
+        self.0.value ^= delta;
+        Ok(())
+    }
+
+    /// Follows a change of one word without a look at the data: word `index` was `old` and is `new`. O(1).
+    ///
+    /// # Errors
+    ///
+    /// As [`accum`](Self::accum).
+    pub fn replace(&mut self, index: usize, old: u64, new: u64) -> Result<(), IndexOutOfRange> {
+        self.accum(index, old ^ new)
+    }
+}
+
+fn fold(data: &[u8]) -> u64 {
+    words(data).fold(0, |total, word| total ^ word)
+}
+
+impl fmt::Debug for FoldFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FoldFingerprint")
+            .field("value", &Hex(self.0.value))
+            .field("changed", &self.changed())
+            .finish()
+    }
+}

@@ -1,0 +1,94 @@
+//! The keys of a positional fingerprint.
+
+use alloc::boxed::Box;
+
+/// How many words make a block.
+pub(super) const BLOCK: usize = 1024;
+
+/// All keys that one seed gives: key n is output n (from 0) of the generator [SplitMix64] started at the
+/// seed. It can be computed at any n at once, since the generator's state is a counter.
+///
+/// | key | use |
+/// |---|---|
+/// | 0 to 1,023 | the words of a block |
+/// | 1,024 | the length |
+/// | 1,025 + 2b, 1,026 + 2b | the low and the high half of block b |
+///
+/// [SplitMix64]: https://doi.org/10.1145/2660193.2660195
+#[derive(Clone)]
+pub(super) struct Keys {
+    seed: u64,
+    words: Words,
+}
+
+/// The keys of a block's words are looked up, not computed.
+#[derive(Clone)]
+enum Words {
+    Fixed,
+    Seeded(Box<[u64; BLOCK]>),
+}
+
+/// The seed of fingerprints whose values can be compared everywhere.
+const FIXED_SEED: u64 = 0;
+
+static FIXED: [u64; BLOCK] = {
+    let mut keys = [0; BLOCK];
+    let mut n = 0;
+    while n < BLOCK {
+        keys[n] = key(FIXED_SEED, n as u64);
+        n += 1;
+    }
+    keys
+};
+
+impl Keys {
+    pub(super) const fn fixed() -> Self {
+        Self { seed: FIXED_SEED, words: Words::Fixed }
+    }
+
+    pub(super) fn seeded(seed: u64) -> Self {
+        let keys: Box<[u64]> = (0..BLOCK as u64).map(|n| key(seed, n)).collect();
+        let keys = keys.try_into().unwrap_or_else(|_| unreachable!("a block has {BLOCK} keys"));
+        Self { seed, words: Words::Seeded(keys) }
+    }
+
+    /// The keys of the words of a block.
+    pub(super) fn words(&self) -> &[u64; BLOCK] {
+        match &self.words {
+            Words::Fixed => &FIXED,
+            Words::Seeded(keys) => keys,
+        }
+    }
+
+    /// The key of the length.
+    pub(super) fn len(&self) -> u64 {
+        key(self.seed, BLOCK as u64)
+    }
+
+    /// The keys of the low and the high half of a block.
+    pub(super) fn block(&self, block: usize) -> (u64, u64) {
+        let n = BLOCK as u64 + 1 + 2 * block as u64;
+        (key(self.seed, n), key(self.seed, n + 1))
+    }
+}
+
+/// Output `n` of SplitMix64 started at `seed`.
+const fn key(seed: u64, n: u64) -> u64 {
+    let mut z = seed.wrapping_add(n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generator_is_splitmix64() {
+        // The reference implementation's first outputs for the seed 1234567.
+        assert_eq!(key(1_234_567, 0), 6_457_827_717_110_365_317);
+        assert_eq!(key(1_234_567, 1), 3_203_168_211_198_807_973);
+        assert_eq!(key(1_234_567, 2), 9_817_491_932_198_370_423);
+    }
+}

@@ -1,0 +1,160 @@
+use super::*;
+use alloc::vec::Vec;
+use proptest::prelude::*;
+
+/// Both kinds through one set of names.
+trait Kind: Sized {
+    fn make(seed: u64) -> Self;
+    fn load(&mut self, data: &[u8]) -> u64;
+    fn update(&mut self, data: &[u8]) -> u64;
+    fn replace(&mut self, index: usize, old: u64, new: u64) -> Result<(), IndexOutOfRange>;
+    fn accum(&mut self, index: usize, delta: u64) -> Result<(), IndexOutOfRange>;
+    fn value(&self) -> u64;
+    fn changed(&self) -> bool;
+}
+
+macro_rules! kind {
+    ($type:ty, $make:expr) => {
+        impl Kind for $type {
+            fn make(seed: u64) -> Self {
+                $make(seed)
+            }
+            fn load(&mut self, data: &[u8]) -> u64 {
+                self.load(data)
+            }
+            fn update(&mut self, data: &[u8]) -> u64 {
+                self.update(data)
+            }
+            fn replace(&mut self, index: usize, old: u64, new: u64) -> Result<(), IndexOutOfRange> {
+                self.replace(index, old, new)
+            }
+            fn accum(&mut self, index: usize, delta: u64) -> Result<(), IndexOutOfRange> {
+                self.accum(index, delta)
+            }
+            fn value(&self) -> u64 {
+                self.value()
+            }
+            fn changed(&self) -> bool {
+                self.changed()
+            }
+        }
+    };
+}
+kind!(Fingerprint, Fingerprint::with_seed);
+kind!(FoldFingerprint, |_| FoldFingerprint::new());
+
+fn follows_single_changes<F: Kind>(
+    seed: u64,
+    mut data: Vec<u8>,
+    changes: &[(usize, [u8; 8])],
+) -> Result<(), TestCaseError> {
+    let mut followed = F::make(seed);
+    let reference = followed.load(&data);
+    for &(at, new) in changes {
+        let index = at % data.len().div_ceil(WORD);
+        let old = words(&data).nth(index).unwrap();
+        let range = index * WORD..data.len().min(index * WORD + WORD);
+        data[range.clone()].copy_from_slice(&new[..range.len()]);
+        let new = words(&data).nth(index).unwrap();
+        if at % 2 == 0 {
+            followed.replace(index, old, new).unwrap();
+        } else {
+            followed.accum(index, old ^ new).unwrap();
+        }
+        let mut fresh = F::make(seed);
+        prop_assert_eq!(followed.value(), fresh.load(&data));
+        prop_assert_eq!(followed.changed(), followed.value() != reference);
+    }
+    let mut updated = F::make(seed);
+    updated.load(&[]);
+    prop_assert_eq!(updated.update(&data), followed.value());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn fingerprints_follow_single_changes(
+        seed: u64,
+        data in prop::collection::vec(any::<u8>(), 1..20_000),
+        changes: Vec<(usize, [u8; 8])>,
+    ) {
+        follows_single_changes::<Fingerprint>(seed, data, &changes[..changes.len().min(3)])?;
+    }
+
+    #[test]
+    fn fold_fingerprints_follow_single_changes(
+        data in prop::collection::vec(any::<u8>(), 1..100),
+        changes: Vec<(usize, [u8; 8])>,
+    ) {
+        follows_single_changes::<FoldFingerprint>(0, data, &changes)?;
+    }
+
+    /// L is linear: the values of three buffers and of their XOR, all of one length, cancel.
+    #[test]
+    fn fingerprints_are_linear(seed: u64, words in prop::collection::vec(any::<[[u8; 8]; 3]>(), 1..1500)) {
+        let part = |i: usize| words.iter().flat_map(|word| word[i]).collect::<Vec<u8>>();
+        let (a, b, c) = (part(0), part(1), part(2));
+        let sum: Vec<u8> = a.iter().zip(&b).zip(&c).map(|((a, b), c)| a ^ b ^ c).collect();
+        let value = |data: &[u8]| Fingerprint::with_seed(seed).load(data);
+        prop_assert_eq!(value(&a) ^ value(&b) ^ value(&c), value(&sum));
+    }
+}
+
+/// What the fold can't see and the positional fingerprint must.
+#[test]
+fn blind_spots_of_the_fold_are_seen_by_position() {
+    let data: Vec<u8> = (0..16_384u32).flat_map(|i| (i * i).to_le_bytes()).collect();
+    let mut swapped = data.clone();
+    swapped.rotate_left(WORD);
+    let mut doubled = data.clone();
+    doubled.extend([7; 2 * WORD]);
+    let mut longer = data.clone();
+    longer.push(0);
+    // Every byte changes, and the changes cancel.
+    let inverted: Vec<u8> = data.iter().map(|byte| !byte).collect();
+    for other in [&swapped, &doubled, &longer, &inverted] {
+        let mut fold = FoldFingerprint::new();
+        fold.load(&data);
+        fold.update(other);
+        assert!(!fold.changed());
+        let mut fingerprint = Fingerprint::new();
+        fingerprint.load(&data);
+        fingerprint.update(other);
+        assert!(fingerprint.changed());
+        fingerprint.update(&data);
+        assert!(!fingerprint.changed());
+    }
+}
+
+#[test]
+fn words_past_the_end_are_refused_and_change_nothing() {
+    fn refuses<F: Kind>() {
+        let mut fingerprint = F::make(1);
+        assert_eq!(fingerprint.accum(0, 1), Err(IndexOutOfRange { index: 0, words: 0 }));
+        let value = fingerprint.load(&[1; 17]);
+        assert_eq!(fingerprint.replace(3, 0, 1), Err(IndexOutOfRange { index: 3, words: 3 }));
+        assert_eq!(fingerprint.value(), value);
+        assert_eq!(fingerprint.replace(2, 1, 2), Ok(()));
+        // The length is that of the data seen last.
+        fingerprint.update(&[1; 8]);
+        assert_eq!(fingerprint.accum(1, 1), Err(IndexOutOfRange { index: 1, words: 1 }));
+    }
+    refuses::<Fingerprint>();
+    refuses::<FoldFingerprint>();
+}
+
+#[test]
+fn zeros_of_different_lengths_differ() {
+    let zeros = [0; 100];
+    let mut values: Vec<u64> = (0..100).map(|len| Fingerprint::new().load(&zeros[..len])).collect();
+    values.sort_unstable();
+    values.dedup();
+    assert_eq!(values.len(), 100);
+}
+
+#[test]
+fn seeds_give_different_values() {
+    assert_ne!(Fingerprint::with_seed(1).load(b"data"), Fingerprint::with_seed(2).load(b"data"));
+}
