@@ -4,10 +4,11 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 use crate::algebra::{Add, Algebra, Kind, Xor};
 use crate::delta::Hex;
-use crate::sync::{Arc, AtomicU64, Ordering, const_fn};
+use crate::sync::{AtomicU64, Ordering, const_fn};
 
 /// A state that any number of threads change at once: one [`AtomicU64`](core::sync::atomic::AtomicU64),
 /// 8 bytes, on which each operation is one instruction.
@@ -245,6 +246,7 @@ forward_state!(&T, Box<T>, Arc<T>);
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::sync::Barrier;
     use std::thread;
 
     const _: () = {
@@ -331,6 +333,26 @@ mod tests {
         let expected = (0..4u64).flat_map(|t| (0..10_000).map(move |i| (t << 32) | i));
         assert_eq!(context.read(), expected.fold(0, |a, b| a ^ b));
         assert_eq!(COUNT.read(), 40_000);
+    }
+
+    #[test]
+    fn a_load_beside_an_accum_comes_before_it_or_after() {
+        let context = AtomikContext::new(0);
+        for _ in 0..2_000 {
+            context.load(0);
+            let together = Barrier::new(2);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    together.wait();
+                    context.load(0b01);
+                });
+                scope.spawn(|| {
+                    together.wait();
+                    context.accum(0b10);
+                });
+            });
+            assert!(matches!(context.read(), 0b01 | 0b11), "the delta was kept and the load lost");
+        }
     }
 
     #[test]

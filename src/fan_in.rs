@@ -8,6 +8,7 @@ mod table;
 pub use producer::Producer;
 pub use table::{TableFanIn, TableProducer};
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use crossbeam_utils::CachePadded;
@@ -19,7 +20,7 @@ use crate::context::{Context, State, sealed};
 use crate::delta::Hex;
 use crate::epoch::Epoch;
 use crate::sync::chunks::{Chunks, FIRST_SLOTS};
-use crate::sync::{Arc, const_fn};
+use crate::sync::const_fn;
 
 /// A state that many threads change all the time: each writes to a cache line of its own, and readers
 /// combine the lines.

@@ -12,13 +12,11 @@ pub(crate) mod thread_index;
 
 #[cfg(not(atomik_loom))]
 mod switch {
-    pub(crate) use alloc::sync::Arc;
     pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
 }
 
 #[cfg(atomik_loom)]
 mod switch {
-    pub(crate) use loom::sync::Arc;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
 }
 

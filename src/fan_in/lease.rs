@@ -3,7 +3,7 @@
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
-use crate::sync::Arc;
+use alloc::sync::Arc;
 
 /// Who lends slots and takes them back.
 pub(super) trait Lender {

@@ -7,9 +7,9 @@ use super::lease::{Home, Lease, Lender};
 use super::slots::Slots;
 use crate::algebra::{Algebra, Xor};
 use crate::context::{Context, sealed::Sealed};
-use crate::sync::Arc;
 use crate::sync::once_box::OnceBox;
 use crate::table::{Table, TableEpoch, TableState};
+use alloc::sync::Arc;
 
 /// A table that many threads change all the time: each producer writes to a plane of its own, a whole table,
 /// and readers combine the planes.

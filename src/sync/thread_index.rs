@@ -8,12 +8,14 @@ use core::cell::Cell;
 mod statics {
     use super::*;
 
+    pub(super) type Indices = &'static Claims;
+
     static INDICES: Claims = Claims::new();
 
     std::thread_local! {
         /// Has no destructor, so that it can be read at any time in a thread's life.
         static PLACE: Cell<Place<FIRST_SLOTS>> = const { Cell::new(Place::NOWHERE) };
-        static LEASE: Lease = Lease::claim();
+        static LEASE: Lease = Lease::claim(&INDICES);
     }
 
     #[inline]
@@ -26,25 +28,25 @@ mod statics {
     }
 
     pub(super) fn lease_index() -> Option<usize> {
-        LEASE.try_with(|lease| lease.0).ok()
-    }
-
-    pub(super) fn indices() -> &'static Claims {
-        &INDICES
+        LEASE.try_with(|lease| lease.index).ok()
     }
 }
 
 #[cfg(atomik_loom)]
 mod statics {
     use super::*;
+    use alloc::sync::Arc;
+
+    /// Shared with the leases, since loom drops statics before the locals of threads that still run.
+    pub(super) type Indices = Arc<Claims>;
 
     loom::lazy_static! {
-        static ref INDICES: Claims = Claims::new();
+        static ref INDICES: Indices = Arc::new(Claims::new());
     }
 
     loom::thread_local! {
         static PLACE: Cell<Place<FIRST_SLOTS>> = Cell::new(Place::NOWHERE);
-        static LEASE: Lease = Lease::claim();
+        static LEASE: Lease = Lease::claim(INDICES.clone());
     }
 
     pub(super) fn place() -> Place<FIRST_SLOTS> {
@@ -57,27 +59,26 @@ mod statics {
     }
 
     pub(super) fn lease_index() -> Option<usize> {
-        LEASE.try_with(|lease| lease.0).ok()
-    }
-
-    pub(super) fn indices() -> &'static Claims {
-        &INDICES
+        LEASE.try_with(|lease| lease.index).ok()
     }
 }
 
 /// The calling thread's hold on its index. Its destructor, at the thread's end, returns the index.
-struct Lease(usize);
+struct Lease {
+    index: usize,
+    indices: statics::Indices,
+}
 
 impl Lease {
-    fn claim() -> Self {
-        Self(statics::indices().claim())
+    fn claim(indices: statics::Indices) -> Self {
+        Self { index: indices.claim(), indices }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         statics::set_place(Place::NOWHERE);
-        statics::indices().release(self.0);
+        self.indices.release(self.index);
     }
 }
 

@@ -8,7 +8,7 @@ use super::Table;
 use crate::algebra::Algebra;
 use crate::context::sealed::Sealed;
 use crate::delta::DeltaBatch;
-use crate::sync::Arc;
+use alloc::sync::Arc;
 
 /// How many words are copied out of a source at a time: 4 KiB, which stays in L1.
 const BLOCK: usize = 512;

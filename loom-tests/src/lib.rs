@@ -1,0 +1,49 @@
+//! What the models share. Each file of models is in `tests`.
+
+#[cfg(not(atomik_loom))]
+compile_error!(
+    "build in this folder, whose .cargo/config.toml sets `--cfg atomik_loom`; an exported RUSTFLAGS overrides it"
+);
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+
+/// A plain memory cell that a writer fills before its delta. Whoever reads a state with that delta in it may
+/// look: if the orderings don't make the writer's past visible, loom reports a data race.
+#[derive(Clone, Debug)]
+pub struct Past(Arc<UnsafeCell<bool>>);
+
+impl Past {
+    /// A past in which nothing happened yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(UnsafeCell::new(false)))
+    }
+
+    /// The writer does something, without any ordering.
+    pub fn happen(&self) {
+        // SAFETY: loom checks each access and fails the model where two of them race.
+        self.0.with_mut(|cell| unsafe { *cell = true });
+    }
+
+    /// A reader relies on what the writer did.
+    pub fn must_have_happened(&self) {
+        // SAFETY: as in `happen`.
+        assert!(self.0.with(|cell| unsafe { *cell }));
+    }
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Checks that whoever sees delta `1 << i` in a state sees the past of its writer, number i.
+pub fn check_pasts(state: u64, pasts: &[Past]) {
+    for (i, past) in pasts.iter().enumerate() {
+        if state & (1 << i) != 0 {
+            past.must_have_happened();
+        }
+    }
+}
