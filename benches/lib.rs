@@ -1,1 +1,5 @@
 //! What the benchmarks share.
+
+pub mod fan_in;
+pub mod measure;
+pub mod record;

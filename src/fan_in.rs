@@ -90,6 +90,7 @@ impl<A: Algebra> FanIn<A> {
     /// A writer with a slot of its own, for as long as the fan-in is borrowed: for scoped threads, and for
     /// any thread if the fan-in is a `static`. Lock-free; allocates when more producers are alive than
     /// there are slots.
+    #[inline]
     #[must_use]
     pub fn producer(&self) -> Producer<'_, A> {
         Producer::claim(Home::Borrowed(self))
@@ -106,6 +107,7 @@ impl<A: Algebra> FanIn<A> {
     /// std::thread::spawn(move || producer.accum(42)).join().unwrap();
     /// assert_eq!(fan_in.read(), 42);
     /// ```
+    #[inline]
     #[must_use]
     pub fn producer_owned(self: &Arc<Self>) -> Producer<'static, A> {
         Producer::claim(Home::Owned(Arc::clone(self)))
@@ -142,10 +144,14 @@ impl<A: Algebra> FanIn<A> {
 
     /// READ: what the initial state and all deltas compose to. Wait-free; loads each slot, Acquire. See the
     /// [type](Self) for what it may miss.
+    #[inline]
     #[must_use]
     pub fn read(&self) -> u64 {
-        let total = combine(self.shared.read(), self.producers.iter());
-        combine(total, self.threads.iter())
+        let compose = |total, slots: &[Slot<A>; FIRST_SLOTS]| {
+            slots.iter().fold(total, |total, slot| A::compose(total, slot.read()))
+        };
+        let total = self.producers.list().fold(self.shared.read(), compose);
+        self.threads.fold(total, compose)
     }
 
     /// An observer of this fan-in, with epochs of its own.
@@ -153,20 +159,6 @@ impl<A: Algebra> FanIn<A> {
     pub fn epoch(&self) -> Epoch<&Self> {
         Epoch::new(self)
     }
-}
-
-/// Composes `total` with all slots.
-#[inline]
-fn combine<'a, A: Algebra>(mut total: u64, chunks: impl Iterator<Item = &'a [Slot<A>]>) -> u64 {
-    for chunk in chunks {
-        // All chunks are multiples of the first; loops of known length are unrolled.
-        let (groups, rest) = chunk.as_chunks::<FIRST_SLOTS>();
-        debug_assert!(rest.is_empty());
-        for group in groups {
-            total = group.iter().fold(total, |total, slot| A::compose(total, slot.read()));
-        }
-    }
-    total
 }
 
 impl<A: Algebra> Lender for FanIn<A> {

@@ -25,6 +25,7 @@ pub(super) enum Home<'a, L> {
 
 impl<'a, L: Lender> Lease<'a, L> {
     /// Takes hold of the slot with this index, which the caller has just claimed there.
+    #[inline]
     pub(super) fn new(home: Home<'a, L>, index: usize) -> Self {
         Self { index, home: ManuallyDrop::new(home) }
     }

@@ -18,10 +18,10 @@ impl<T> Slots<T> {
         }
     }
 
-    /// All slots, owned or not, in chunks.
+    /// All slots, owned or not.
     #[inline]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &[T]> {
-        self.list.iter()
+    pub(super) fn list(&self) -> &Chunks<T, FIRST_SLOTS> {
+        &self.list
     }
 
     /// Returns a slot by its index, which the caller must own.
@@ -32,6 +32,7 @@ impl<T> Slots<T> {
 
 impl<T: Default + Send + Sync> Slots<T> {
     /// Makes the caller the owner of a free slot and tells its index. Lock-free but for the allocator.
+    #[inline(never)]
     pub(super) fn claim(&self) -> (usize, &T) {
         let index = self.claims.claim();
         let place = Place::of(index);

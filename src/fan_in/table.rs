@@ -108,7 +108,7 @@ impl<A: Algebra> TableFanIn<A> {
 
     /// The planes made so far.
     pub(super) fn planes(&self) -> impl Iterator<Item = &Table<A>> {
-        self.planes.iter().flatten().filter_map(OnceBox::get)
+        self.planes.list().iter().flatten().filter_map(OnceBox::get)
     }
 }
 

@@ -19,7 +19,7 @@ const _: () = {
 
 /// How many slots each list of a fan-in has.
 fn slots<A: Algebra>(fan_in: &FanIn<A>) -> (usize, usize) {
-    (fan_in.producers.iter().flatten().count(), fan_in.threads.iter().flatten().count())
+    (fan_in.producers.list().iter().flatten().count(), fan_in.threads.iter().flatten().count())
 }
 
 #[test]

@@ -76,15 +76,37 @@ impl<T, const FIRST: usize> Chunks<T, FIRST> {
     /// The chunks made so far, in order. Wait-free.
     #[inline]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &[T]> {
-        self.chunks.iter().enumerate().map_while(|(chunk, first)| {
-            // Acquire: pairs with the Release in `grow_to`, as in `get`.
-            let first = first.load(Ordering::Acquire);
-            if first.is_null() {
-                return None;
-            }
-            // SAFETY: as in `get`: a non-null pointer leads to `chunk_len(chunk)` initialised elements.
-            Some(unsafe { core::slice::from_raw_parts(first, chunk_len::<FIRST>(chunk)) })
-        })
+        (0..CHUNKS).map_while(|number| self.chunk(number))
+    }
+
+    /// Folds over the elements, in groups of `FIRST`. Wait-free.
+    ///
+    /// Most lists have one chunk, which is a group: it is taken apart from the others, without a loop.
+    #[inline]
+    pub(crate) fn fold<B>(&self, start: B, each: impl Fn(B, &[T; FIRST]) -> B) -> B {
+        let Some(first) = self.chunk(0) else { return start };
+        let (groups, _) = first.as_chunks();
+        let total = each(start, &groups[0]);
+        if self.chunk(1).is_none() { total } else { self.fold_further(total, each) }
+    }
+
+    /// The rest of `fold`, from chunk 1 on.
+    #[cold]
+    #[inline(never)]
+    fn fold_further<B>(&self, start: B, each: impl Fn(B, &[T; FIRST]) -> B) -> B {
+        self.iter().skip(1).fold(start, |total, chunk| chunk.as_chunks().0.iter().fold(total, &each))
+    }
+
+    /// A chunk by its number, if it has been made.
+    #[inline]
+    fn chunk(&self, number: usize) -> Option<&[T]> {
+        // Acquire: pairs with the Release in `grow_to`, as in `get`.
+        let first = self.chunks[number].load(Ordering::Acquire);
+        if first.is_null() {
+            return None;
+        }
+        // SAFETY: as in `get`: a non-null pointer leads to `chunk_len(number)` initialised elements.
+        Some(unsafe { core::slice::from_raw_parts(first, chunk_len::<FIRST>(number)) })
     }
 }
 
@@ -162,6 +184,11 @@ mod tests {
         }
         // Index 40 lies in the fifth chunk: 4, 4, 8, 16, 32.
         assert_eq!(list.iter().map(<[_]>::len).collect::<Vec<_>>(), [4, 4, 8, 16, 32]);
+        let add = |total, group: &[AtomicUsize; 4]| {
+            group.iter().fold(total, |total, element| total + element.load(Ordering::Relaxed))
+        };
+        assert_eq!(list.fold(1000, add), 1000 + 9 + 40 + 3);
+        assert_eq!(List::new().fold(7, add), 7);
     }
 
     #[test]

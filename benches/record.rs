@@ -1,0 +1,109 @@
+//! Measured ratios: printed as they come, checked against their targets, and kept for BENCHMARKS.md.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What may be missing of a target before it counts as missed: a shared machine's noise.
+const TOLERANCE: f64 = 0.85;
+
+/// The library against a rival on the same work, in one run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ratio {
+    /// What was done.
+    pub work: String,
+    /// Against what.
+    pub rival: String,
+    /// Nanoseconds a delta, or a call: the library's.
+    pub ours: f64,
+    /// Nanoseconds a delta, or a call: the rival's.
+    pub theirs: f64,
+    /// How many times as fast as the rival the library should be; 0 where there is no target.
+    pub target: f64,
+}
+
+impl Ratio {
+    /// How many times as fast as the rival the library is.
+    #[must_use]
+    pub fn ratio(&self) -> f64 {
+        self.theirs / self.ours
+    }
+
+    /// How the ratio stands to its target.
+    #[must_use]
+    pub fn verdict(&self) -> &'static str {
+        match self.ratio() / self.target {
+            _ if self.target == 0.0 => "",
+            part if part >= 1.0 => "reached",
+            part if part >= TOLERANCE => "close",
+            _ => "missed",
+        }
+    }
+}
+
+/// The ratios of one benchmark.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Ratios {
+    /// In the order of measurement.
+    pub rows: Vec<Ratio>,
+}
+
+impl Ratios {
+    /// Prints a ratio and keeps it.
+    pub fn push(&mut self, row: Ratio) {
+        println!(
+            "{:<44} {:>9.3} ns   {:<22} {:>9.3} ns   ratio {:>7.2}   target {:>6.2}  {}",
+            row.work,
+            row.ours,
+            row.rival,
+            row.theirs,
+            row.ratio(),
+            row.target,
+            row.verdict()
+        );
+        self.rows.push(row);
+    }
+
+    /// Whether no ratio misses its target by more than the tolerance.
+    #[must_use]
+    pub fn all_reached(&self) -> bool {
+        self.rows.iter().all(|row| row.verdict() != "missed")
+    }
+
+    /// Keeps the ratios as `target/ratios/NAME.json`, where the report finds them.
+    ///
+    /// # Panics
+    ///
+    /// If the file can't be written.
+    pub fn save(&self, name: &str) {
+        let path = ratios_path(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("target can be written to");
+        let json = serde_json::to_string_pretty(self).expect("numbers and strings");
+        fs::write(&path, json).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
+    /// The ratios saved under a name.
+    ///
+    /// # Errors
+    ///
+    /// Says which file can't be read, and why.
+    pub fn saved(name: &str) -> Result<Self, String> {
+        let path = ratios_path(name);
+        let json = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        serde_json::from_str(&json).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+/// Cargo's target folder, where benchmarks leave what they measured.
+#[must_use]
+pub fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(target) => target.into(),
+        None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target"),
+    }
+}
+
+fn ratios_path(name: &str) -> PathBuf {
+    target().join("ratios").join(name).with_extension("json")
+}
