@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs everything that must pass: format, lints, docs, tests, examples, a program without std, loom models.
+# Needs Rust with rustfmt and clippy, and a C compiler. Takes some minutes on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Flags from outside would replace those of loom-tests/.cargo/config.toml.
+unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
+
+step() {
+    printf '\n== %s\n' "$*"
+    "$@"
+}
+# The same in another folder, which has a workspace and a build configuration of its own.
+step_in() {
+    local folder=$1
+    shift
+    printf '\n== in %s: %s\n' "$folder" "$*"
+    (cd "$folder" && "$@")
+}
+
+step cargo fmt --all --check
+step_in loom-tests cargo fmt --check
+step_in ci/no_std cargo fmt --check
+
+step cargo clippy --workspace --all-targets --locked -- -D warnings
+step cargo clippy --no-default-features --locked -- -D warnings
+step_in loom-tests cargo clippy --all-targets --release --locked -- -D warnings
+step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+
+# Unit, property, integration and doc tests; the examples are built, and some of the tests run them.
+step cargo test --locked
+step cargo test --locked --no-default-features --lib
+for example in epoch_checkpoint fingerprint_gate rollback; do
+    step cargo run --quiet --locked --example "$example"
+done
+
+# Links and runs only if the library needs no std.
+step_in ci/no_std cargo run --release --locked
+
+step_in loom-tests cargo test --release --locked
+
+printf '\nAll passed.\n'
