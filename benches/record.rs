@@ -95,6 +95,52 @@ impl Ratios {
     }
 }
 
+/// Under what circumstances something was measured.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// The processor and how many cores of it there were.
+    pub machine: String,
+    /// The compiler.
+    pub rustc: String,
+    /// The commit, with a `+` if the tree differed from it.
+    pub commit: String,
+    /// The day, UTC.
+    pub date: String,
+}
+
+impl Circumstances {
+    /// Those of now.
+    #[must_use]
+    pub fn now() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let field = |name: &str| {
+            let line = cpus.lines().find(|line| line.starts_with(name))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        };
+        let model = field("model name").unwrap_or_else(|| std::env::consts::ARCH.into());
+        let number = |name| field(name).unwrap_or_else(|| "?".into());
+        let changed =
+            if output("git", &["status", "--porcelain", "src", "benches"]).is_empty() { "" } else { "+" };
+        Self {
+            machine: format!(
+                "{model} (family {}, model {}), {cores} cores",
+                number("cpu family"),
+                number("model\t")
+            ),
+            rustc: output("rustc", &["--version"]),
+            commit: output("git", &["rev-parse", "--short", "HEAD"]) + changed,
+            date: output("date", &["-u", "+%F"]),
+        }
+    }
+}
+
+/// What a command prints, on one line; empty if it can't be run.
+fn output(command: &str, args: &[&str]) -> String {
+    let output = std::process::Command::new(command).args(args).output();
+    output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Cargo's target folder, where benchmarks leave what they measured.
 #[must_use]
 pub fn target() -> PathBuf {
