@@ -179,6 +179,7 @@ fn the_report_shows_totals_tables_and_histogram() {
     for method in ["fan_in", "mutex", "parking_lot", "atomic"] {
         assert_eq!(report.matches(&format!("\n  {method} ")).count(), 2, "{method} in {report}");
     }
+    assert!(report.contains("\n2,000,000 events, 2 threads,"), "{report}");
     assert!(report.contains("All four agree"), "{report}");
     // Three buckets with lines in them, and the empty ones between them.
     let histogram = report.split_once("Lines by length").unwrap().1.lines().skip(1);
@@ -212,7 +213,8 @@ fn a_bad_command_line_is_refused_by_name() {
     refused(&run(["--threads", "two"]), "two");
     refused(&run(["--threads", "18446744073709551616"]), "18446744073709551616");
     refused(&run(["--threads"]), "--threads");
-    refused(&run(["--frobnicate"]), "--frobnicate");
+    refused(&run(["--threads", "t\nwo"]), "t wo");
+    refused(&run(["--frobnicate"]), "fan_in: unexpected argument '--frobnicate' found (try --help)\n");
     refused(&run(["access.log"]), "access.log");
     refused(&run(["--json", "--input"]), "--input");
 }

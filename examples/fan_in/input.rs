@@ -118,6 +118,7 @@ impl Input {
         for part in 1..=parts {
             // In 128 bits, since the product may not fit in 64.
             let even = (u128::from(self.length) * part as u128 / parts as u128) as u64;
+            // Not searched where a long line reaches this far: that was done for an earlier part.
             let end = if even > start { self.line_start(even)? } else { start };
             ranges.push(start..end);
             start = end;
@@ -166,6 +167,13 @@ mod tests {
             }
             prop_assert_eq!(at, input.len());
         }
+    }
+
+    #[test]
+    fn a_line_starts_at_the_place_or_is_the_next() {
+        let input = Input::with_block(b"one\ntwo\n\nx", 3);
+        let starts = [0, 1, 3, 4, 5, 8, 9, 10].map(|at| input.line_start(at).unwrap());
+        assert_eq!(starts, [0, 4, 4, 4, 8, 8, 9, 10]);
     }
 
     #[cfg(unix)]

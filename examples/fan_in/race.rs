@@ -164,3 +164,52 @@ pub(crate) fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template(TEMPLATE).expect("the template is well formed");
     ProgressBar::new(0).with_style(style.progress_chars("=> "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+    /// Hands over what a function of the number of shares so far says.
+    struct Shares<F>(AtomicU64, F);
+
+    impl<F: Fn(u64) -> io::Result<Event> + Sync> Work for Shares<F> {
+        fn threads(&self) -> usize {
+            3
+        }
+
+        fn bytes(&self) -> u64 {
+            0
+        }
+
+        fn share(&self, _thread: usize, mut each: impl FnMut(Event)) -> io::Result<()> {
+            each((self.1)(self.0.fetch_add(1, Relaxed))?);
+            Ok(())
+        }
+    }
+
+    fn run(event: impl Fn(u64) -> io::Result<Event> + Sync) -> io::Result<Race> {
+        Race::run(&Shares(AtomicU64::new(0), event), &ProgressBar::hidden())
+    }
+
+    #[test]
+    fn the_same_work_agrees() {
+        let race = run(|_| Ok(Event { bytes: 5, bucket: 3, digest: 7 })).unwrap();
+        assert!(race.agree);
+        assert_eq!((race.totals.lines, race.totals.bytes, race.totals.digest), (3, 15, 7));
+        assert_eq!((race.totals.histogram[3], race.threads), (3, 3));
+    }
+
+    #[test]
+    fn work_that_changes_does_not_agree() {
+        let changed = |share| Event { bytes: 5, bucket: 3, digest: u64::from(share == 20) };
+        assert!(!run(|share| Ok(changed(share))).unwrap().agree);
+    }
+
+    #[test]
+    fn a_failing_share_ends_the_race_with_its_error() {
+        let fail = |share| if share == 20 { Err(io::Error::other("torn")) } else { Ok(share) };
+        let error = run(|share| fail(share).map(|digest| Event { bytes: 1, bucket: 0, digest })).err();
+        assert_eq!(error.unwrap().to_string(), "torn");
+    }
+}
