@@ -156,6 +156,7 @@ mod tests {
     use crate::algebra::{Add, Xor};
     use crate::context::{AtomikContext, Counter};
     use alloc::sync::Arc;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
     use std::thread;
 

@@ -75,7 +75,9 @@ fn threads_without_a_handle_have_slots_of_their_own() {
         }
     });
     assert_eq!(fan_in.read(), 80_000);
-    assert_eq!(fan_in.shared.read(), 0, "a thread that could have a slot used the shared cell");
+    // Without std there are no slots for threads, and all deltas go to the shared cell.
+    let shared = if cfg!(feature = "std") { 0 } else { 80_000 };
+    assert_eq!(fan_in.shared.read(), shared);
 }
 
 #[test]
@@ -98,7 +100,8 @@ fn accum_works_with_600_threads_alive() {
     let (producers, threads) = slots(&fan_in);
     assert_eq!(producers, 0);
     // Other tests' threads count too, and no more than double the number of threads is kept.
-    assert!((THREADS..=2048).contains(&threads), "{threads} slots");
+    let bounds = if cfg!(feature = "std") { THREADS..=2048 } else { 0..=0 };
+    assert!(bounds.contains(&threads), "{threads} slots");
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) struct Place<const FIRST: usize> {
 
 impl<const FIRST: usize> Place<FIRST> {
     /// A place in no list: the chunk does not exist.
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", test))]
     pub(crate) const NOWHERE: Self = Self { chunk: CHUNKS as u32, offset: 0 };
 
     /// The place of the element with this index.
