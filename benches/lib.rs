@@ -3,3 +3,4 @@
 pub mod fan_in;
 pub mod measure;
 pub mod record;
+pub mod roof;

@@ -82,6 +82,8 @@ extern crate std;
 #[doc = include_str!("../README.md")]
 pub struct Readme;
 
+pub mod kernel;
+
 mod algebra;
 mod context;
 mod delta;

@@ -5,6 +5,7 @@ use core::error::Error;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 
 use crate::algebra::{Algebra, Xor};
 
@@ -22,8 +23,7 @@ use crate::algebra::{Algebra, Xor};
 /// assert_eq!(batch.deltas(), [42, 2]);
 /// ```
 pub struct DeltaBatch<A = Xor> {
-    addresses: Vec<u32>,
-    deltas: Vec<u64>,
+    changes: Changes,
     algebra: PhantomData<fn() -> A>,
 }
 
@@ -31,64 +31,109 @@ impl<A: Algebra> DeltaBatch<A> {
     /// An empty batch. Allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { addresses: Vec::new(), deltas: Vec::new(), algebra: PhantomData }
+        Self { changes: Changes::new(), algebra: PhantomData }
     }
 
     /// How many addresses changed.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.addresses.len()
+        self.changes.addresses.len()
     }
 
     /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.addresses.is_empty()
+        self.changes.addresses.is_empty()
     }
 
     /// The addresses that changed, strictly ascending.
     #[must_use]
     pub fn addresses(&self) -> &[u32] {
-        &self.addresses
+        &self.changes.addresses
     }
 
     /// The deltas, in the order of [`addresses`](Self::addresses); none is the identity.
     #[must_use]
     pub fn deltas(&self) -> &[u64] {
-        &self.deltas
+        &self.changes.deltas
     }
 
     /// The changes as pairs of address and delta, addresses ascending.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u64)> + DoubleEndedIterator + '_ {
-        self.addresses.iter().copied().zip(self.deltas.iter().copied())
+        self.addresses().iter().copied().zip(self.deltas().iter().copied())
     }
 
     /// The delta of `addr`: the identity if it is not in the batch. Takes O(log n).
     #[must_use]
     pub fn get(&self, addr: u32) -> u64 {
-        self.addresses.binary_search(&addr).map_or(A::IDENTITY, |at| self.deltas[at])
+        self.addresses().binary_search(&addr).map_or(A::IDENTITY, |at| self.deltas()[at])
     }
 
     /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
-        self.addresses.clear();
-        self.deltas.clear();
+        self.changes.addresses.clear();
+        self.changes.deltas.clear();
     }
 
     /// Whether each address is below `len`; if not, the greatest is named.
     pub(crate) fn check_fits(&self, len: usize) -> Result<(), AddressOutOfRange> {
-        match self.addresses.last() {
+        match self.addresses().last() {
             Some(&addr) if addr as usize >= len => Err(AddressOutOfRange { addr, len }),
             _ => Ok(()),
         }
     }
 
+    /// The changes themselves. Whoever appends to them keeps the addresses ascending.
+    pub(crate) fn changes_mut(&mut self) -> &mut Changes {
+        &mut self.changes
+    }
+}
+
+/// The two slices of a batch, of whatever algebra: so that the kernels that fill them are no more
+/// functions than they must be.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Changes {
+    addresses: Vec<u32>,
+    deltas: Vec<u64>,
+}
+
+impl Changes {
+    const fn new() -> Self {
+        Self { addresses: Vec::new(), deltas: Vec::new() }
+    }
+
     /// Appends a change that lies past the last address, where it belongs.
+    #[inline]
     pub(crate) fn push(&mut self, addr: u32, delta: u64) {
         debug_assert!(self.addresses.last().is_none_or(|&last| last < addr));
-        debug_assert_ne!(delta, A::IDENTITY);
+        debug_assert_ne!(delta, 0, "the identity of both algebras");
         self.addresses.push(addr);
         self.deltas.push(delta);
+    }
+
+    /// Room for `count` changes or more behind the last, to be filled from the front.
+    #[inline]
+    pub(crate) fn spare(&mut self, count: usize) -> (&mut [MaybeUninit<u32>], &mut [MaybeUninit<u64>]) {
+        self.addresses.reserve(count);
+        self.deltas.reserve(count);
+        (self.addresses.spare_capacity_mut(), self.deltas.spare_capacity_mut())
+    }
+
+    /// Takes in the first `count` changes that were written to [`spare`](Self::spare).
+    ///
+    /// # Safety
+    ///
+    /// That many were written, to both slices, since.
+    #[inline]
+    pub(crate) unsafe fn take_spare(&mut self, count: usize) {
+        let len = self.addresses.len() + count;
+        debug_assert_eq!(self.addresses.len(), self.deltas.len());
+        // SAFETY: what lies before the old length is initialised, and what lies between is the caller's
+        // word; `spare` reserved the room.
+        unsafe {
+            self.addresses.set_len(len);
+            self.deltas.set_len(len);
+        }
     }
 }
 
@@ -102,7 +147,7 @@ impl<A: Algebra> Extend<(u32, u64)> for DeltaBatch<A> {
         for same in pairs.chunk_by(|a, b| a.0 == b.0) {
             let delta = same.iter().fold(A::IDENTITY, |total, &(_, delta)| A::compose(total, delta));
             if delta != A::IDENTITY {
-                self.push(same[0].0, delta);
+                self.changes.push(same[0].0, delta);
             }
         }
     }
@@ -120,7 +165,7 @@ impl<A: Algebra> FromIterator<(u32, u64)> for DeltaBatch<A> {
 
 impl<A> Clone for DeltaBatch<A> {
     fn clone(&self) -> Self {
-        Self { addresses: self.addresses.clone(), deltas: self.deltas.clone(), algebra: PhantomData }
+        Self { changes: self.changes.clone(), algebra: PhantomData }
     }
 }
 
@@ -132,7 +177,7 @@ impl<A: Algebra> Default for DeltaBatch<A> {
 
 impl<A> PartialEq for DeltaBatch<A> {
     fn eq(&self, other: &Self) -> bool {
-        self.addresses == other.addresses && self.deltas == other.deltas
+        self.changes == other.changes
     }
 }
 
@@ -140,8 +185,7 @@ impl<A> Eq for DeltaBatch<A> {}
 
 impl<A> Hash for DeltaBatch<A> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.addresses.hash(state);
-        self.deltas.hash(state);
+        self.changes.hash(state);
     }
 }
 

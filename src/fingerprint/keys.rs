@@ -2,8 +2,7 @@
 
 use alloc::boxed::Box;
 
-/// How many words make a block.
-pub(super) const BLOCK: usize = 1024;
+use crate::kernel::{BLOCK, BlockKeys};
 
 /// All keys that one seed gives: key n is output n (from 0) of the generator [SplitMix64] started at the
 /// seed. It can be computed at any n at once, since the generator's state is a counter.
@@ -25,20 +24,20 @@ pub(super) struct Keys {
 #[derive(Clone)]
 enum Words {
     Fixed,
-    Seeded(Box<[u64; BLOCK]>),
+    Seeded(Box<BlockKeys>),
 }
 
 /// The seed of fingerprints whose values can be compared everywhere.
 const FIXED_SEED: u64 = 0;
 
-static FIXED: [u64; BLOCK] = {
+static FIXED: BlockKeys = {
     let mut keys = [0; BLOCK];
     let mut n = 0;
     while n < BLOCK {
         keys[n] = key(FIXED_SEED, n as u64);
         n += 1;
     }
-    keys
+    BlockKeys(keys)
 };
 
 impl Keys {
@@ -47,13 +46,15 @@ impl Keys {
     }
 
     pub(super) fn seeded(seed: u64) -> Self {
-        let keys: Box<[u64]> = (0..BLOCK as u64).map(|n| key(seed, n)).collect();
-        let keys = keys.try_into().unwrap_or_else(|_| unreachable!("a block has {BLOCK} keys"));
+        let mut keys = Box::new(BlockKeys([0; BLOCK]));
+        for (n, word) in (0..).zip(&mut keys.0) {
+            *word = key(seed, n);
+        }
         Self { seed, words: Words::Seeded(keys) }
     }
 
     /// The keys of the words of a block.
-    pub(super) fn words(&self) -> &[u64; BLOCK] {
+    pub(super) fn words(&self) -> &BlockKeys {
         match &self.words {
             Words::Fixed => &FIXED,
             Words::Seeded(keys) => keys,

@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::keys::{BLOCK, Keys};
-use super::{IndexOutOfRange, Tracked, WORD, words};
+use super::keys::Keys;
+use super::{IndexOutOfRange, Tracked, WORD};
 use crate::delta::Hex;
+use crate::kernel::{self, BLOCK, carryless_product};
 
 /// A positional fingerprint of a buffer: has it changed since [`load`](Self::load)? Meant as a gate in
 /// front of expensive work. It sees reordered words, repeated ones and the length, follows single changes
@@ -120,7 +121,7 @@ impl Fingerprint {
     /// data are taken as given.
     pub fn accum(&mut self, index: usize, delta: u64) -> Result<(), IndexOutOfRange> {
         self.tracked.check(index)?;
-        let product = multiply(delta, self.keys.words()[index % BLOCK]);
+        let product = carryless_product(delta, self.keys.words().0[index % BLOCK]);
         self.tracked.value ^= reduce(self.scale(index / BLOCK, product));
         Ok(())
     }
@@ -138,23 +139,17 @@ impl Fingerprint {
     fn of(&self, data: &[u8]) -> u64 {
         let mut total = 0;
         for (number, block) in data.chunks(BLOCK * WORD).enumerate() {
-            let products = words(block).zip(self.keys.words()).map(|(word, &key)| multiply(word, key));
-            total ^= self.scale(number, products.fold(0, |sum, product| sum ^ product));
+            total ^= self.scale(number, kernel::carryless_block(block, self.keys.words()));
         }
         // A slice has at most isize::MAX bytes, so its length fits a word.
-        reduce(total ^ multiply(data.len() as u64, self.keys.len()))
+        reduce(total ^ carryless_product(data.len() as u64, self.keys.len()))
     }
 
     /// The second level: a block's 128 bits by the two keys of the block.
     fn scale(&self, block: usize, bits: u128) -> u128 {
         let (low, high) = self.keys.block(block);
-        multiply(bits as u64, low) ^ multiply((bits >> 64) as u64, high)
+        carryless_product(bits as u64, low) ^ carryless_product((bits >> 64) as u64, high)
     }
-}
-
-/// The product in GF(2)\[x\], by the definition.
-fn multiply(a: u64, b: u64) -> u128 {
-    (0..64).fold(0, |sum, i| sum ^ ((u128::from(a) << i) * u128::from((b >> i) & 1)))
 }
 
 /// The remainder modulo x⁶⁴ + x⁴ + x³ + x + 1.

@@ -145,6 +145,19 @@ fn words_past_the_end_are_refused_and_change_nothing() {
     refuses::<FoldFingerprint>();
 }
 
+/// The fold reads aligned words and turns them, so it has to be right wherever the data lie.
+#[test]
+fn fold_fingerprints_at_every_address_and_length() {
+    let bytes: Vec<u8> = (0..300u32).map(|i| (i * 37 + 11) as u8).collect();
+    for start in 0..16 {
+        for len in 0..bytes.len() - start {
+            let data = &bytes[start..][..len];
+            let expected = words(data).fold(0, |total, word| total ^ word);
+            assert_eq!(FoldFingerprint::new().load(data), expected, "{len} bytes at {start}");
+        }
+    }
+}
+
 #[test]
 fn zeros_of_different_lengths_differ() {
     let zeros = [0; 100];

@@ -8,6 +8,7 @@ use super::Table;
 use crate::algebra::Algebra;
 use crate::context::sealed::Sealed;
 use crate::delta::DeltaBatch;
+use crate::kernel;
 use alloc::sync::Arc;
 
 /// How many words are copied out of a source at a time: 4 KiB, which stays in L1.
@@ -109,7 +110,7 @@ impl<S: TableState> TableEpoch<S> {
         (0..).step_by(BLOCK).zip(self.reference.chunks(BLOCK)).all(|(start, reference)| {
             let states = &mut block[..reference.len()];
             self.source.copy_states(start, states);
-            states == reference
+            kernel::equal(states, reference)
         })
     }
 
@@ -145,12 +146,8 @@ impl<S: TableState> TableEpoch<S> {
         for (start, reference) in (0..).step_by(BLOCK).zip(self.reference.chunks_mut(BLOCK)) {
             let states = &mut block[..reference.len()];
             self.source.copy_states(start, states);
-            for (offset, (old, &new)) in reference.iter_mut().zip(&*states).enumerate() {
-                if *old != new {
-                    batch.push((start + offset) as u32, S::Algebra::delta(*old, new));
-                    *old = new;
-                }
-            }
+            kernel::diff_more(start as u32, reference, states, batch);
+            reference.copy_from_slice(states);
         }
         self.number = self.number.wrapping_add(1);
     }

@@ -1,0 +1,255 @@
+//! The AVX2 levels: a line is two registers of 256 bits. The fingerprint has two forms, as at AVX-512.
+
+use core::arch::x86_64::{
+    __m128i, __m256i, _mm_add_epi32, _mm_castps_si128, _mm_castsi128_ps, _mm_clmulepi64_si128,
+    _mm_cvtsi64_si128, _mm_cvtsi128_si64, _mm_loadu_si128, _mm_permutevar_ps, _mm_set1_epi32, _mm_setr_epi32,
+    _mm_setzero_si128, _mm_storeu_si128, _mm_unpackhi_epi64, _mm_xor_si128, _mm256_add_epi64,
+    _mm256_castsi256_pd, _mm256_clmulepi64_epi128, _mm256_cmpeq_epi64, _mm256_extracti128_si256,
+    _mm256_loadu_si256, _mm256_movemask_pd, _mm256_or_si256, _mm256_permutevar8x32_epi32,
+    _mm256_setzero_si256, _mm256_storeu_si256, _mm256_sub_epi64, _mm256_testz_si256, _mm256_xor_si256,
+};
+use core::mem::MaybeUninit;
+
+use super::line::{Carryless, GROUP, GROUP_LINES, LINE, Line};
+
+/// For each set of a register's four words: which words, counted in order, go to the front.
+const COMPRESS: [[u32; 4]; 16] = {
+    let mut table = [[0; 4]; 16];
+    let mut set = 0;
+    while set < 16 {
+        let (mut count, mut word) = (0, 0);
+        while word < 4 {
+            if set & (1 << word) != 0 {
+                table[set][count] = word;
+                count += 1;
+            }
+            word += 1;
+        }
+        set += 1;
+    }
+    table
+};
+
+/// The same for the halves of the words.
+const COMPRESS_HALVES: [[u32; 8]; 16] = {
+    let mut table = [[0; 8]; 16];
+    let mut set = 0;
+    while set < 16 {
+        let mut word = 0;
+        while word < 4 {
+            table[set][2 * word] = 2 * COMPRESS[set][word];
+            table[set][2 * word + 1] = 2 * COMPRESS[set][word] + 1;
+            word += 1;
+        }
+        set += 1;
+    }
+    table
+};
+
+impl Line for [__m256i; 2] {
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn zero() -> Self {
+        [_mm256_setzero_si256(); 2]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn load(words: &[u64; LINE]) -> Self {
+        // SAFETY: `words` are twice 32 readable bytes, and the loads ask no alignment.
+        unsafe { [_mm256_loadu_si256(words.as_ptr().cast()), _mm256_loadu_si256(words[4..].as_ptr().cast())] }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn store(self, words: &mut [u64; LINE]) {
+        // SAFETY: `words` are twice 32 writable bytes, and the stores ask no alignment.
+        unsafe {
+            _mm256_storeu_si256(words.as_mut_ptr().cast(), self[0]);
+            _mm256_storeu_si256(words[4..].as_mut_ptr().cast(), self[1]);
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn xor(self, other: Self) -> Self {
+        [_mm256_xor_si256(self[0], other[0]), _mm256_xor_si256(self[1], other[1])]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn add(self, other: Self) -> Self {
+        [_mm256_add_epi64(self[0], other[0]), _mm256_add_epi64(self[1], other[1])]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn sub(self, other: Self) -> Self {
+        [_mm256_sub_epi64(self[0], other[0]), _mm256_sub_epi64(self[1], other[1])]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn or_xor(self, a: Self, b: Self) -> Self {
+        [
+            _mm256_or_si256(self[0], _mm256_xor_si256(a[0], b[0])),
+            _mm256_or_si256(self[1], _mm256_xor_si256(a[1], b[1])),
+        ]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn is_zero(self) -> bool {
+        let any = _mm256_or_si256(self[0], self[1]);
+        _mm256_testz_si256(any, any) == 1
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn nonzero(self) -> u8 {
+        (nonzero(self[0]) | nonzero(self[1]) << 4) as u8
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn compress_group(
+        group: [Self; GROUP_LINES],
+        base: u32,
+        addresses: &mut [MaybeUninit<u32>; GROUP],
+        deltas: &mut [MaybeUninit<u64>; GROUP],
+    ) {
+        let mut count = 0;
+        let mut lanes = _mm_add_epi32(_mm_set1_epi32(base.cast_signed()), _mm_setr_epi32(0, 1, 2, 3));
+        for &register in group.as_flattened() {
+            let changed = nonzero(register);
+            // SAFETY: the tables' rows are as long as the registers. `count` is at most the words before
+            // this register, so that its four places are left in both groups. Nothing asks an alignment.
+            unsafe {
+                let order = _mm_loadu_si128(COMPRESS[changed].as_ptr().cast());
+                let packed = _mm_castps_si128(_mm_permutevar_ps(_mm_castsi128_ps(lanes), order));
+                _mm_storeu_si128(addresses.as_mut_ptr().add(count).cast(), packed);
+
+                let order = _mm256_loadu_si256(COMPRESS_HALVES[changed].as_ptr().cast());
+                let packed = _mm256_permutevar8x32_epi32(register, order);
+                _mm256_storeu_si256(deltas.as_mut_ptr().add(count).cast(), packed);
+            }
+            count += changed.count_ones() as usize;
+            lanes = _mm_add_epi32(lanes, _mm_set1_epi32(4));
+        }
+    }
+}
+
+/// Bit i is set where word i is not 0.
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn nonzero(words: __m256i) -> usize {
+    let zero = _mm256_cmpeq_epi64(words, _mm256_setzero_si256());
+    !_mm256_movemask_pd(_mm256_castsi256_pd(zero)) as usize & 0xF
+}
+
+/// Sums of two products each: of the even words, and of the odd ones, added up.
+#[derive(Clone, Copy)]
+pub(super) struct Wide(__m256i);
+
+impl Carryless for Wide {
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
+    unsafe fn zero() -> Self {
+        Self(_mm256_setzero_si256())
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
+    unsafe fn multiply_add(self, line: &[u8; 8 * LINE], keys: &[u64; LINE]) -> Self {
+        let mut sum = self.0;
+        for (words, keys) in line.as_chunks::<32>().0.iter().zip(keys.as_chunks::<4>().0) {
+            // SAFETY: both are 32 readable bytes, and the loads ask no alignment.
+            let (words, keys) = unsafe {
+                (_mm256_loadu_si256(words.as_ptr().cast()), _mm256_loadu_si256(keys.as_ptr().cast()))
+            };
+            let even = _mm256_clmulepi64_epi128::<0x00>(words, keys);
+            let odd = _mm256_clmulepi64_epi128::<0x11>(words, keys);
+            sum = _mm256_xor_si256(sum, _mm256_xor_si256(even, odd));
+        }
+        Self(sum)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
+    unsafe fn sum(self) -> u128 {
+        to_u128(_mm256_extracti128_si256::<0>(self.0)) ^ to_u128(_mm256_extracti128_si256::<1>(self.0))
+    }
+}
+
+/// A sum of products, two words at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Narrow(__m128i);
+
+impl Carryless for Narrow {
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    unsafe fn zero() -> Self {
+        Self(_mm_setzero_si128())
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    unsafe fn multiply_add(self, line: &[u8; 8 * LINE], keys: &[u64; LINE]) -> Self {
+        let mut sum = self.0;
+        for (words, keys) in line.as_chunks::<16>().0.iter().zip(keys.as_chunks::<2>().0) {
+            // SAFETY: both are 16 readable bytes, and the loads ask no alignment.
+            let (words, keys) =
+                unsafe { (_mm_loadu_si128(words.as_ptr().cast()), _mm_loadu_si128(keys.as_ptr().cast())) };
+            let even = _mm_clmulepi64_si128::<0x00>(words, keys);
+            let odd = _mm_clmulepi64_si128::<0x11>(words, keys);
+            sum = _mm_xor_si128(sum, _mm_xor_si128(even, odd));
+        }
+        Self(sum)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    unsafe fn sum(self) -> u128 {
+        to_u128(self.0)
+    }
+}
+
+/// The carry-less product of two words.
+///
+/// # Safety
+///
+/// The contract of [`line`](super::line).
+#[inline]
+#[target_feature(enable = "avx2,pclmulqdq")]
+pub(super) unsafe fn product(a: u64, b: u64) -> u128 {
+    let (a, b) = (_mm_cvtsi64_si128(a.cast_signed()), _mm_cvtsi64_si128(b.cast_signed()));
+    to_u128(_mm_clmulepi64_si128::<0x00>(a, b))
+}
+
+/// A register as a number.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn to_u128(register: __m128i) -> u128 {
+    let low = _mm_cvtsi128_si64(register).cast_unsigned();
+    let high = _mm_cvtsi128_si64(_mm_unpackhi_epi64(register, register)).cast_unsigned();
+    u128::from(high) << 64 | u128::from(low)
+}
+
+super::dispatch::level! {
+    name: Avx2 / "AVX2",
+    line: [core::arch::x86_64::__m256i; 2],
+    carryless: crate::kernel::avx2::Wide,
+    product: crate::kernel::avx2::product,
+    features: ["avx2", "popcnt", "bmi1", "pclmulqdq", "vpclmulqdq"],
+}
+
+/// Without VPCLMULQDQ.
+pub(super) mod narrow {
+    crate::kernel::dispatch::level! {
+        name: Avx2 / "AVX2, narrow PCLMULQDQ",
+        line: [core::arch::x86_64::__m256i; 2],
+        carryless: crate::kernel::avx2::Narrow,
+        product: crate::kernel::avx2::product,
+        features: ["avx2", "popcnt", "bmi1", "pclmulqdq"],
+    }
+}

@@ -1,0 +1,168 @@
+//! The AVX-512 levels: a line is one register. The fingerprint has two forms, since not every processor
+//! with AVX-512 multiplies four pairs of words at once (VPCLMULQDQ).
+
+use core::arch::x86_64::{
+    __m512i, _mm512_add_epi32, _mm512_add_epi64, _mm512_clmulepi64_epi128, _mm512_extracti32x4_epi32,
+    _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64, _mm512_set1_epi32,
+    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi64,
+    _mm512_ternarylogic_epi64, _mm512_test_epi64_mask, _mm512_xor_si512,
+};
+use core::mem::MaybeUninit;
+
+use super::avx2::to_u128;
+use super::line::{Carryless, GROUP, GROUP_LINES, LINE, Line};
+
+/// Truth tables of the three-input operations, bit `abc` of them the result for inputs a, b and c.
+const XOR3: i32 = 0b1001_0110;
+const OR_XOR: i32 = 0b1111_0110;
+
+impl Line for __m512i {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn zero() -> Self {
+        _mm512_setzero_si512()
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn load(words: &[u64; LINE]) -> Self {
+        // SAFETY: `words` are 64 readable bytes, and the load asks no alignment.
+        unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn store(self, words: &mut [u64; LINE]) {
+        // SAFETY: `words` are 64 writable bytes, and the store asks no alignment.
+        unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), self) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn xor(self, other: Self) -> Self {
+        _mm512_xor_si512(self, other)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn add(self, other: Self) -> Self {
+        _mm512_add_epi64(self, other)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn sub(self, other: Self) -> Self {
+        _mm512_sub_epi64(self, other)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn xor3(self, a: Self, b: Self) -> Self {
+        _mm512_ternarylogic_epi64::<XOR3>(self, a, b)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn or_xor(self, a: Self, b: Self) -> Self {
+        _mm512_ternarylogic_epi64::<OR_XOR>(self, a, b)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn is_zero(self) -> bool {
+        _mm512_test_epi64_mask(self, self) == 0
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn nonzero(self) -> u8 {
+        _mm512_test_epi64_mask(self, self)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn compress_group(
+        group: [Self; GROUP_LINES],
+        base: u32,
+        addresses: &mut [MaybeUninit<u32>; GROUP],
+        deltas: &mut [MaybeUninit<u64>; GROUP],
+    ) {
+        let mut count = 0;
+        let mut lanes = _mm512_add_epi32(
+            _mm512_set1_epi32(base.cast_signed()),
+            _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+        );
+        // Compressing is the bottleneck: so the addresses of two lines go at once.
+        for &[low, high] in group.as_chunks::<2>().0 {
+            let (changed_low, changed_high) =
+                (_mm512_test_epi64_mask(low, low), _mm512_test_epi64_mask(high, high));
+            let changed = u16::from(changed_high) << 8 | u16::from(changed_low);
+            let next = count + changed_low.count_ones() as usize;
+            // In a register first: compressing into memory is microcode on some processors.
+            // SAFETY: `count` is at most the 0 or 16 words before this pair of lines, and `next` at most 8
+            // more; so the 16 and the 8 places that are stored to lie within the groups of 32. The stores
+            // ask no alignment.
+            unsafe {
+                let packed = _mm512_maskz_compress_epi32(changed, lanes);
+                _mm512_storeu_si512(addresses.as_mut_ptr().add(count).cast(), packed);
+                let packed = _mm512_maskz_compress_epi64(changed_low, low);
+                _mm512_storeu_si512(deltas.as_mut_ptr().add(count).cast(), packed);
+                let packed = _mm512_maskz_compress_epi64(changed_high, high);
+                _mm512_storeu_si512(deltas.as_mut_ptr().add(next).cast(), packed);
+            }
+            count = next + changed_high.count_ones() as usize;
+            lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(2 * LINE as i32));
+        }
+    }
+}
+
+/// Sums of four products each: of the even words, and of the odd ones, added up.
+#[derive(Clone, Copy)]
+pub(super) struct Wide(__m512i);
+
+impl Carryless for Wide {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,pclmulqdq,vpclmulqdq")]
+    unsafe fn zero() -> Self {
+        Self(_mm512_setzero_si512())
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,pclmulqdq,vpclmulqdq")]
+    unsafe fn multiply_add(self, line: &[u8; 8 * LINE], keys: &[u64; LINE]) -> Self {
+        // SAFETY: both are 64 readable bytes, and the loads ask no alignment.
+        let (words, keys) =
+            unsafe { (_mm512_loadu_si512(line.as_ptr().cast()), _mm512_loadu_si512(keys.as_ptr().cast())) };
+        let even = _mm512_clmulepi64_epi128::<0x00>(words, keys);
+        let odd = _mm512_clmulepi64_epi128::<0x11>(words, keys);
+        Self(_mm512_ternarylogic_epi64::<XOR3>(self.0, even, odd))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,pclmulqdq,vpclmulqdq")]
+    unsafe fn sum(self) -> u128 {
+        to_u128(_mm512_extracti32x4_epi32::<0>(self.0))
+            ^ to_u128(_mm512_extracti32x4_epi32::<1>(self.0))
+            ^ to_u128(_mm512_extracti32x4_epi32::<2>(self.0))
+            ^ to_u128(_mm512_extracti32x4_epi32::<3>(self.0))
+    }
+}
+
+super::dispatch::level! {
+    name: Avx512 / "AVX-512",
+    line: core::arch::x86_64::__m512i,
+    carryless: crate::kernel::avx512::Wide,
+    product: crate::kernel::avx2::product,
+    features: ["avx512f", "avx512dq", "avx512vl", "popcnt", "bmi1", "pclmulqdq", "vpclmulqdq"],
+}
+
+/// Without VPCLMULQDQ.
+pub(super) mod narrow {
+    crate::kernel::dispatch::level! {
+        name: Avx512 / "AVX-512, narrow PCLMULQDQ",
+        line: core::arch::x86_64::__m512i,
+        carryless: crate::kernel::avx2::Narrow,
+        product: crate::kernel::avx2::product,
+        features: ["avx512f", "avx512dq", "avx512vl", "popcnt", "bmi1", "pclmulqdq"],
+    }
+}

@@ -1,0 +1,77 @@
+//! The level that every x86-64 has: four registers of 128 bits a line. Safe throughout.
+
+use safe_arch::{
+    add_i64_m128i, bitand_m128i, bitor_m128i, bitxor_m128i, cast_to_m128d_from_m128i, cmp_eq_mask_i32_m128i,
+    m128i, move_mask_i8_m128i, move_mask_m128d, shuffle_ai_f32_all_m128i, sub_i64_m128i, zeroed_m128i,
+};
+
+use super::line::{LINE, Line};
+
+/// How many registers a line takes.
+const REGISTERS: usize = LINE / 2;
+
+impl Line for [m128i; REGISTERS] {
+    #[inline(always)]
+    unsafe fn zero() -> Self {
+        [zeroed_m128i(); REGISTERS]
+    }
+
+    #[inline(always)]
+    unsafe fn load(words: &[u64; LINE]) -> Self {
+        core::array::from_fn(|i| m128i::from([words[2 * i], words[2 * i + 1]]))
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, words: &mut [u64; LINE]) {
+        for (words, register) in words.as_chunks_mut::<2>().0.iter_mut().zip(self) {
+            *words = register.into();
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn xor(self, other: Self) -> Self {
+        core::array::from_fn(|i| bitxor_m128i(self[i], other[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        core::array::from_fn(|i| add_i64_m128i(self[i], other[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        core::array::from_fn(|i| sub_i64_m128i(self[i], other[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn or_xor(self, a: Self, b: Self) -> Self {
+        core::array::from_fn(|i| bitor_m128i(self[i], bitxor_m128i(a[i], b[i])))
+    }
+
+    #[inline(always)]
+    unsafe fn is_zero(self) -> bool {
+        let [a, b, c, d] = self;
+        let any = bitor_m128i(bitor_m128i(a, b), bitor_m128i(c, d));
+        move_mask_i8_m128i(cmp_eq_mask_i32_m128i(any, zeroed_m128i())) == 0xFFFF
+    }
+
+    #[inline(always)]
+    unsafe fn nonzero(self) -> u8 {
+        let mut mask = 0;
+        for (i, register) in self.into_iter().enumerate() {
+            // Half-words that are 0, and then those whose other half is 0 too.
+            let zero = cmp_eq_mask_i32_m128i(register, zeroed_m128i());
+            let zero = bitand_m128i(zero, shuffle_ai_f32_all_m128i::<0b10_11_00_01>(zero));
+            mask |= (!move_mask_m128d(cast_to_m128d_from_m128i(zero)) as u8 & 0b11) << (2 * i);
+        }
+        mask
+    }
+}
+
+super::dispatch::level! {
+    name: Sse2 / "SSE2",
+    line: [safe_arch::m128i; 4],
+    carryless: u128,
+    product: crate::kernel::carryless::carryless_product,
+    features: [],
+}

@@ -1,0 +1,353 @@
+//! One naive oracle, one runner, one property: every kernel at every level that this processor has.
+
+use alloc::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+use core::slice;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::carryless::{BLOCK, BlockKeys};
+use super::dispatch::{self, Kernels};
+use super::line::GROUP;
+use super::{ApplyWireError, Level, apply, apply_wire};
+use crate::algebra::{Add, Algebra, Xor};
+use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
+
+/// What each kernel does, said as plainly as possible.
+mod oracle {
+    use super::*;
+
+    pub(super) fn fold<A: Algebra>(words: &[u64]) -> u64 {
+        words.iter().fold(A::IDENTITY, |total, &word| A::compose(total, word))
+    }
+
+    pub(super) fn accum<A: Algebra>(words: &[u64], deltas: &[u64]) -> Vec<u64> {
+        words.iter().zip(deltas).map(|(&word, &delta)| A::compose(word, delta)).collect()
+    }
+
+    pub(super) fn first_difference(a: &[u64], b: &[u64]) -> Option<usize> {
+        (0..a.len()).find(|&i| a[i] != b[i])
+    }
+
+    pub(super) fn diff<A: Algebra>(base: u32, reference: &[u64], state: &[u64]) -> DeltaBatch<A> {
+        let deltas = reference.iter().zip(state).map(|(&old, &new)| A::delta(old, new));
+        (base..).zip(deltas).collect()
+    }
+
+    /// By the definition: shift and XOR.
+    pub(super) fn carryless_product(a: u64, b: u64) -> u128 {
+        (0..64).filter(|i| b >> i & 1 == 1).fold(0, |product, i| product ^ u128::from(a) << i)
+    }
+
+    pub(super) fn carryless_block(data: &[u8], keys: &[u64]) -> u128 {
+        let words = data.chunks(8).map(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_le_bytes(word)
+        });
+        words.zip(keys).fold(0, |sum, (word, &key)| sum ^ carryless_product(word, key))
+    }
+}
+
+/// An array that starts `offset` words past a cache line's start and ends with its allocation, so that a
+/// tool that watches memory sees each access past the end.
+struct Placed {
+    memory: NonNull<u64>,
+    offset: usize,
+    len: usize,
+}
+
+impl Placed {
+    fn new(words: &[u64], offset: usize) -> Self {
+        let layout = Self::layout(offset + words.len());
+        // SAFETY: the layout has at least a byte.
+        let memory = unsafe { alloc_zeroed(layout) };
+        let Some(memory) = NonNull::new(memory.cast()) else { handle_alloc_error(layout) };
+        let mut placed = Self { memory, offset, len: words.len() };
+        placed.words_mut().copy_from_slice(words);
+        placed
+    }
+
+    fn layout(words: usize) -> Layout {
+        Layout::array::<u64>(words.max(1)).unwrap().align_to(64).unwrap()
+    }
+
+    fn words(&self) -> &[u64] {
+        // SAFETY: that many words were allocated, zeroed, and belong to `self`.
+        unsafe { slice::from_raw_parts(self.memory.add(self.offset).as_ptr(), self.len) }
+    }
+
+    fn words_mut(&mut self) -> &mut [u64] {
+        // SAFETY: as above.
+        unsafe { slice::from_raw_parts_mut(self.memory.add(self.offset).as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Placed {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout.
+        unsafe { dealloc(self.memory.as_ptr().cast(), Self::layout(self.offset + self.len)) }
+    }
+}
+
+/// The property: with these two arrays, at these offsets, every kernel of a level does what its oracle
+/// does.
+fn agrees_with_the_oracle<A: Algebra>(kernels: &Kernels, a: &Placed, b: &Placed) {
+    let at = kernels.name;
+    let (a, b) = (a.words(), b.words());
+
+    assert_eq!(kernels.fold::<A>(a), oracle::fold::<A>(a), "fold, {at}");
+
+    let mut sums = Placed::new(a, b.as_ptr().addr() / 8 % 8);
+    kernels.accum::<A>(sums.words_mut(), b);
+    assert_eq!(sums.words(), oracle::accum::<A>(a, b), "accum, {at}");
+
+    let difference = oracle::first_difference(a, b);
+    assert_eq!(kernels.first_difference(a, b), difference, "first_difference, {at}");
+    assert_eq!(kernels.equal(a, b), difference.is_none(), "equal, {at}");
+    assert_eq!(super::equal(a, b), difference.is_none(), "equal");
+
+    let base = 1000;
+    let mut batch = DeltaBatch::<A>::new();
+    kernels.diff::<A>(base, a, b, batch.changes_mut());
+    assert_eq!(batch, oracle::diff(base, a, b), "diff, {at}");
+}
+
+/// The runner: one property, every level, both algebras.
+fn at_every_level(a: &[u64], offset_a: usize, b: &[u64], offset_b: usize) {
+    let (a, b) = (Placed::new(a, offset_a), Placed::new(b, offset_b));
+    for kernels in dispatch::available() {
+        agrees_with_the_oracle::<Xor>(kernels, &a, &b);
+        agrees_with_the_oracle::<Add>(kernels, &a, &b);
+    }
+}
+
+/// Four vectors of the widest level and a tail, and then as much again.
+const LONGEST: usize = 2 * GROUP + 9;
+
+/// Words that tell their index, and differ in each byte.
+fn distinct(len: usize) -> Vec<u64> {
+    (1..=len as u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect()
+}
+
+#[test]
+fn every_length_at_every_offset() {
+    for len in 0..=LONGEST {
+        let a = distinct(len);
+        let b: Vec<u64> = a.iter().map(|word| word.rotate_left(7)).collect();
+        for offset in 0..8 {
+            at_every_level(&a, offset, &a, 0);
+            at_every_level(&a, offset, &b, (3 * offset + len) % 8);
+        }
+    }
+}
+
+#[test]
+fn a_single_bit_anywhere() {
+    let a = distinct(LONGEST);
+    for index in 0..LONGEST {
+        for bit in [0, 1, 31, 32, 63] {
+            let mut b = a.clone();
+            b[index] ^= 1 << bit;
+            at_every_level(&a, 0, &b, 0);
+            at_every_level(&a, 5, &b, 2);
+        }
+    }
+}
+
+#[test]
+fn basis_vectors() {
+    let zero = [0; LONGEST];
+    for index in 0..LONGEST {
+        for bit in 0..64 {
+            let mut unit = zero;
+            unit[index] = 1 << bit;
+            at_every_level(&unit, 0, &zero, 0);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_words_with_few_and_many_differences(
+        (a, mask) in (0..300usize).prop_flat_map(|len| (
+            vec(any::<u64>(), len),
+            vec(prop_oneof![4 => Just(0), 1 => any::<u64>()], len),
+        )),
+        offset_a in 0..8usize,
+        offset_b in 0..8usize,
+    ) {
+        let b: Vec<u64> = a.iter().zip(&mask).map(|(word, mask)| word ^ mask).collect();
+        at_every_level(&a, offset_a, &b, offset_b);
+    }
+
+    #[test]
+    fn carryless_products(a: u64, b: u64) {
+        for kernels in dispatch::available() {
+            let product = kernels.carryless_product(a, b);
+            prop_assert_eq!(product, oracle::carryless_product(a, b), "{}", kernels.name);
+        }
+    }
+
+    #[test]
+    fn blocks_of_any_length_and_address(
+        data in vec(any::<u8>(), 0..=8 * BLOCK),
+        skip in 0..64usize,
+        key: u64,
+    ) {
+        carryless_blocks_agree(&data[skip.min(data.len())..], key);
+    }
+
+    #[test]
+    fn a_batch_leads_from_the_reference_to_the_state(
+        pairs in vec((any::<u64>(), any::<u64>(), any::<bool>()), 0..200),
+    ) {
+        leads_to_the_state::<Xor>(&pairs);
+        leads_to_the_state::<Add>(&pairs);
+    }
+
+    #[test]
+    fn messages_are_applied_like_calls(
+        messages in vec((0..50u32, any::<u64>(), any::<u32>()), 0..100),
+        table_len in 30..50usize,
+    ) {
+        applies_all_or_nothing::<Xor>(&messages, table_len);
+        applies_all_or_nothing::<Add>(&messages, table_len);
+    }
+}
+
+fn carryless_blocks_agree(data: &[u8], first_key: u64) {
+    let mut keys = BlockKeys([0; BLOCK]);
+    for (i, key) in (0..).zip(&mut keys.0) {
+        *key = first_key.wrapping_add(i).wrapping_mul(0xD134_2543_DE82_EF95);
+    }
+    let expected = oracle::carryless_block(data, &keys.0);
+    for kernels in dispatch::available() {
+        let sum = kernels.carryless_block(data, &keys);
+        assert_eq!(sum, expected, "{}, {} bytes", kernels.name, data.len());
+    }
+}
+
+#[test]
+fn blocks_of_every_length_up_to_two_groups() {
+    let data: Vec<u8> = (0..600u32).map(|i| (i * 7 + 3) as u8).collect();
+    for len in 0..=data.len() {
+        carryless_blocks_agree(&data[data.len() - len..], 1);
+    }
+    carryless_blocks_agree(&[0xFF; 8 * BLOCK], u64::MAX);
+}
+
+#[test]
+fn all_ones_carry_no_further_than_their_holes() {
+    for kernels in dispatch::available() {
+        for (a, b) in [(u64::MAX, u64::MAX), (1 << 63, 1 << 63), (u64::MAX, 1), (0, u64::MAX)] {
+            let product = kernels.carryless_product(a, b);
+            assert_eq!(product, oracle::carryless_product(a, b), "{}", kernels.name);
+        }
+    }
+}
+
+fn leads_to_the_state<A: Algebra>(pairs: &[(u64, u64, bool)]) {
+    let reference: Vec<u64> = pairs.iter().map(|pair| pair.0).collect();
+    let state: Vec<u64> = pairs.iter().map(|pair| if pair.2 { pair.0 } else { pair.1 }).collect();
+    let mut batch = DeltaBatch::<A>::new();
+    super::diff(&reference, &state, &mut batch);
+    let mut words = reference;
+    assert_eq!(apply(&mut words, &batch), Ok(()));
+    assert_eq!(words, state);
+}
+
+fn applies_all_or_nothing<A: Algebra>(messages: &[(u32, u64, u32)], table_len: usize) {
+    let bytes: Vec<u8> = messages
+        .iter()
+        .flat_map(|&(addr, delta, seq)| DeltaMessage { addr, delta, seq }.to_bytes())
+        .collect();
+    let before = distinct(table_len);
+    let mut words = before.clone();
+    let result = apply_wire::<A>(&mut words, &bytes);
+
+    match messages.iter().position(|message| message.0 as usize >= table_len) {
+        Some(bad) => {
+            let addr = messages[bad].0;
+            assert_eq!(result, Err(ApplyWireError::Address { offset: 16 * bad, addr, len: table_len }));
+            assert_eq!(words, before);
+        }
+        None => {
+            let mut expected = before;
+            for &(addr, delta, _) in messages {
+                expected[addr as usize] = A::compose(expected[addr as usize], delta);
+            }
+            assert_eq!(result, Ok(()));
+            assert_eq!(words, expected);
+        }
+    }
+}
+
+#[test]
+fn ragged_bytes_are_refused_by_their_length() {
+    let mut words = distinct(4);
+    for len in (0..64).filter(|len| len % 16 != 0) {
+        let bytes = alloc::vec![0; len];
+        assert_eq!(apply_wire::<Xor>(&mut words, &bytes), Err(ApplyWireError::Length { len }));
+    }
+    assert_eq!(words, distinct(4));
+}
+
+#[test]
+fn an_address_past_the_table_changes_nothing() {
+    let batch: DeltaBatch = [(1, 1), (4, 1)].into_iter().collect();
+    let mut words = distinct(4);
+    let error = apply(&mut words, &batch);
+    assert_eq!(error, Err(AddressOutOfRange { addr: 4, len: 4 }));
+    assert_eq!(words, distinct(4));
+}
+
+#[test]
+fn the_public_functions_handle_short_and_unequal_slices() {
+    for len in 0..20 {
+        let words = distinct(len);
+        assert_eq!(super::fold::<Add>(&words), oracle::fold::<Add>(&words));
+        assert!(super::equal(&words, &words.clone()));
+        let longer = distinct(len + 1);
+        assert!(!super::equal(&words, &longer));
+        assert_eq!(super::first_difference(&words, &longer), Some(len));
+        assert_eq!(super::first_difference(&longer, &words), Some(len));
+        let mut sums = words.clone();
+        super::accum::<Xor>(&mut sums, &words);
+        assert_eq!(sums, alloc::vec![0; len]);
+        let mut batch = DeltaBatch::<Xor>::new();
+        super::diff(&alloc::vec![0; len], &words, &mut batch);
+        assert_eq!(batch.deltas(), words);
+    }
+}
+
+#[test]
+fn diff_drops_what_the_batch_held() {
+    let mut batch: DeltaBatch = [(9, 9)].into_iter().collect();
+    super::diff(&[1, 2], &[1, 3], &mut batch);
+    assert_eq!(batch, [(1, 1)].into_iter().collect());
+}
+
+#[test]
+#[should_panic(expected = "slices of different lengths: 2 and 3 words")]
+fn accum_refuses_unequal_lengths() {
+    super::accum::<Xor>(&mut [0; 2], &[0; 3]);
+}
+
+#[test]
+#[should_panic(expected = "slices of different lengths: 3 and 2 words")]
+fn diff_refuses_unequal_lengths() {
+    super::diff::<Xor>(&[0; 3], &[0; 2], &mut DeltaBatch::new());
+}
+
+#[test]
+fn a_level_that_is_forced_is_used() {
+    let best = super::level();
+    for level in [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512] {
+        let forced = super::force_level(level);
+        assert!(forced <= level);
+        assert_eq!(super::level(), forced);
+    }
+    assert_eq!(super::force_level(best), best);
+}
