@@ -132,7 +132,7 @@ shared!(
 );
 shared!(
     /// `FanIn::accum(&self)`.
-    WithoutHandle(FanIn), "FanIn::accum", FanIn::new(0), |state, delta| state.accum(delta), |state| state.read()
+    WithoutHandle(FanIn<Xor>), "FanIn::accum", FanIn::new(0), |state, delta| state.accum(delta), |state| state.read()
 );
 shared!(
     /// A bare `fetch_xor`, all threads on one word.
@@ -162,7 +162,7 @@ shared!(
 
 /// `Producer::accum` in a loop that keeps the handle in registers.
 #[derive(Debug)]
-pub struct InRegister(FanIn);
+pub struct InRegister(FanIn<Xor>);
 
 impl Method for InRegister {
     const NAME: &'static str = "Producer::accum";
@@ -186,7 +186,7 @@ impl Method for InRegister {
 
 /// `Producer::accum` with the handle in memory, as when it is a field of something.
 #[derive(Debug)]
-pub struct InMemory(FanIn);
+pub struct InMemory(FanIn<Xor>);
 
 impl Method for InMemory {
     const NAME: &'static str = "Producer::accum, handle in memory";

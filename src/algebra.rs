@@ -6,8 +6,9 @@
 //!
 //! [Abelian group]: https://en.wikipedia.org/wiki/Abelian_group
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 use core::hash::Hash;
+use core::marker::PhantomData;
 
 /// An Abelian group on 64-bit words: how deltas compose.
 ///
@@ -76,6 +77,27 @@ impl Algebra for Add {
     #[inline]
     fn invert(a: u64) -> u64 {
         a.wrapping_neg()
+    }
+}
+
+/// A word as people want to see it: bits in hexadecimal, counts in decimal.
+pub(crate) struct Shown<A> {
+    word: u64,
+    algebra: PhantomData<A>,
+}
+
+impl<A> Shown<A> {
+    pub(crate) fn new(word: u64) -> Self {
+        Self { word, algebra: PhantomData }
+    }
+}
+
+impl<A: Algebra> Debug for Shown<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match A::KIND {
+            Kind::Xor => write!(f, "{:#018x}", self.word),
+            Kind::Add => write!(f, "{}", self.word),
+        }
     }
 }
 

@@ -6,8 +6,7 @@ use core::marker::PhantomData;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use crate::algebra::{Add, Algebra, Kind, Xor};
-use crate::delta::Hex;
+use crate::algebra::{Add, Algebra, Kind, Shown, Xor};
 use crate::sync::{AtomicU64, Ordering, const_fn};
 
 /// A state that any number of threads change at once: one [`AtomicU64`](core::sync::atomic::AtomicU64),
@@ -51,7 +50,7 @@ use crate::sync::{AtomicU64, Ordering, const_fn};
 /// ```
 #[cfg_attr(not(atomik_loom), derive(zerocopy::FromBytes, zerocopy::IntoBytes))]
 #[repr(transparent)]
-pub struct Context<A: Algebra = Xor> {
+pub struct Context<A: Algebra> {
     state: AtomicU64,
     algebra: PhantomData<fn() -> A>,
 }
@@ -180,7 +179,7 @@ impl<A: Algebra> From<u64> for Context<A> {
 
 impl<A: Algebra> fmt::Debug for Context<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Context").field(&Hex(self.read())).finish()
+        f.debug_tuple("Context").field(&Shown::<A>::new(self.read())).finish()
     }
 }
 
@@ -363,7 +362,8 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_the_state_in_hexadecimal() {
+    fn debug_shows_bits_in_hexadecimal_and_counts_in_decimal() {
         assert_eq!(std::format!("{:?}", AtomikContext::new(0xCAFE)), "Context(0x000000000000cafe)");
+        assert_eq!(std::format!("{:?}", Counter::new(400)), "Context(400)");
     }
 }

@@ -3,6 +3,6 @@
 mod batch;
 mod message;
 
+pub(crate) use batch::Changes;
 pub use batch::{AddressOutOfRange, DeltaBatch};
-pub(crate) use batch::{Changes, Hex};
 pub use message::{DeltaMessage, WireError};

@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use crate::algebra::Algebra;
+use crate::algebra::{Algebra, Shown};
 use crate::context::{Context, State};
-use crate::delta::Hex;
 
 /// An observer of a state: it holds a reference, and the accumulator is what came since, derived when asked
 /// for. [`swap`](Self::swap) is ATOMiK's SWAP: it closes an epoch and takes the state as the next reference.
@@ -136,8 +135,8 @@ impl<S: State> fmt::Debug for Epoch<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Epoch")
             .field("number", &self.number)
-            .field("reference", &Hex(self.reference))
-            .field("accumulator", &Hex(self.accumulator()))
+            .field("reference", &Shown::<S::Algebra>::new(self.reference))
+            .field("accumulator", &Shown::<S::Algebra>::new(self.accumulator()))
             .finish()
     }
 }

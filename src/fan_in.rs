@@ -15,9 +15,8 @@ use crossbeam_utils::CachePadded;
 
 use self::lease::{Home, Lender};
 use self::slots::Slots;
-use crate::algebra::{Algebra, Xor};
+use crate::algebra::{Algebra, Shown};
 use crate::context::{Context, State, sealed};
-use crate::delta::Hex;
 use crate::epoch::Epoch;
 use crate::sync::chunks::{Chunks, FIRST_SLOTS};
 use crate::sync::const_fn;
@@ -62,7 +61,7 @@ use crate::sync::const_fn;
 /// ```
 ///
 /// [cache line pair]: https://docs.rs/crossbeam-utils/latest/crossbeam_utils/struct.CachePadded.html
-pub struct FanIn<A: Algebra = Xor> {
+pub struct FanIn<A: Algebra> {
     /// The initial state, and the deltas of callers that can't have a slot.
     shared: CachePadded<Context<A>>,
     /// Each owned by at most one `Producer`.
@@ -189,7 +188,7 @@ impl<A: Algebra> Default for FanIn<A> {
 
 impl<A: Algebra> fmt::Debug for FanIn<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FanIn").field(&Hex(self.read())).finish()
+        f.debug_tuple("FanIn").field(&Shown::<A>::new(self.read())).finish()
     }
 }
 

@@ -30,7 +30,7 @@ use crate::sync::{Ordering, fence};
 /// assert_eq!(table[7].read(), 0xCA01);
 /// assert!(table.get(256).is_none());
 /// ```
-pub struct Table<A: Algebra = Xor> {
+pub struct Table<A: Algebra> {
     /// A line's worth of contexts more than the table has, less one.
     contexts: Box<[Context<A>]>,
     /// The first aligned one.

@@ -56,7 +56,7 @@ impl Input {
         progress.set_length(lines);
         progress.set_message("generate");
         let bytes = generate::log_lines(lines, |made| progress.set_position(made));
-        Self::memory("generated lines".to_owned(), bytes)
+        Self::memory("Generated lines".to_owned(), bytes)
     }
 
     fn memory(name: String, bytes: Vec<u8>) -> Self {

@@ -7,7 +7,7 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
-use crate::algebra::{Algebra, Xor};
+use crate::algebra::{Algebra, Shown, Xor};
 
 /// What changed in a table: addresses in ascending order, each with its delta.
 ///
@@ -191,7 +191,7 @@ impl<A> Hash for DeltaBatch<A> {
 
 impl<A: Algebra> fmt::Debug for DeltaBatch<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(addr, delta)| (addr, Hex(delta)))).finish()
+        f.debug_map().entries(self.iter().map(|(addr, delta)| (addr, Shown::<A>::new(delta)))).finish()
     }
 }
 
@@ -211,15 +211,6 @@ impl fmt::Display for AddressOutOfRange {
 }
 
 impl Error for AddressOutOfRange {}
-
-/// A word that prints in hexadecimal, wherever words are shown.
-pub(crate) struct Hex(pub(crate) u64);
-
-impl fmt::Debug for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#018x}", self.0)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,8 @@ use core::ptr::NonNull;
 
 use super::FanIn;
 use super::lease::{Home, Lease};
-use crate::algebra::{Algebra, Xor};
+use crate::algebra::{Algebra, Shown};
 use crate::context::Context;
-use crate::delta::Hex;
 
 /// A writer of a [`FanIn`] with a slot of its own: the fastest way to accumulate.
 ///
@@ -17,7 +16,7 @@ use crate::delta::Hex;
 /// ([`core::mem::forget`]), its deltas count all the same, but the slot stays claimed.
 ///
 /// Made by [`FanIn::producer`] for as long as a borrow lasts, by [`FanIn::producer_owned`] for `'static`.
-pub struct Producer<'a, A: Algebra = Xor> {
+pub struct Producer<'a, A: Algebra> {
     /// What the slot holds.
     value: u64,
     slot: NonNull<Context<A>>,
@@ -55,6 +54,9 @@ impl<'a, A: Algebra> Producer<'a, A> {
 
 impl<A: Algebra> fmt::Debug for Producer<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer").field("slot", &self.lease.index).field("value", &Hex(self.value)).finish()
+        f.debug_struct("Producer")
+            .field("slot", &self.lease.index)
+            .field("value", &Shown::<A>::new(self.value))
+            .finish()
     }
 }

@@ -5,8 +5,9 @@ use core::ptr::NonNull;
 
 use super::lease::{Home, Lease, Lender};
 use super::slots::Slots;
-use crate::algebra::{Algebra, Xor};
+use crate::algebra::Algebra;
 use crate::context::{Context, sealed::Sealed};
+use crate::sync::const_fn;
 use crate::sync::once_box::OnceBox;
 use crate::table::{Table, TableEpoch, TableState};
 use alloc::sync::Arc;
@@ -37,22 +38,24 @@ use alloc::sync::Arc;
 /// });
 /// assert_eq!(histogram.read(9), 4 * 489); // 512 to 1,000
 /// ```
-pub struct TableFanIn<A: Algebra = Xor> {
+pub struct TableFanIn<A: Algebra> {
     len: usize,
     /// Each owned by at most one `TableProducer`, and made when it is first owned.
     planes: Slots<OnceBox<Table<A>>>,
 }
 
 impl<A: Algebra> TableFanIn<A> {
-    /// A fan-in for `len` addresses. Allocates nothing yet.
-    ///
-    /// # Panics
-    ///
-    /// If `len` is more than [`Table::MAX_LEN`].
-    #[must_use]
-    pub fn new(len: usize) -> Self {
-        assert!(len <= Table::<A>::MAX_LEN, "a table of {len} addresses has more than 32 bits reach");
-        Self { len, planes: Slots::new() }
+    const_fn! {
+        /// A fan-in for `len` addresses. Allocates nothing yet; usable in a `static`.
+        ///
+        /// # Panics
+        ///
+        /// If `len` is more than [`Table::MAX_LEN`].
+        #[must_use]
+        pub const fn new(len: usize) -> Self {
+            assert!(len <= Table::<A>::MAX_LEN, "a table can't be longer than 32-bit addresses reach");
+            Self { len, planes: Slots::new() }
+        }
     }
 
     /// How many addresses there are.
@@ -85,8 +88,11 @@ impl<A: Algebra> TableFanIn<A> {
     ///
     /// If `addr` is past the end.
     #[must_use]
+    #[track_caller]
     pub fn read(&self, addr: usize) -> u64 {
-        assert!(addr < self.len, "address {addr} is past the end of {} addresses", self.len);
+        if addr >= self.len {
+            past_the_end(addr, self.len);
+        }
         self.planes().fold(A::IDENTITY, |total, plane| A::compose(total, plane[addr].read()))
     }
 
@@ -110,6 +116,12 @@ impl<A: Algebra> TableFanIn<A> {
     pub(super) fn planes(&self) -> impl Iterator<Item = &Table<A>> {
         self.planes.list().iter().flatten().filter_map(OnceBox::get)
     }
+}
+
+#[cold]
+#[track_caller]
+fn past_the_end(addr: usize, len: usize) -> ! {
+    panic!("address {addr} is past the end of a table of {len}")
 }
 
 impl<A: Algebra> Lender for TableFanIn<A> {
@@ -145,7 +157,7 @@ impl<A: Algebra> fmt::Debug for TableFanIn<A> {
 ///
 /// As [`Producer`](crate::Producer): the only writer of its plane; may be moved to another thread; dropped, it
 /// returns the plane with the totals in it.
-pub struct TableProducer<'a, A: Algebra = Xor> {
+pub struct TableProducer<'a, A: Algebra> {
     plane: NonNull<[Context<A>]>,
     lease: Lease<'a, TableFanIn<A>>,
 }
@@ -169,10 +181,14 @@ impl<'a, A: Algebra> TableProducer<'a, A> {
     ///
     /// If `addr` is past the end.
     #[inline]
+    #[track_caller]
     pub fn accum(&mut self, addr: usize, delta: u64) {
         // SAFETY: planes are freed or moved only when their fan-in is dropped, and `lease` keeps that alive.
         let plane = unsafe { self.plane.as_ref() };
-        plane[addr].accum_alone(delta);
+        match plane.get(addr) {
+            Some(context) => context.accum_alone(delta),
+            None => past_the_end(addr, plane.len()),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::algebra::Add;
+use crate::algebra::{Add, Xor};
 use crate::table::TableEpoch;
 use alloc::vec;
 use alloc::vec::Vec;

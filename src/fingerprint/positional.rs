@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::keys::Keys;
 use super::{IndexOutOfRange, Tracked, WORD};
-use crate::delta::Hex;
+use crate::algebra::{Shown, Xor};
 use crate::kernel::{self, BLOCK, carryless_product};
 
 /// A positional fingerprint of a buffer: has it changed since [`load`](Self::load)? Meant as a gate in
@@ -172,7 +172,7 @@ impl Default for Fingerprint {
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fingerprint")
-            .field("value", &Hex(self.tracked.value))
+            .field("value", &Shown::<Xor>::new(self.tracked.value))
             .field("changed", &self.changed())
             .finish()
     }
