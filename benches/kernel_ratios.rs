@@ -254,7 +254,7 @@ fn fingerprint(report: &mut Report, level: Level, place: &Place, target: f64) {
 fn messages(count: usize, len: usize) -> Vec<u8> {
     let mut random = Random(11);
     let message = |seq| {
-        let addr = (u64::from(random.next_u32()) * len as u64 >> 32) as u32;
+        let addr = ((u64::from(random.next_u32()) * len as u64) >> 32) as u32;
         DeltaMessage { addr, delta: random.next_u64(), seq }.to_bytes()
     };
     (0..count as u32).flat_map(message).collect()
@@ -316,7 +316,7 @@ fn apply_wire_large(report: &mut Report, level: Level) {
         );
         let target = if len >= 32 << 20 { 1.2 } else { 0.0 };
         report.line(
-            "apply_wire / plain loop",
+            ["apply_wire", "plain loop"],
             level,
             &format!("{} K", len >> 10),
             bytes.len(),

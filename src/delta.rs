@@ -2,6 +2,8 @@
 
 mod batch;
 mod message;
+#[cfg(feature = "serde")]
+mod serde;
 
 pub(crate) use batch::Changes;
 pub use batch::{AddressOutOfRange, DeltaBatch};

@@ -21,6 +21,8 @@ mod compare;
 mod dense;
 mod dispatch;
 mod line;
+#[cfg(feature = "rayon")]
+pub mod par;
 mod portable;
 mod scatter;
 

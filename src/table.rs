@@ -1,7 +1,9 @@
 //! Tables of contexts, and observers of whole tables.
 
+mod bulk;
 mod epoch;
 
+pub(crate) use epoch::BLOCK;
 pub use epoch::{TableEpoch, TableState};
 
 use alloc::boxed::Box;

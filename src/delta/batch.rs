@@ -7,6 +7,7 @@ use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 
+use super::message::{DeltaMessage, WireError};
 use crate::algebra::{Algebra, Shown, Xor};
 
 /// What changed in a table: addresses in ascending order, each with its delta.
@@ -69,6 +70,47 @@ impl<A: Algebra> DeltaBatch<A> {
         self.addresses().binary_search(&addr).map_or(A::IDENTITY, |at| self.deltas()[at])
     }
 
+    /// Encodes the batch as [`DeltaMessage`]s, 16 bytes a change, addresses ascending. Their sequence numbers
+    /// count up from `first_seq` and wrap: a sender passes on where its last batch ended.
+    ///
+    /// ```
+    /// use atomik_core::{AtomikTable, DeltaBatch};
+    ///
+    /// let batch: DeltaBatch = [(3, 0xCAFE), (9, 1)].into_iter().collect();
+    /// let bytes = batch.to_wire(40);
+    /// assert_eq!(bytes.len(), 2 * 16);
+    /// assert_eq!(bytes[28..], [0, 0, 0, 41]);
+    /// assert_eq!(DeltaBatch::from_wire(&bytes), Ok(batch));
+    /// ```
+    #[must_use]
+    pub fn to_wire(&self, first_seq: u32) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.len() * DeltaMessage::WIRE_LEN);
+        let mut seq = first_seq;
+        for (addr, delta) in self.iter() {
+            bytes.extend_from_slice(&DeltaMessage { addr, delta, seq }.to_bytes());
+            seq = seq.wrapping_add(1);
+        }
+        bytes
+    }
+
+    /// Decodes [`DeltaMessage`]s, in any order, into a batch: the deltas of one address compose. Sequence
+    /// numbers are not looked at, so a message that came twice counts twice.
+    ///
+    /// To compose messages straight into a table, without a batch, there is
+    /// [`kernel::apply_wire`](crate::kernel::apply_wire).
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::BatchLength`] if the bytes are not a whole number of messages. All else is some batch.
+    pub fn from_wire(bytes: &[u8]) -> Result<Self, WireError> {
+        let (messages, ragged) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
+        if !ragged.is_empty() {
+            return Err(WireError::BatchLength { len: bytes.len() });
+        }
+        let messages = messages.iter().map(|message| DeltaMessage::decode(*message));
+        Ok(messages.map(|message| (message.addr, message.delta)).collect())
+    }
+
     /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
         self.changes.addresses.clear();
@@ -109,6 +151,14 @@ impl Changes {
         debug_assert_ne!(delta, 0, "the identity of both algebras");
         self.addresses.push(addr);
         self.deltas.push(delta);
+    }
+
+    /// Appends changes whose addresses all lie past the last one here.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn append(&mut self, later: &Self) {
+        debug_assert!(self.addresses.last() < later.addresses.first() || later.addresses.is_empty());
+        self.addresses.extend_from_slice(&later.addresses);
+        self.deltas.extend_from_slice(&later.deltas);
     }
 
     /// Room for `count` changes or more behind the last, to be filled from the front.
@@ -247,6 +297,26 @@ mod tests {
 
     proptest! {
         #[test]
+        fn wire_and_back(changes in changes(), first_seq: u32) {
+            let batch: DeltaBatch<Add> = changes.into_iter().collect();
+            let bytes = batch.to_wire(first_seq);
+            let (messages, _) = bytes.as_chunks();
+            for ((at, message), (addr, delta)) in (0..).zip(messages).zip(batch.iter()) {
+                let seq = first_seq.wrapping_add(at);
+                prop_assert_eq!(DeltaMessage::decode(*message), DeltaMessage { addr, delta, seq });
+            }
+            prop_assert_eq!(messages.len(), batch.len());
+            prop_assert_eq!(DeltaBatch::from_wire(&bytes), Ok(batch));
+        }
+
+        #[test]
+        fn messages_in_any_order_compose(changes in changes()) {
+            let message = |&(addr, delta): &(u32, u64)| DeltaMessage { addr, delta, seq: 7 }.to_bytes();
+            let bytes: Vec<u8> = changes.iter().flat_map(message).collect();
+            prop_assert_eq!(DeltaBatch::<Xor>::from_wire(&bytes), Ok(changes.into_iter().collect()));
+        }
+
+        #[test]
         fn xor_batches_compose(first in changes(), second in changes()) {
             composes_like_a_map::<Xor>(first, second)?;
         }
@@ -255,5 +325,12 @@ mod tests {
         fn add_batches_compose(first in changes(), second in changes()) {
             composes_like_a_map::<Add>(first, second)?;
         }
+    }
+
+    #[test]
+    fn a_part_of_a_message_is_refused() {
+        let mut bytes = DeltaBatch::<Xor>::from_iter([(1, 2), (3, 4)]).to_wire(0);
+        bytes.pop();
+        assert_eq!(DeltaBatch::<Xor>::from_wire(&bytes), Err(WireError::BatchLength { len: 31 }));
     }
 }

@@ -53,17 +53,28 @@ impl DeltaMessage {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
         let bytes: [u8; Self::WIRE_LEN] =
             bytes.try_into().map_err(|_| WireError::Length { len: bytes.len() })?;
+        Ok(Self::decode(bytes))
+    }
+
+    /// Decodes bytes of which there are as many as there must be.
+    #[inline]
+    pub(crate) const fn decode(bytes: [u8; Self::WIRE_LEN]) -> Self {
         let word = u128::from_be_bytes(bytes);
-        Ok(Self { addr: (word >> 96) as u32, delta: (word >> 32) as u64, seq: word as u32 })
+        Self { addr: (word >> 96) as u32, delta: (word >> 32) as u64, seq: word as u32 }
     }
 }
 
-/// Why bytes are not a [`DeltaMessage`].
+/// Why bytes are not a [`DeltaMessage`], or not a [`DeltaBatch`](crate::DeltaBatch) of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireError {
     /// There were `len` bytes where a message has 16.
     Length {
+        /// How many bytes there were.
+        len: usize,
+    },
+    /// There were `len` bytes, which is no multiple of 16, where a batch has whole messages.
+    BatchLength {
         /// How many bytes there were.
         len: usize,
     },
@@ -73,6 +84,9 @@ impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length { len } => write!(f, "a delta message is 16 bytes long, not {len}"),
+            Self::BatchLength { len } => {
+                write!(f, "{len} bytes are not a whole number of 16-byte delta messages")
+            }
         }
     }
 }

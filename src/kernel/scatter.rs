@@ -60,7 +60,7 @@ pub(super) fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<
         return Err(ApplyWireError::Length { len: bytes.len() });
     }
     for (at, message) in messages.iter().enumerate() {
-        let (addr, delta) = decode(message);
+        let DeltaMessage { addr, delta, .. } = DeltaMessage::decode(*message);
         match words.get_mut(addr as usize) {
             Some(word) => *word = A::compose(*word, delta),
             None => {
@@ -73,13 +73,6 @@ pub(super) fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<
     Ok(())
 }
 
-/// A message's address and delta.
-#[inline(always)]
-fn decode(message: &[u8; DeltaMessage::WIRE_LEN]) -> (u32, u64) {
-    let message = u128::from_be_bytes(*message);
-    ((message >> 96) as u32, (message >> 32) as u64)
-}
-
 /// Takes messages back that were applied.
 ///
 /// Nobody can have seen them: the words are borrowed mutably. So a good message costs one check and no
@@ -87,7 +80,7 @@ fn decode(message: &[u8; DeltaMessage::WIRE_LEN]) -> (u32, u64) {
 #[cold]
 fn undo<A: Algebra>(words: &mut [u64], messages: &[[u8; DeltaMessage::WIRE_LEN]]) {
     for message in messages {
-        let (addr, delta) = decode(message);
+        let DeltaMessage { addr, delta, .. } = DeltaMessage::decode(*message);
         words[addr as usize] = A::compose(words[addr as usize], A::invert(delta));
     }
 }

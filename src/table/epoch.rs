@@ -12,7 +12,7 @@ use crate::kernel;
 use alloc::sync::Arc;
 
 /// How many words are copied out of a source at a time: 4 KiB, which stays in L1.
-const BLOCK: usize = 512;
+pub(crate) const BLOCK: usize = 512;
 
 /// States at addresses 0, 1, … that can be copied out: a [`Table`], a
 /// [`TableFanIn`](crate::TableFanIn), or a reference, an `Arc` or a `Box` of one.

@@ -1,0 +1,165 @@
+//! The kernels on rayon's threads, for slices larger than the caches.
+//!
+//! Each is the function of [`kernel`](super) of the same name, with the same results, panics and errors. The
+//! slices are cut into chunks of 512 KiB; those of one chunk are worked on by the calling thread alone.
+//! Where one core already saturates the memory, more of them gain nothing: measure.
+
+use rayon::prelude::*;
+
+use super::{LINE, dense, diff_more, same_length};
+use crate::algebra::Algebra;
+use crate::delta::{AddressOutOfRange, DeltaBatch};
+
+/// Words in a chunk: enough that handing it to a thread costs a small part of its time; whole lines.
+const CHUNK: usize = 8192 * LINE;
+
+/// [`kernel::fold`](super::fold) on all threads.
+///
+/// ```
+/// use atomik_core::{Add, kernel};
+///
+/// let words: Vec<u64> = (0..1_000_000).collect();
+/// assert_eq!(kernel::par::fold::<Add>(&words), 499_999_500_000);
+/// ```
+#[must_use]
+pub fn fold<A: Algebra>(words: &[u64]) -> u64 {
+    if words.len() <= CHUNK {
+        return super::fold::<A>(words);
+    }
+    words.par_chunks(CHUNK).map(super::fold::<A>).reduce(|| A::IDENTITY, A::compose)
+}
+
+/// [`kernel::accum`](super::accum) on all threads.
+///
+/// # Panics
+///
+/// If the slices have different lengths.
+#[track_caller]
+pub fn accum<A: Algebra>(words: &mut [u64], deltas: &[u64]) {
+    same_length(words.len(), deltas.len());
+    if words.len() <= CHUNK {
+        return super::accum::<A>(words, deltas);
+    }
+    let chunks = words.par_chunks_mut(CHUNK).zip(deltas.par_chunks(CHUNK));
+    chunks.for_each(|(words, deltas)| super::accum::<A>(words, deltas));
+}
+
+/// [`kernel::equal`](super::equal) on all threads.
+#[must_use]
+pub fn equal(a: &[u64], b: &[u64]) -> bool {
+    if a.len() != b.len() || a.len() <= CHUNK {
+        return super::equal(a, b);
+    }
+    a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).all(|(a, b)| super::equal(a, b))
+}
+
+/// [`kernel::first_difference`](super::first_difference) on all threads.
+#[must_use]
+pub fn first_difference(a: &[u64], b: &[u64]) -> Option<usize> {
+    let shorter = a.len().min(b.len());
+    let chunks = a[..shorter].par_chunks(CHUNK).zip(b[..shorter].par_chunks(CHUNK)).enumerate();
+    let found =
+        chunks.find_map_first(|(number, (a, b))| super::first_difference(a, b).map(|at| number * CHUNK + at));
+    found.or_else(|| (a.len() != b.len()).then_some(shorter))
+}
+
+/// [`kernel::diff`](super::diff) on all threads. Needs memory for the changes twice.
+///
+/// # Panics
+///
+/// If the slices have different lengths, or more than 2³² words.
+#[track_caller]
+pub fn diff<A: Algebra>(reference: &[u64], state: &[u64], batch: &mut DeltaBatch<A>) {
+    if reference.len() <= CHUNK || reference.len() as u64 > 1 << 32 {
+        return super::diff(reference, state, batch);
+    }
+    same_length(reference.len(), state.len());
+    let chunks = reference.par_chunks(CHUNK).zip(state.par_chunks(CHUNK)).enumerate();
+    let parts: alloc::vec::Vec<DeltaBatch<A>> = chunks
+        .map(|(number, (reference, state))| {
+            let mut part = DeltaBatch::new();
+            diff_more((number * CHUNK) as u32, reference, state, &mut part);
+            part
+        })
+        .collect();
+    batch.clear();
+    for mut part in parts {
+        batch.changes_mut().append(part.changes_mut());
+    }
+}
+
+/// [`kernel::apply`](super::apply) on all threads.
+///
+/// # Errors
+///
+/// [`AddressOutOfRange`] if an address lies past the end of `words`, which are then as they were.
+pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
+    batch.check_fits(words.len())?;
+    let (addresses, deltas) = (batch.addresses(), batch.deltas());
+    words.par_chunks_mut(CHUNK).enumerate().for_each(|(number, words)| {
+        let start = number * CHUNK;
+        let from = addresses.partition_point(|&addr| (addr as usize) < start);
+        let to = addresses.partition_point(|&addr| (addr as usize) < start + words.len());
+        for (&addr, &delta) in addresses[from..to].iter().zip(&deltas[from..to]) {
+            let word = &mut words[addr as usize - start];
+            dense::accum_words::<A>(core::slice::from_mut(word), &[delta]);
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algebra::{Add, Xor};
+    use alloc::vec::Vec;
+
+    /// Around one and several chunks, with the change at each end and at each seam.
+    #[test]
+    fn they_do_what_one_thread_does() {
+        for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5] {
+            let a: Vec<u64> = (0..len as u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
+            does_the_same::<Xor>(&a, &a);
+            for at in [0, CHUNK - 1, CHUNK, 2 * CHUNK, len.saturating_sub(1)] {
+                let mut b = a.clone();
+                let Some(word) = b.get_mut(at) else { continue };
+                *word ^= 1 << 40;
+                does_the_same::<Xor>(&a, &b);
+                b[0] ^= 1;
+                does_the_same::<Add>(&a, &b);
+            }
+            assert_eq!(
+                first_difference(&a, &a[..len / 2]),
+                crate::kernel::first_difference(&a, &a[..len / 2])
+            );
+        }
+    }
+
+    fn does_the_same<A: Algebra>(a: &[u64], b: &[u64]) {
+        use crate::kernel;
+        assert_eq!(fold::<A>(a), kernel::fold::<A>(a));
+        assert_eq!(equal(a, b), kernel::equal(a, b));
+        assert_eq!(first_difference(a, b), kernel::first_difference(a, b));
+
+        let (mut ours, mut theirs) = (DeltaBatch::<A>::new(), DeltaBatch::<A>::new());
+        diff(a, b, &mut ours);
+        kernel::diff(a, b, &mut theirs);
+        assert_eq!(ours, theirs);
+
+        let mut words = a.to_vec();
+        assert_eq!(apply(&mut words, &ours), Ok(()));
+        assert_eq!(words, b);
+        accum::<A>(&mut words, a);
+        let mut expected = b.to_vec();
+        kernel::accum::<A>(&mut expected, a);
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn an_address_past_the_end_changes_nothing() {
+        let batch: DeltaBatch = [(0, 1), (9, 1)].into_iter().collect();
+        let mut words = [5; 9];
+        assert_eq!(apply(&mut words, &batch), Err(AddressOutOfRange { addr: 9, len: 9 }));
+        assert_eq!(words, [5; 9]);
+    }
+}
