@@ -24,6 +24,13 @@ impl Report<'_> {
     }
 }
 
+/// What the tables' figures are of.
+const NOTES: &str = "\
+An event is four deltas (lines, bytes, digest, histogram): four stores for
+fan_in, one lock for a mutex, four atomic instructions for atomic.
+The digest is the XOR of the lines' XXH3-64: their order doesn't matter.
+";
+
 impl Display for Report<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let totals = &self.job.totals;
@@ -42,12 +49,7 @@ impl Display for Report<'_> {
         )?;
         let agree = if self.agree() { "All four agree on every total." } else { "They DISAGREE." };
         writeln!(f, "\nratio: the time as a multiple of fan_in's. {agree}")?;
-        writeln!(
-            f,
-            "An event is four deltas (lines, bytes, digest, histogram): four stores for fan_in, one"
-        )?;
-        writeln!(f, "lock for a mutex (std's, parking_lot's), four atomic instructions for atomic.")?;
-        writeln!(f, "The digest is the XOR of all lines' XXH3-64, so it doesn't depend on their order.")?;
+        f.write_str(NOTES)?;
         write!(f, "\nLines by length in bytes\n{}", histogram::draw(&totals.histogram))
     }
 }
