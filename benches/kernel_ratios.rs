@@ -1,5 +1,5 @@
 //! The kernels against their roofs and rivals, in one run: `cargo bench -p atomik-benches --bench
-//! kernel_ratios [-- part of a kernel's name]`. Exits with 1 where a ratio misses its target by more
+//! kernel_ratios [-- --short] [-- part of a kernel's name]`. `--short` leaves out the lower levels. Exits with 1 where a ratio misses its target by more
 //! than 15 %.
 
 use std::hint::black_box;
@@ -79,8 +79,9 @@ fn main() -> ExitCode {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with("--"));
     let mut report = Report { filter, ratios: Ratios::default() };
     let best = kernel::level();
+    let short = std::env::args().any(|arg| arg == "--short");
     for level in [Level::Avx512, Level::Avx2, Level::Sse2, Level::Portable] {
-        if kernel::force_level(level) != level {
+        if kernel::force_level(level) != level || (short && level != best) {
             continue;
         }
         let main = level == best;

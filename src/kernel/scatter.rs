@@ -59,7 +59,15 @@ pub(super) fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<
     if !ragged.is_empty() {
         return Err(ApplyWireError::Length { len: bytes.len() });
     }
+    // A table that outgrows the caches is waited for: the words of later messages are asked for early.
+    let ahead = if words.len() > CACHED { AHEAD } else { 0 };
     for (at, message) in messages.iter().enumerate() {
+        if ahead > 0
+            && let Some(later) = messages.get(at + ahead)
+        {
+            let addr = DeltaMessage::decode(*later).addr as usize;
+            prefetch(words, addr);
+        }
         let DeltaMessage { addr, delta, .. } = DeltaMessage::decode(*message);
         match words.get_mut(addr as usize) {
             Some(word) => *word = A::compose(*word, delta),
@@ -71,6 +79,29 @@ pub(super) fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<
         }
     }
     Ok(())
+}
+
+/// The longest table, in words, whose words come fast enough without asking: 1 MiB.
+const CACHED: usize = 128 << 10;
+
+/// How many messages ahead words are asked for.
+const AHEAD: usize = 32;
+
+/// Asks for a word that is about to be changed; a word past the end is let be.
+#[inline(always)]
+fn prefetch(words: &[u64], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(word) = words.get(at) {
+        // SSE, which every x86-64 has.
+        // SAFETY: a prefetch reads nothing, and the address is that of a word besides.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(
+                core::ptr::from_ref(word).cast(),
+            );
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (words, at);
 }
 
 /// Takes messages back that were applied.

@@ -284,6 +284,18 @@ fn applies_all_or_nothing<A: Algebra>(messages: &[(u32, u64, u32)], table_len: u
     }
 }
 
+/// Beyond a certain length the words of later messages are fetched ahead, also where they are out of range.
+#[test]
+fn messages_for_a_large_table() {
+    let table_len = 200_000;
+    let mut messages: Vec<(u32, u64, u32)> =
+        (0..100u32).map(|i| (i.wrapping_mul(0x9E37_79B1) % 200_000, u64::from(i) << 40, i)).collect();
+    applies_all_or_nothing::<Add>(&messages, table_len);
+    messages[70].0 = 200_000;
+    messages[90].0 = u32::MAX;
+    applies_all_or_nothing::<Add>(&messages, table_len);
+}
+
 #[test]
 fn ragged_bytes_are_refused_by_their_length() {
     let mut words = distinct(4);
