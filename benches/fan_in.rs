@@ -234,33 +234,35 @@ impl Method for BareStore {
     }
 }
 
-/// A bounded crossbeam channel into one thread that adds everything up. It has ended when that has.
+/// One bounded crossbeam channel into one thread that adds everything up. The time ends when the last delta is
+/// in the channel, which holds few.
 #[derive(Debug)]
-pub struct Channel(AtomicU64);
+pub struct Channel {
+    sender: Option<channel::Sender<u64>>,
+    aggregator: Option<thread::JoinHandle<u64>>,
+}
 
 impl Method for Channel {
     const NAME: &'static str = "crossbeam channel";
 
     fn new(_: usize) -> Self {
-        Self(AtomicU64::new(0))
+        let (sender, receiver) = channel::bounded(1 << 10);
+        let aggregator = thread::spawn(move || receiver.iter().fold(0, |total: u64, delta| total ^ delta));
+        Self { sender: Some(sender), aggregator: Some(aggregator) }
     }
 
     fn work(&self, thread: usize, n: u64, start: impl FnOnce()) {
-        // Each thread has a channel of its own, which is kinder than one for all.
-        let (sender, receiver) = channel::bounded(1 << 10);
-        thread::scope(|scope| {
-            let aggregator = scope.spawn(move || receiver.iter().fold(0, |total: u64, delta| total ^ delta));
-            start();
-            for delta in deltas(thread, n) {
-                sender.send(delta).expect("the aggregator listens until the sender is gone");
-            }
-            drop(sender);
-            self.0.fetch_xor(aggregator.join().unwrap(), Ordering::Relaxed);
-        });
+        let sender = self.sender.as_ref().expect("the total is asked for at the end");
+        start();
+        for delta in deltas(thread, n) {
+            sender.send(delta).expect("the aggregator listens until the sender is gone");
+        }
     }
 
     fn total(&mut self) -> u64 {
-        *self.0.get_mut()
+        self.sender = None;
+        let aggregator = self.aggregator.take().expect("the total is asked for once");
+        aggregator.join().expect("the aggregator only adds up")
     }
 }
 

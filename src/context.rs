@@ -23,8 +23,8 @@ use crate::sync::{AtomicU64, Ordering, const_fn};
 /// continues the release sequence of the writes before it; `load` publishes its own writer's past only, and
 /// cuts the chain of those it overwrites; `swap` keeps all. The operations are linearizable.
 ///
-/// **Progress.** Wait-free on x86-64, AArch64 with LSE and RISC-V with A; lock-free where an RMW is a
-/// loop (AArch64 without LSE, 32-bit x86).
+/// **Progress.** Wait-free on x86-64, AArch64 with LSE and RISC-V with A; elsewhere lock-free, where an RMW is a
+/// loop (AArch64 without LSE, 32-bit x86) or even a 64-bit store is (32-bit ARM).
 ///
 /// Deltas compose by the algebra `A`: [`AtomikContext`] is the one on [`Xor`], [`Counter`] the one on
 /// [`Add`]. Epochs belong to observers, see [`epoch`](Self::epoch). Where many threads change one state
@@ -70,7 +70,7 @@ impl<A: Algebra> Context<A> {
         }
     }
 
-    /// LOAD: the state becomes `v`, whatever it was. Wait-free; one store, Release.
+    /// LOAD: the state becomes `v`, whatever it was. One store, Release; wait-free but on 32-bit ARM.
     ///
     /// Deltas that others accumulate at the same time come before it, and are gone, or after it, and
     /// count. To learn which state was overwritten, use [`swap`](Self::swap).

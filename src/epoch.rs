@@ -62,6 +62,9 @@ impl<S: State> Epoch<S> {
     /// Goes on after a checkpoint: its state is the reference, and the epoch after it is open (after the last
     /// epoch that a `u64` can number comes 0). What happened to the source meanwhile falls into that epoch.
     ///
+    /// The swap that made the checkpoint must happen before this, as it does if both are in one thread or the
+    /// checkpoint was handed over by a channel, a lock or a file: else this observer may see an older state.
+    ///
     /// ```
     /// use atomik_core::{AtomikContext, Epoch};
     ///

@@ -37,8 +37,11 @@ use crate::sync::const_fn;
 ///
 /// **Ordering.** Whoever reads a state sees what each writer of a delta in it did before.
 ///
-/// **Memory.** 128 bytes a slot (a [cache line pair]). Slots are used again and never freed: producers and
-/// threads each have a list of 16, which doubles when more are alive at once than ever before.
+/// **Memory.** 128 bytes a slot (a [cache line pair]), in two lists that start with 16 slots and double. Slots
+/// are used again and never freed. The list for producers grows when more of them are alive at once than ever
+/// before. The list for threads without a handle goes by a number that each live thread of the process has from
+/// its first [`accum`](Self::accum) on any fan-in: at most 256 bytes times the most of such threads that were
+/// alive at once, even if only one of them uses this fan-in.
 ///
 /// `new` is `const`: a `static` fan-in is the main use in a service.
 ///
@@ -114,9 +117,10 @@ impl<A: Algebra> FanIn<A> {
 
     /// ACCUM without a handle, through a slot of the calling thread: the state becomes state ∘ `delta`.
     ///
-    /// Wait-free but for a thread's first call, which is lock-free and may allocate; Release, as
+    /// Wait-free but for a thread's first call on this fan-in, which is lock-free and may allocate; Release, as
     /// [`Producer::accum`]. At the end of a thread, when its locals are being dropped, and without the feature
-    /// `std` the delta is an RMW on one cell that all such callers share.
+    /// `std` the delta is an RMW on one cell that all such callers share, with the progress of
+    /// [`Context::accum`](crate::Context::accum).
     ///
     /// Not for signal handlers and global allocators, which could interrupt it half-way: a delta would be
     /// lost. There use a [`Context`](crate::Context).

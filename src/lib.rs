@@ -14,7 +14,7 @@
 //!   meanwhile it may have a later one and miss an earlier. Where one instant matters, use a [`Context`].
 //! - **[`Fingerprint`] is no MAC.** Who knows the seed can make two buffers of one value. Against people use a
 //!   keyed cryptographic hash.
-//! - A fan-in costs 128 bytes a writer, and a [`TableFanIn`] a whole table a writer.
+//! - A fan-in costs 128 to 256 bytes a writer, and a [`TableFanIn`] a whole table a writer.
 //!
 //! # What is here
 //!

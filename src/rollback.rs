@@ -17,8 +17,9 @@ use crate::context::State;
 /// [`FanIn`](crate::FanIn)), and their undoing composes. The chain itself belongs to one thread at a
 /// time. `S` is the state, owned, by reference or in an `Arc`.
 ///
-/// Each method that changes the state does so by one `accum`, with the progress and ordering of that; the
-/// books are kept in O(1), for named checkpoints in O(log n) of their number.
+/// Each method that changes the state does so by one `accum`, with the progress and ordering of that. Keeping the
+/// books takes O(1), but for [`undo_to`](Self::undo_to), O(the levels it undoes), and for an
+/// [`apply`](Self::apply) after an undo, O(the levels and checkpoints that it forgets, and those it keeps).
 ///
 /// ```
 /// use atomik_core::{AtomikContext, Rollback};
@@ -35,7 +36,6 @@ use crate::context::State;
 /// assert_eq!(context.read(), 0xCAFF);
 /// # Ok::<(), atomik_core::RollbackError>(())
 /// ```
-#[derive(Clone)]
 pub struct Rollback<S> {
     target: S,
     /// The levels, oldest first: those applied, then those undone.
@@ -146,13 +146,11 @@ impl<S: State> Rollback<S> {
         let Some(&at) = self.checkpoints.get(name) else {
             return Err(RollbackError::Unknown { name: name.into() });
         };
-        if at > self.position() {
-            return Err(RollbackError::Undone { name: name.into() });
-        }
         // The oldest level stands for `collapsed + 1` of them; before it lies position 0.
         let target = match at {
             0 => 0,
             _ if at <= self.collapsed => return Err(RollbackError::Collapsed { name: name.into() }),
+            _ if at > self.position() => return Err(RollbackError::Undone { name: name.into() }),
             _ => at - self.collapsed,
         };
         let undone = self.levels.range(target..self.applied);
@@ -279,6 +277,7 @@ mod tests {
         assert_eq!(chain.undo_to("end"), Err(RollbackError::Unknown { name: name("end") }));
         assert_eq!(chain.undo_to("start"), Ok(1_011));
         assert_eq!(counter.read(), 0);
+        assert_eq!(chain.undo_to("inside"), Err(RollbackError::Collapsed { name: name("inside") }));
     }
 
     #[test]

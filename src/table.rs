@@ -48,7 +48,7 @@ const ALIGN: usize = 64;
 
 impl<A: Algebra> Table<A> {
     /// The greatest length of a table: addresses are 32 bits wide.
-    pub const MAX_LEN: usize = u32::MAX as usize + 1;
+    pub const MAX_LEN: usize = (u32::MAX as usize).saturating_add(1);
 
     /// A table of `len` contexts, each in the identity state. The memory comes zeroed from the allocator, so
     /// that pages of it which nobody touches need not exist.
@@ -60,7 +60,7 @@ impl<A: Algebra> Table<A> {
     #[must_use]
     pub fn new(len: usize) -> Self {
         assert!(len <= Self::MAX_LEN, "a table of {len} contexts has more than 32-bit addresses reach");
-        let contexts = Self::allocate(len + ALIGN / 8 - 1);
+        let contexts = Self::allocate(len.saturating_add(ALIGN / 8 - 1));
         let first = if cfg!(atomik_loom) { 0 } else { contexts.as_ptr().align_offset(ALIGN) };
         Self { contexts, first, len }
     }

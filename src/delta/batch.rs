@@ -4,8 +4,10 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::iter::{Copied, Zip};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::slice;
 
 use super::message::{DeltaMessage, WireError};
 use crate::algebra::{Algebra, Shown, Xor};
@@ -61,7 +63,7 @@ impl<A: Algebra> DeltaBatch<A> {
 
     /// The changes as pairs of address and delta, addresses ascending.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u64)> + DoubleEndedIterator + '_ {
-        self.addresses().iter().copied().zip(self.deltas().iter().copied())
+        self.into_iter()
     }
 
     /// The delta of `addr`: the identity if it is not in the batch. Takes O(log n).
@@ -200,6 +202,15 @@ impl<A: Algebra> Extend<(u32, u64)> for DeltaBatch<A> {
                 self.changes.push(same[0].0, delta);
             }
         }
+    }
+}
+
+impl<'a, A: Algebra> IntoIterator for &'a DeltaBatch<A> {
+    type Item = (u32, u64);
+    type IntoIter = Zip<Copied<slice::Iter<'a, u32>>, Copied<slice::Iter<'a, u64>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.addresses().iter().copied().zip(self.deltas().iter().copied())
     }
 }
 

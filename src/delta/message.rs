@@ -3,6 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
+use crate::algebra::{Shown, Xor};
+
 /// One delta on its way to one address: 16 bytes on the wire, big-endian, the format of the Python
 /// package `atomik-core` (its `struct` format is `!IQI`).
 ///
@@ -22,7 +24,7 @@ use core::fmt;
 /// assert_eq!(bytes, [0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xCA, 0xFE, 0, 0, 0, 7]);
 /// assert_eq!(DeltaMessage::from_bytes(&bytes), Ok(message));
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct DeltaMessage {
     /// The address of the context that the delta is for.
     pub addr: u32,
@@ -61,6 +63,16 @@ impl DeltaMessage {
     pub(crate) const fn decode(bytes: [u8; Self::WIRE_LEN]) -> Self {
         let word = u128::from_be_bytes(bytes);
         Self { addr: (word >> 96) as u32, delta: (word >> 32) as u64, seq: word as u32 }
+    }
+}
+
+impl fmt::Debug for DeltaMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeltaMessage")
+            .field("addr", &self.addr)
+            .field("delta", &Shown::<Xor>::new(self.delta))
+            .field("seq", &self.seq)
+            .finish()
     }
 }
 

@@ -33,13 +33,16 @@ impl<'a, A: Algebra> Producer<'a, A> {
     // Inlined, with what it calls returning in registers, for the same reason as `Lease::drop`.
     #[inline]
     pub(super) fn claim(home: Home<'a, FanIn<A>>) -> Self {
-        let (index, slot) = home.producers.claim();
+        let index = home.producers.claim();
+        let lease = Lease::new(home, index);
+        let slot = lease.producers.slot(index);
         // The slot is this producer's alone, so it changes no more behind its back.
         let (value, slot) = (slot.read(), NonNull::from(&**slot));
-        Self { value, slot, lease: Lease::new(home, index) }
+        Self { value, slot, lease }
     }
 
-    /// ACCUM: the fan-in's state becomes state ∘ `delta`. Wait-free: one store, Release, and no RMW.
+    /// ACCUM: the fan-in's state becomes state ∘ `delta`. One store, Release, and no RMW: wait-free where a
+    /// 64-bit store is an instruction.
     ///
     /// Whoever reads a state of the fan-in with this delta in it sees what this thread did before.
     #[inline]

@@ -39,7 +39,7 @@ use alloc::sync::Arc;
 /// assert_eq!(histogram.read(9), 4 * 489); // 512 to 1,000
 /// ```
 pub struct TableFanIn<A: Algebra> {
-    len: usize,
+    pub(super) len: usize,
     /// Each owned by at most one `TableProducer`, and made when it is first owned.
     planes: Slots<OnceBox<Table<A>>>,
 }
@@ -162,7 +162,7 @@ impl<A: Algebra> fmt::Debug for TableFanIn<A> {
 /// returns the plane with the totals in it.
 pub struct TableProducer<'a, A: Algebra> {
     plane: NonNull<[Context<A>]>,
-    lease: Lease<'a, TableFanIn<A>>,
+    pub(super) lease: Lease<'a, TableFanIn<A>>,
 }
 
 // SAFETY: the plane's `Context`s may be used by any thread, and `lease` keeps them alive and may be sent
@@ -173,9 +173,12 @@ unsafe impl<A: Algebra> Sync for TableProducer<'_, A> {}
 
 impl<'a, A: Algebra> TableProducer<'a, A> {
     fn claim(home: Home<'a, TableFanIn<A>>) -> Self {
-        let (index, plane) = home.planes.claim();
-        let plane = NonNull::from(&**plane.get_or_init(|| Table::new(home.len)));
-        Self { plane, lease: Lease::new(home, index) }
+        let index = home.planes.claim();
+        // From here on the slot is returned whatever happens.
+        let lease = Lease::new(home, index);
+        let plane = lease.planes.slot(index).get_or_init(|| Table::new(lease.len));
+        let plane = NonNull::from(&**plane);
+        Self { plane, lease }
     }
 
     /// ACCUM: the state at `addr` becomes state ∘ `delta`. Wait-free: a load and a store, Release.

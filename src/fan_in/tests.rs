@@ -231,6 +231,19 @@ fn planes_are_used_again() {
 }
 
 #[test]
+fn a_plane_that_cannot_be_made_is_not_claimed() {
+    // A plane this long panics where it is made, as one does that memory can't hold.
+    let mut table = TableFanIn::<Add>::new(0);
+    table.len = usize::MAX;
+    for _ in 0..3 {
+        let claimed = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| drop(table.producer())));
+        assert!(claimed.is_err());
+    }
+    table.len = 1;
+    assert_eq!(table.producer().lease.index, 0);
+}
+
+#[test]
 #[should_panic(expected = "address 3 is past the end")]
 fn reading_past_the_end_panics() {
     let _ = TableFanIn::<Add>::new(3).read(3);

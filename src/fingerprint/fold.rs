@@ -32,8 +32,8 @@ pub struct FoldFingerprint(Tracked);
 impl FoldFingerprint {
     /// A fingerprint of no data: the value is 0.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self(Tracked { reference: 0, value: 0, len: 0 })
     }
 
     /// Takes `data` as the reference and returns the value. O(n).

@@ -25,10 +25,11 @@ use crate::kernel::{self, BLOCK, carryless_product};
 /// **Collision bound.** For independent uniform keys, and two buffers chosen without knowledge of them, the
 /// values are equal with a probability of at most 2⁻⁶³: a block that differs gives equal p with at most 2⁻⁶⁴,
 /// else the second level is a multilinear hash over GF(2⁶⁴), which adds 2⁻⁶⁴; buffers of different lengths
-/// collide with 2⁻⁶⁴. It holds, as far as SplitMix64's outputs are as good as independent, for a random
-/// seed ([`with_seed`](Self::with_seed)) and data that don't depend on it; with [`new`](Self::new) the seed
-/// is fixed, and somebody may have looked for collisions. The scheme is multilinear hashing ([Carter and
-/// Wegman]), with carry-less multiplication as in [CLHASH].
+/// collide with 2⁻⁶⁴. SplitMix64 stretches 64 bits to all keys, so they are not independent: with a random seed
+/// ([`with_seed`](Self::with_seed)) the bound is what to expect of data that nobody made against this
+/// generator, and no promise. Who knows the generator can make two buffers of n words that collide for about n
+/// of the 2⁶⁴ seeds; with [`new`](Self::new), whose seed is fixed, two that collide always. The scheme is
+/// multilinear hashing ([Carter and Wegman]), with carry-less multiplication as in [CLHASH].
 ///
 /// ```
 /// use atomik_core::Fingerprint;

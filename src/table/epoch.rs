@@ -82,6 +82,7 @@ forward_table_state!(&T, Box<T>, Arc<T>);
 /// assert!(epoch.swap().iter().eq([(3, 5), (700, 6)]));
 /// assert!(epoch.swap().is_empty());
 /// ```
+#[derive(Clone)]
 pub struct TableEpoch<S> {
     source: S,
     reference: Box<[u64]>,
