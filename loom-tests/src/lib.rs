@@ -7,6 +7,7 @@ compile_error!(
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::thread::JoinHandle;
 
 /// A plain memory cell that a writer fills before its delta. Whoever reads a state with that delta in it may
 /// look: if the orderings don't make the writer's past visible, loom reports a data race.
@@ -46,4 +47,17 @@ pub fn check_pasts(state: u64, pasts: &[Past]) {
             past.must_have_happened();
         }
     }
+}
+
+/// Waits for threads and collects what they return.
+pub fn join<T>(threads: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+/// Explores a model with at most `preemptions` preemptions, for a space that is too large to explore whole;
+/// whole if the variable `LOOM_WHOLE` is set, as in `ci/loom-deep.sh`.
+pub fn bounded_model(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = std::env::var_os("LOOM_WHOLE").is_none().then_some(preemptions);
+    builder.check(model);
 }

@@ -1,32 +1,54 @@
 //! Models of the four operations on one context.
 
-use atomik_core::AtomikContext;
-use atomik_loom_tests::{Past, check_pasts};
-use loom::thread;
+use atomik_core::{Add, Algebra, AtomikContext, Context, Xor};
+use atomik_loom_tests::{Past, check_pasts, join};
+use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
+
+/// A thread that has a past, then changes the context.
+fn after<A: Algebra>(
+    past: &Past,
+    context: &Arc<Context<A>>,
+    change: impl FnOnce(&Context<A>) + 'static,
+) -> JoinHandle<()> {
+    let (past, context) = (past.clone(), context.clone());
+    thread::spawn(move || {
+        past.happen();
+        change(&context);
+    })
+}
+
+fn accum_against_accum<A: Algebra>() {
+    loom::model(|| {
+        let context = Arc::new(Context::<A>::new(0));
+        let pasts = [Past::new(), Past::new()];
+        let writers = [
+            after(&pasts[0], &context, |context| context.accum(0b01)),
+            after(&pasts[1], &context, |context| context.accum(0b10)),
+        ];
+        let reader = {
+            let (context, pasts) = (context.clone(), pasts.clone());
+            thread::spawn(move || check_pasts(context.read(), &pasts))
+        };
+        join([reader]);
+        join(writers);
+        assert_eq!(context.read(), 0b11);
+    });
+}
 
 /// ACCUM against ACCUM, with a reader: no delta is lost, and whoever sees one sees its writer's past.
 ///
 /// Rules out: a load and a store in place of the RMW (a delta is lost); a Relaxed `accum` or `read` (the past
 /// races).
 #[test]
-fn accum_against_accum() {
-    loom::model(|| {
-        let context = Arc::new(AtomikContext::new(0));
-        let pasts = [Past::new(), Past::new()];
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let (context, past) = (context.clone(), pasts[i].clone());
-                thread::spawn(move || {
-                    past.happen();
-                    context.accum(1 << i);
-                })
-            })
-            .collect();
-        check_pasts(context.read(), &pasts);
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
-        assert_eq!(context.read(), 0b11);
-    });
+fn accum_against_accum_on_xor() {
+    accum_against_accum::<Xor>();
+}
+
+/// The same on the other group, whose RMW is another.
+#[test]
+fn accum_against_accum_on_add() {
+    accum_against_accum::<Add>();
 }
 
 /// ACCUM against SWAP(v): each delta is in the old state or in the new one, never in both or none; the
@@ -39,19 +61,14 @@ fn accum_against_swap() {
     loom::model(|| {
         let context = Arc::new(AtomikContext::new(0));
         let pasts = [Past::new(), Past::new(), Past::new()];
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let (context, past) = (context.clone(), pasts[i].clone());
-                thread::spawn(move || {
-                    past.happen();
-                    context.accum(1 << i);
-                })
-            })
-            .collect();
+        let writers = [
+            after(&pasts[0], &context, |context| context.accum(0b01)),
+            after(&pasts[1], &context, |context| context.accum(0b10)),
+        ];
         pasts[2].happen();
         let old = context.swap(0b100);
         check_pasts(old, &pasts);
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        join(writers);
         let new = context.read();
         assert_eq!((old ^ new, old & new), (0b111, 0));
     });
@@ -81,52 +98,70 @@ fn swap_against_swap() {
         let mine = context.swap(0b10);
         check_pasts(mine, &pasts);
         let other = swapper.join().unwrap();
-        reader.join().unwrap();
+        join([reader]);
         assert!(matches!((other, mine, context.read()), (0, 0b01, 0b10) | (0b10, 0, 0b01)));
     });
 }
 
-/// LOAD against ACCUM and READ: a reader of the loaded value or the delta sees its writer's past.
+/// LOAD against ACCUM, LOAD, SWAP(v) and READ: whoever gets the loaded value or the delta sees its writer's
+/// past.
 ///
-/// Which final states are possible is left to the test on real threads: loom 0.7.2 lets a store slip
-/// between the two halves of an RMW (github.com/tokio-rs/loom/issues/254), so that here even an `accum` can
-/// lose against a `load` that came before it.
+/// Which final states are possible is left to the histories of real threads (`tests/linearizability`): loom 0.7.2
+/// lets a store slip between the two halves of an RMW (github.com/tokio-rs/loom/issues/254), so that here even
+/// an `accum` can lose against a `load` that came before it.
 ///
-/// Rules out: a LOAD without Release.
+/// Rules out: a LOAD without Release; a SWAP without Acquire.
 #[test]
 fn load_against_accum() {
     loom::model(|| {
         let context = Arc::new(AtomikContext::new(0));
         let pasts = [Past::new(), Past::new()];
-        let loader = {
-            let (context, past) = (context.clone(), pasts[0].clone());
-            thread::spawn(move || {
-                past.happen();
-                context.load(0b01);
-            })
-        };
-        let writer = {
-            let (context, past) = (context.clone(), pasts[1].clone());
-            thread::spawn(move || {
-                past.happen();
-                context.accum(0b10);
-            })
-        };
+        let writers = [
+            after(&pasts[0], &context, |context| context.load(0b01)),
+            after(&pasts[1], &context, |context| context.accum(0b10)),
+        ];
         check_pasts(context.read(), &pasts);
-        loader.join().unwrap();
-        writer.join().unwrap();
+        join(writers);
         check_pasts(context.read(), &pasts);
     });
 }
 
-/// Three threads of two deltas each, in every interleaving: convergence. One thread takes its second delta
-/// back.
-///
-/// Rules out: any loss or doubling of a delta.
+/// See [`load_against_accum`].
 #[test]
-fn three_threads_converge() {
+fn load_against_load() {
     loom::model(|| {
         let context = Arc::new(AtomikContext::new(0));
+        let pasts = [Past::new(), Past::new()];
+        let writers = [
+            after(&pasts[0], &context, |context| context.load(0b01)),
+            after(&pasts[1], &context, |context| context.load(0b10)),
+        ];
+        let first = context.read();
+        check_pasts(first, &pasts);
+        join(writers);
+        let last = context.read();
+        check_pasts(last, &pasts);
+        assert!(matches!(last, 0b01 | 0b10));
+    });
+}
+
+/// See [`load_against_accum`].
+#[test]
+fn load_against_swap() {
+    loom::model(|| {
+        let context = Arc::new(AtomikContext::new(0));
+        let pasts = [Past::new(), Past::new()];
+        let writer = after(&pasts[0], &context, |context| context.load(0b01));
+        pasts[1].happen();
+        check_pasts(context.swap(0b10), &pasts);
+        join([writer]);
+        check_pasts(context.read(), &pasts);
+    });
+}
+
+fn three_threads_converge<A: Algebra>() {
+    loom::model(|| {
+        let context = Arc::new(Context::<A>::new(0));
         let writers: Vec<_> = (0..2)
             .map(|i| {
                 let context = context.clone();
@@ -138,7 +173,22 @@ fn three_threads_converge() {
             .collect();
         context.accum(0b1_0000);
         context.rollback(0b1_0000);
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        join(writers);
         assert_eq!(context.read(), 0b1111);
     });
+}
+
+/// Three threads of two deltas each, in every interleaving: convergence. One thread takes its second delta
+/// back.
+///
+/// Rules out: any loss or doubling of a delta.
+#[test]
+fn three_threads_converge_on_xor() {
+    three_threads_converge::<Xor>();
+}
+
+/// The same on the other group, where a delta and its inverse differ.
+#[test]
+fn three_threads_converge_on_add() {
+    three_threads_converge::<Add>();
 }

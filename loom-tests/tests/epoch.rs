@@ -1,9 +1,15 @@
-//! Models of observers.
+//! Models of observers of one state.
 
-use atomik_core::{AtomikContext, FanIn, Table, Xor};
-use atomik_loom_tests::{Past, check_pasts};
+use atomik_core::{AtomikContext, Epoch, FanIn, Xor};
+use atomik_loom_tests::{Past, check_pasts, join};
 use loom::thread;
 use std::sync::Arc;
+
+/// Each delta is in exactly one epoch: the sum of what the epochs have, where one that is in two would show as a
+/// carry, is the sum of the deltas.
+fn exactly_once(epochs: &[u64], deltas: u64) {
+    assert_eq!(epochs.iter().sum::<u64>(), deltas, "a delta is in two epochs or in none: {epochs:?}");
+}
 
 /// An observer's epochs against two writers of one context: each delta is in exactly one epoch, and the
 /// observer sees the past of those in it.
@@ -28,14 +34,13 @@ fn epochs_of_a_context() {
         let first = epoch.swap();
         check_pasts(first.delta, &pasts);
         let second = epoch.swap();
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
-        let third = epoch.swap();
-        let deltas = [first.delta, second.delta, third.delta];
-        assert_eq!(deltas.iter().sum::<u64>(), 0b11, "a delta is in two epochs or in none: {deltas:?}");
+        join(writers);
+        exactly_once(&[first.delta, second.delta, epoch.swap().delta], 0b11);
     });
 }
 
-/// An observer's epochs against two producers of a fan-in: each delta is in exactly one epoch.
+/// An observer's epochs against a producer of a fan-in and a thread without a handle: each delta is in exactly
+/// one epoch.
 ///
 /// Rules out: two writers of one slot; a Relaxed store in `Producer::accum` or load in `FanIn::read`; a reader
 /// that stops before a slot that is in use.
@@ -44,24 +49,29 @@ fn epochs_of_a_fan_in() {
     loom::model(|| {
         let fan_in = Arc::new(FanIn::<Xor>::new(0));
         let pasts = [Past::new(), Past::new()];
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let (mut producer, past) = (fan_in.producer_owned(), pasts[i].clone());
-                thread::spawn(move || {
-                    past.happen();
-                    producer.accum(1 << i);
-                })
+        let mut epoch = Epoch::new(fan_in.clone());
+        let producing = {
+            let (mut producer, past) = (fan_in.producer_owned(), pasts[0].clone());
+            thread::spawn(move || {
+                past.happen();
+                producer.accum(0b01);
             })
-            .collect();
-        let mut epoch = fan_in.epoch();
-        check_pasts(epoch.reference(), &pasts);
-        let first = epoch.swap();
-        check_pasts(first.state, &pasts);
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
-        let second = epoch.swap();
-        let start = first.state ^ first.delta;
-        let deltas = [start, first.delta, second.delta];
-        assert_eq!(deltas.iter().sum::<u64>(), 0b11, "a delta is in two epochs or in none: {deltas:?}");
+        };
+        let accumulating = {
+            let (fan_in, past) = (fan_in.clone(), pasts[1].clone());
+            thread::spawn(move || {
+                past.happen();
+                fan_in.accum(0b10);
+            })
+        };
+        let observing = thread::spawn(move || {
+            let (first, second) = (epoch.swap(), epoch.swap());
+            check_pasts(second.state, &pasts);
+            (epoch, first.delta, second.delta)
+        });
+        join([producing, accumulating]);
+        let (mut epoch, first, second) = observing.join().unwrap();
+        exactly_once(&[first, second, epoch.swap().delta], 0b11);
     });
 }
 
@@ -73,6 +83,32 @@ fn epochs_of_a_fan_in() {
 fn two_observers() {
     loom::model(|| {
         let context = Arc::new(AtomikContext::new(0));
+        let observers: Vec<_> = (0..2)
+            .map(|_| {
+                let context = context.clone();
+                thread::spawn(move || {
+                    let mut epoch = Epoch::new(context);
+                    (epoch.reference(), epoch.swap().delta, epoch)
+                })
+            })
+            .collect();
+        context.accum(0b01);
+        context.accum(0b10);
+        for (start, first, mut epoch) in join(observers) {
+            assert_ne!(epoch.reference(), 0b10, "the later delta was seen without the earlier");
+            exactly_once(&[start, first, epoch.swap().delta], 0b11);
+        }
+    });
+}
+
+/// An observer goes on from another's checkpoint, in another thread, while a writer writes.
+///
+/// Rules out: a resumed observer that starts from the state instead of the checkpoint (what came between is in no
+/// epoch).
+#[test]
+fn an_observer_is_resumed_elsewhere() {
+    loom::model(|| {
+        let context = Arc::new(AtomikContext::new(0));
         let writer = {
             let context = context.clone();
             thread::spawn(move || {
@@ -80,51 +116,17 @@ fn two_observers() {
                 context.accum(0b10);
             })
         };
-        let observe = |context: &AtomikContext| {
-            let mut epoch = context.epoch();
-            let start = epoch.reference();
-            let deltas = [start, epoch.swap().delta, epoch.swap().delta];
-            let state = epoch.reference();
-            assert_eq!(deltas.iter().sum::<u64>(), state, "a delta is in two epochs: {deltas:?}");
-            assert_ne!(state, 0b10, "the later delta was seen without the earlier");
-        };
-        let other = {
+        let observer = {
             let context = context.clone();
-            thread::spawn(move || observe(&context))
-        };
-        observe(&context);
-        other.join().unwrap();
-        writer.join().unwrap();
-        assert_eq!(context.read(), 0b11);
-    });
-}
-
-/// A table's observer against a writer of two addresses: each delta is in exactly one epoch, and the fence makes
-/// the writer's past visible.
-///
-/// Rules out: a block copied without the Acquire fence after it.
-#[test]
-fn epochs_of_a_table() {
-    loom::model(|| {
-        let table = Arc::new(Table::<Xor>::new(2));
-        let past = Past::new();
-        let mut epoch = table.epoch();
-        let writer = {
-            let (table, past) = (table.clone(), past.clone());
             thread::spawn(move || {
-                table[0].accum(0b01);
-                past.happen();
-                table[1].accum(0b10);
+                let mut epoch = context.epoch();
+                (epoch.reference(), epoch.swap())
             })
         };
-        let first = epoch.swap();
-        if first.get(1) != 0 {
-            past.must_have_happened();
-        }
-        writer.join().unwrap();
+        let (start, checkpoint) = observer.join().unwrap();
+        let mut epoch = Epoch::resume(&*context, checkpoint);
         let second = epoch.swap();
-        for (addr, delta) in [(0, 0b01), (1, 0b10)] {
-            assert_eq!([first.get(addr), second.get(addr)].iter().sum::<u64>(), delta);
-        }
+        join([writer]);
+        exactly_once(&[start, checkpoint.delta, second.delta, epoch.swap().delta], 0b11);
     });
 }

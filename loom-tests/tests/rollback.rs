@@ -1,0 +1,48 @@
+//! Models of chains of deltas that several threads undo.
+
+use atomik_core::{Counter, FanIn, Rollback, State};
+use atomik_loom_tests::join;
+use loom::thread;
+use std::sync::Arc;
+
+/// Each thread undoes its own deltas and nothing else: the state is what all have left.
+fn chains_compose<S: State + Send + Sync + 'static>(state: Arc<S>) {
+    let threads = [
+        {
+            let mut chain = Rollback::new(state.clone());
+            thread::spawn(move || {
+                chain.apply(0b001);
+                chain.apply(0b1000);
+                assert_eq!(chain.undo(), Some(0b1000));
+            })
+        },
+        {
+            let mut chain = Rollback::new(state.clone());
+            thread::spawn(move || {
+                chain.apply(0b010);
+                assert_eq!((chain.undo(), chain.redo()), (Some(0b010), Some(0b010)));
+            })
+        },
+    ];
+    let mut chain = Rollback::new(state.clone());
+    chain.apply(0b100);
+    join(threads);
+    assert_eq!(state.read(), 0b111);
+    assert_eq!(chain.undo(), Some(0b100));
+    assert_eq!(state.read(), 0b011);
+}
+
+/// Chains of three threads on one counter.
+///
+/// Rules out: an undo that restores a state, and so wipes out what others did since; one that accumulates the
+/// delta in place of its inverse.
+#[test]
+fn chains_on_a_counter_compose() {
+    loom::model(|| chains_compose(Arc::new(Counter::new(0))));
+}
+
+/// The same on a fan-in, where each thread has a slot.
+#[test]
+fn chains_on_a_fan_in_compose() {
+    atomik_loom_tests::bounded_model(2, || chains_compose(Arc::new(FanIn::<atomik_core::Add>::new(0))));
+}
