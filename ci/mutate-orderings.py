@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+"""Weakens the library's atomics one at a time; each mutant must build, and then some loom model must fail.
+
+    ci/mutate-orderings.py                 run every mutant
+    ci/mutate-orderings.py --only TEXT     only those whose name contains TEXT
+    ci/mutate-orderings.py --list          name them
+    ci/mutate-orderings.py --resume 8      the next 8 of those without a result
+    ci/mutate-orderings.py --write         put the results of the last runs into loom-tests/README.md
+    ci/mutate-orderings.py --check         is the table there about these mutants?
+
+The mutants, found by reading src (tests, comments and `kernel/dispatch.rs` apart, which is not modelled):
+
+- each memory ordering, one step and more steps weaker, down to Relaxed;
+- each fence, left out;
+- each read-modify-write, made a load and a store;
+- the faults in ci/planted-faults.toml: a slot shared by two writers, an epoch that reads twice, ...
+
+Mutants that no model can fail on stand in that file too, each with its reason.
+
+Works on a copy in target/mutants. Exits with 1 if a mutant survives or does not build.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COPY = ROOT / "target" / "mutants"
+RESULTS = COPY / "results.json"
+TABLE = ROOT / "loom-tests" / "README.md"
+# The run-time choice of instruction set happens once, outside any model.
+NOT_MODELLED = {"src/kernel/dispatch.rs"}
+# A model that takes this many times as long as it took unmutated, and this many seconds, counts as hung.
+SLOWER, SECONDS = 20, 60
+
+PLANTED = tomllib.loads((ROOT / "ci/planted-faults.toml").read_text())
+ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED["accepted"]}
+
+WEAKER = {
+    "SeqCst": ["AcqRel", "Acquire", "Release", "Relaxed"],
+    "AcqRel": ["Acquire", "Release", "Relaxed"],
+    "Acquire": ["Relaxed"],
+    "Release": ["Relaxed"],
+    "Relaxed": [],
+}
+LOAD_HALF = {"AcqRel": "Acquire", "Acquire": "Acquire", "Release": "Relaxed", "Relaxed": "Relaxed"}
+STORE_HALF = {"AcqRel": "Release", "Acquire": "Relaxed", "Release": "Release", "Relaxed": "Relaxed"}
+NEW_VALUE = {
+    "fetch_xor": "old ^ ({0})",
+    "fetch_or": "old | ({0})",
+    "fetch_and": "old & ({0})",
+    "fetch_add": "old.wrapping_add({0})",
+    "fetch_sub": "old.wrapping_sub({0})",
+    "swap": "{0}",
+}
+RECEIVER = r"(?P<receiver>[A-Za-z_][\w.]*)"
+RMW = re.compile(RECEIVER + r"\s*\.(?P<rmw>fetch_\w+|swap|compare_exchange(?:_weak)?)\(")
+FENCE = re.compile(r"\bfence\(Ordering::\w+\);")
+ORDERING = re.compile(r"\bOrdering::(SeqCst|AcqRel|Acquire|Release|Relaxed)\b")
+
+
+class Mutant:
+    def __init__(self, file, text, start, end, new, what):
+        self.file, self.mutated = file, text[:start] + new + text[end:]
+        functions = re.findall(r"\bfn (\w+)", text[:start])
+        where = f"`{functions[-1]}`" if functions else "top"
+        self.name = f"{file.removeprefix('src/')} {where}: {what}"
+
+
+def blank(match):
+    return re.sub(r"[^\n]", " ", match.group())
+
+
+def code_of(path):
+    """The file's text and a copy of the same length with comments and tests blanked."""
+    text = path.read_text()
+    code = re.sub(r"//[^\n]*", blank, text)
+    tests = re.search(r"^#\[cfg\(test\)\]\s*mod \w+ \{", code, re.M)
+    if tests:
+        code = code[: tests.start()] + re.sub(r"[^\n]", " ", code[tests.start() :])
+    return text, code
+
+
+def arguments(code, open_at):
+    """The arguments between the bracket at `open_at` and its partner, and where that one is."""
+    depth, start, found = 0, open_at + 1, []
+    for at in range(open_at, len(code)):
+        if code[at] in "([{":
+            depth += 1
+        elif code[at] in ")]}":
+            depth -= 1
+        if depth == 0 or (depth == 1 and code[at] == ","):
+            found.append(code[start:at].strip())
+            start = at + 1
+        if depth == 0:
+            return [argument for argument in found if argument], at + 1
+    sys.exit("unbalanced brackets")
+
+
+def operation_at(code, at):
+    """The name of the call that an ordering is an argument of."""
+    depth = 0
+    for back in range(at - 1, -1, -1):
+        if code[back] in ")]}":
+            depth += 1
+        elif code[back] in "([{":
+            if depth == 0:
+                return re.search(r"\w*$", code[:back])[0]
+            depth -= 1
+    sys.exit("an ordering outside any call")
+
+
+def mutants():
+    found = []
+    for path in sorted((ROOT / "src").rglob("*.rs")):
+        file = path.relative_to(ROOT).as_posix()
+        if file in NOT_MODELLED or path.name == "tests.rs" or "tests" in path.parts:
+            continue
+        text, code = code_of(path)
+        if re.search(r"Ordering::(\*|\{)", code):
+            sys.exit(f"{file}: import `Ordering` and write `Ordering::X`, or the mutants are not found")
+        for match in FENCE.finditer(code):
+            found.append(Mutant(file, text, *match.span(), "", "no fence"))
+        for match in ORDERING.finditer(code):
+            if code[: match.start()].endswith("fence("):
+                continue
+            operation = operation_at(code, match.start())
+            place = ""
+            if operation.startswith("compare_exchange"):
+                rest = code[match.end() :].lstrip()
+                place = " (success)" if rest.startswith(",") and ORDERING.match(rest[1:].lstrip()) else " (failure)"
+            for weaker in WEAKER[match[1]]:
+                what = f"{operation}{place} {match[1]} → {weaker}"
+                found.append(Mutant(file, text, *match.span(1), weaker, what))
+        for match in RMW.finditer(code):
+            given, end = arguments(code, match.end() - 1)
+            if not given or not ORDERING.fullmatch(given[-1]):
+                continue
+            new = load_and_store(match["receiver"], match["rmw"], given)
+            found.append(Mutant(file, text, match.start(), end, new, f"{match['rmw']} → load and store"))
+    for fault in PLANTED["fault"]:
+        text = (ROOT / fault["file"]).read_text()
+        if text.count(fault["old"]) != 1:
+            sys.exit(f"ci/planted-faults.toml: {fault['file']} has the old text of {fault['what']!r} not once")
+        start = text.index(fault["old"])
+        found.append(Mutant(fault["file"], text, start, start + len(fault["old"]), fault["new"], fault["what"]))
+    names = {}
+    for mutant in found:
+        names[mutant.name] = number = names.get(mutant.name, 0) + 1
+        if number > 1:
+            mutant.name += f" ({number})"
+    return found
+
+
+def load_and_store(receiver, rmw, given):
+    if rmw.startswith("compare_exchange"):
+        current, new, success, failure = given
+        order = ORDERING.fullmatch(success)[1]
+        # The success ordering for the load half too, so that the mutant differs in atomicity alone.
+        load = LOAD_HALF[order] if LOAD_HALF[order] != "Relaxed" else ORDERING.fullmatch(failure)[1]
+        return (
+            f"{{ let cell = &{receiver}; let old = cell.load(Ordering::{load}); "
+            f"if old == {current} {{ cell.store({new}, Ordering::{STORE_HALF[order]}); Ok(old) }} "
+            f"else {{ Err(old) }} }}"
+        )
+    order = ORDERING.fullmatch(given[1])[1]
+    return (
+        f"{{ let cell = &{receiver}; let old = cell.load(Ordering::{LOAD_HALF[order]}); "
+        f"cell.store({NEW_VALUE[rmw].format(given[0])}, Ordering::{STORE_HALF[order]}); old }}"
+    )
+
+
+def copy_tree():
+    for folder in ("src", "loom-tests", "tests"):
+        shutil.rmtree(COPY / folder, ignore_errors=True)
+        # With new times, or cargo would take what the last mutant left for up to date.
+        ignore = shutil.ignore_patterns("target")
+        shutil.copytree(ROOT / folder, COPY / folder, ignore=ignore, copy_function=shutil.copyfile)
+    manifest = (ROOT / "Cargo.toml").read_text()
+    # The copy needs the package alone.
+    manifest = re.sub(r"(?ms)^(default-)?members = \[.*?\]\n", "", manifest)
+    manifest = re.sub(r"(?ms)^\[(\[(bench|bin|example|test)\]\]).*?(?=^\[|\Z)", "", manifest)
+    (COPY / "Cargo.toml").write_text(manifest)
+    shutil.copy(ROOT / "Cargo.lock", COPY)
+
+
+def build():
+    """The models' executables, or the compiler's errors."""
+    command = ["cargo", "test", "--release", "--no-run", "--message-format", "json", "--quiet"]
+    command += ["--config", "profile.release.debug=false", "--target-dir", str(COPY / "target"), "--tests"]
+    done = subprocess.run(command, cwd=COPY / "loom-tests", capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode:
+        errors = [line["message"]["rendered"] for line in lines if line.get("reason") == "compiler-message"]
+        return None, "".join(errors) + done.stderr
+    made = [line for line in lines if line.get("reason") == "compiler-artifact" and line.get("executable")]
+    return {line["target"]["name"]: line["executable"] for line in made}, ""
+
+
+def run(executable, test, seconds):
+    """(passed, failed or hung, CPU seconds)"""
+    limit = int(seconds) + 1
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [executable, "--exact", test, "--test-threads=1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (limit, limit)),
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = after.ru_utime - before.ru_utime
+    if done.returncode == 0:
+        return "passed", took
+    return ("hung" if took >= limit - 1 else "failed"), took
+
+
+def baseline():
+    """The models, fastest first, after all of them passed unmutated."""
+    executables, errors = build()
+    if executables is None:
+        sys.exit(errors)
+    models = []
+    for name, executable in executables.items():
+        listed = subprocess.run([executable, "--list"], capture_output=True, text=True, check=True).stdout
+        for test in re.findall(r"^(\S+): test$", listed, re.M):
+            outcome, took = run(executable, test, 600)
+            if outcome != "passed":
+                sys.exit(f"the model {name} {test} fails without any mutant")
+            models.append((took, name, test))
+    models.sort()
+    for took, name, test in models:
+        print(f"{took:7.2f} s  {name} {test}")
+    return models
+
+
+def judge(mutant, models):
+    """Who kills the mutant, or None; a mutant that does not build ends the run."""
+    path = COPY / mutant.file
+    unmutated = path.read_text()
+    path.write_text(mutant.mutated)
+    try:
+        executables, errors = build()
+        if executables is None:
+            return f"does not build:\n{errors}", False
+        hung = None
+        for usual, name, test in models:
+            outcome, _ = run(executables[name], test, max(SECONDS, usual * SLOWER))
+            if outcome == "failed":
+                return f"`{name}` {test}", True
+            if outcome == "hung":
+                hung = f"hangs in `{name}` {test}, but fails in none"
+        accepted = ACCEPTED.get(mutant.name)
+        return (f"none: {accepted}", True) if accepted else (hung or "survives", False)
+    finally:
+        path.write_text(unmutated)
+
+
+BEGIN, END = "<!-- mutants: begin -->\n", "<!-- mutants: end -->"
+
+
+def table_rows():
+    text = TABLE.read_text()
+    inside = text[text.index(BEGIN) : text.index(END)]
+    return [row.split(" | ")[0].removeprefix("| ") for row in inside.splitlines() if row.startswith("| ")][1:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--resume", type=int)
+    for flag in ("--list", "--check", "--write"):
+        parser.add_argument(flag, action="store_true")
+    given = parser.parse_args()
+    everyone = mutants()
+    unknown = ACCEPTED.keys() - {mutant.name for mutant in everyone}
+    if unknown:
+        sys.exit(f"ci/planted-faults.toml accepts mutants that there are not: {unknown}")
+    chosen = [mutant for mutant in everyone if given.only in mutant.name]
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if given.resume:
+        chosen = [mutant for mutant in chosen if mutant.name not in results][: given.resume]
+    if given.list:
+        print("\n".join(mutant.name for mutant in chosen))
+    elif given.check:
+        check(everyone)
+    elif given.write:
+        write(everyone, results)
+    else:
+        sys.exit(judge_all(chosen, results) > 0)
+
+
+def judge_all(chosen, results):
+    """How many mutants are not killed."""
+    copy_tree()
+    models = baseline()
+    survivors = 0
+    for mutant in chosen:
+        killer, killed = judge(mutant, models)
+        survivors += not killed
+        print(f"{'killed' if killed else 'ALIVE '}  {mutant.name}: {killer}", flush=True)
+        if killed:
+            results[mutant.name] = killer
+        else:
+            results.pop(mutant.name, None)
+        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False))
+    print(f"{len(chosen) - survivors} of {len(chosen)} mutants killed")
+    return survivors
+
+
+def check(everyone):
+    now, then = {mutant.name for mutant in everyone}, set(table_rows())
+    for name in sorted(now ^ then):
+        print(f"{'not in the table' if name in now else 'only in the table'}: {name}")
+    sys.exit(now != then)
+
+
+def write(everyone, results):
+    missing = [mutant.name for mutant in everyone if mutant.name not in results]
+    if missing:
+        sys.exit("not killed, or not run:\n" + "\n".join(missing))
+    rows = "".join(f"| {mutant.name} | {results[mutant.name]} |\n" for mutant in everyone)
+    text = TABLE.read_text()
+    table = "| mutant | the first model that fails |\n|---|---|\n" + rows
+    TABLE.write_text(text[: text.index(BEGIN)] + BEGIN + table + text[text.index(END) :])
+
+
+if __name__ == "__main__":
+    main()
