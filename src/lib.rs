@@ -87,6 +87,7 @@ pub mod kernel;
 mod algebra;
 mod context;
 mod delta;
+pub mod docs;
 mod epoch;
 mod fan_in;
 mod fingerprint;

@@ -1,0 +1,3 @@
+//! Why it works: arguments that span several types.
+
+pub mod epochs;
