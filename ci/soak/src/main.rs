@@ -1,0 +1,175 @@
+//! Uses everything at once, round after round, with a known outcome: producers that come and go, threads without a
+//! handle that begin and end, observers with accounts of their own, tables, chains of deltas undone.
+//!
+//! `atomik-soak SECONDS` exits with a panic where an account does not add up. `atomik-soak race` has a data race and
+//! `atomik-soak use-after-free` reads freed memory: planted, for a sanitizer to find.
+
+use atomik_core::{Add, AtomikContext, AtomikTable, Counter, Epoch, FanIn, Rollback, TableEpoch, TableFanIn};
+use std::cell::UnsafeCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const WRITERS: u64 = 4;
+const EACH: u64 = 20_000;
+const ADDRESSES: usize = 700;
+
+/// A cell that one thread writes before a delta and others read after they saw it, without any ordering but the
+/// library's: ThreadSanitizer reports a race if that does not order them.
+struct Past(UnsafeCell<u64>);
+// SAFETY: written once, before a delta; read only by whoever saw that delta.
+unsafe impl Sync for Past {}
+
+struct Shared {
+    context: AtomikContext,
+    counter: Counter,
+    fan_in: Arc<FanIn<Add>>,
+    table: AtomikTable,
+    planes: Arc<TableFanIn<Add>>,
+    announced: FanIn<Add>,
+    past: Past,
+    done: AtomicBool,
+}
+
+/// What one writer does; all its chains are undone but for one level each.
+fn write(shared: &Arc<Shared>, writer: u64) {
+    let mut chain = Rollback::new(&shared.context);
+    let mut producer = shared.fan_in.producer_owned();
+    let mut plane = shared.planes.producer_owned();
+    for i in 0..EACH {
+        let addr = (i * 31 + writer) as usize % ADDRESSES;
+        shared.counter.accum(1);
+        producer.accum(1);
+        shared.fan_in.accum(1);
+        plane.accum(addr, 1);
+        shared.table[addr].accum(1 << writer);
+        chain.apply(i << 8 | writer);
+        match i % 64 {
+            0 => producer = shared.fan_in.producer_owned(),
+            1 => plane = shared.planes.producer_owned(),
+            2 => {
+                chain.undo();
+                chain.redo();
+            }
+            // A thread that lives for one delta.
+            3 if i % 4096 == 3 => {
+                let shared = shared.clone();
+                thread::spawn(move || shared.fan_in.accum(1)).join().unwrap();
+                // One that the writer makes up for: the account stays EACH * 2.
+                producer.accum(0u64.wrapping_sub(1));
+            }
+            _ => {}
+        }
+    }
+    while chain.undo_levels() > 1 {
+        chain.undo();
+    }
+    if writer == 0 {
+        // SAFETY: nobody reads before the delta below is seen.
+        unsafe { *shared.past.0.get() = 42 };
+        shared.announced.producer().accum(1);
+    }
+}
+
+/// What one observer sees: its epochs compose to the final state, for each source.
+fn observe(shared: &Arc<Shared>) {
+    let mut counter = Epoch::new(&shared.counter);
+    let mut fan_in = Epoch::new(&*shared.fan_in);
+    let mut planes = TableEpoch::new(&*shared.planes);
+    let mut states = vec![0u64; ADDRESSES];
+    let (mut count, mut sum) = (counter.reference(), fan_in.reference());
+    states.copy_from_slice(planes.reference());
+    loop {
+        // Read before the epochs: the last ones come after all writers.
+        let last = shared.done.load(Ordering::Acquire);
+        if shared.announced.read() == 1 {
+            // SAFETY: the delta was seen, so its writer's past is.
+            assert_eq!(unsafe { *shared.past.0.get() }, 42);
+        }
+        let delta = counter.swap().delta;
+        assert!(delta <= WRITERS * EACH, "the counter went backwards");
+        count += delta;
+        sum = sum.wrapping_add(fan_in.swap().delta);
+        for (addr, delta) in planes.swap().iter() {
+            assert!(delta <= WRITERS * EACH, "address {addr} went backwards");
+            states[addr as usize] += delta;
+        }
+        if last {
+            break;
+        }
+    }
+    assert_eq!((count, sum), (WRITERS * EACH, WRITERS * EACH * 2), "a delta is in two epochs or in none");
+    assert_eq!(states.iter().sum::<u64>(), WRITERS * EACH, "a table's delta is in two epochs or in none");
+}
+
+fn round() {
+    let shared = Arc::new(Shared {
+        context: AtomikContext::new(0xCAFE),
+        counter: Counter::new(0),
+        fan_in: Arc::new(FanIn::new(0)),
+        table: AtomikTable::new(ADDRESSES),
+        planes: Arc::new(TableFanIn::new(ADDRESSES)),
+        announced: FanIn::new(0),
+        past: Past(UnsafeCell::new(0)),
+        done: AtomicBool::new(false),
+    });
+    thread::scope(|scope| {
+        let observers = [(); 2].map(|()| scope.spawn(|| observe(&shared)));
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let shared = &shared;
+                scope.spawn(move || write(shared, writer))
+            })
+            .collect();
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        shared.done.store(true, Ordering::Release);
+        observers.into_iter().for_each(|observer| observer.join().unwrap());
+    });
+    // The oldest level of each chain, number 0 << 8 | writer, is left.
+    assert_eq!(shared.context.read(), (0..WRITERS).fold(0xCAFE, |state, writer| state ^ writer));
+    for (addr, context) in shared.table.iter().enumerate() {
+        let expected = (0..WRITERS).fold(0, |state, writer| {
+            let times = (0..EACH).filter(|i| (i * 31 + writer) as usize % ADDRESSES == addr).count() as u64;
+            state ^ (times % 2) << writer
+        });
+        assert_eq!(context.read(), expected, "address {addr}");
+    }
+}
+
+fn planted_race() {
+    let past = Past(UnsafeCell::new(0));
+    thread::scope(|scope| {
+        for i in 0..2 {
+            let past = &past;
+            // SAFETY: none; that is the point.
+            scope.spawn(move || (0..1_000).for_each(|_| unsafe { *past.0.get() += i }));
+        }
+    });
+}
+
+fn planted_use_after_free() -> u64 {
+    let freed = Box::into_raw(Box::new(42u64));
+    // SAFETY: none in the read; that is the point.
+    unsafe {
+        drop(Box::from_raw(freed));
+        std::ptr::read_volatile(freed)
+    }
+}
+
+fn main() {
+    let given = std::env::args().nth(1).unwrap_or_default();
+    match given.as_str() {
+        "race" => planted_race(),
+        "use-after-free" => println!("{}", planted_use_after_free()),
+        seconds => {
+            let seconds = seconds.parse().expect("the first argument is a number of seconds");
+            let (start, mut rounds) = (Instant::now(), 0);
+            while start.elapsed() < Duration::from_secs(seconds) || rounds == 0 {
+                round();
+                rounds += 1;
+            }
+            println!("{rounds} rounds of {} deltas, all accounted for", WRITERS * EACH * 7);
+        }
+    }
+}
