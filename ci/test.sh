@@ -22,6 +22,8 @@ step_in() {
 step cargo fmt --all --check
 step_in loom-tests cargo fmt --check
 step_in ci/no_std cargo fmt --check
+step_in ci/probe cargo fmt --check
+step_in ci/soak cargo fmt --check
 
 step cargo clippy --workspace --all-targets --locked -- -D warnings
 step cargo clippy --no-default-features --locked -- -D warnings
