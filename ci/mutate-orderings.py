@@ -42,6 +42,9 @@ SLOWER, SECONDS = 20, 60
 PLANTED = tomllib.loads((ROOT / "ci/planted-faults.toml").read_text())
 ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED["accepted"]}
 
+# The files of models, in the order in which they are tried.
+FILES = ["fan_in", "table", "epoch", "context", "linearizability", "rollback"]
+
 WEAKER = {
     "SeqCst": ["AcqRel", "Acquire", "Release", "Relaxed"],
     "AcqRel": ["Acquire", "Release", "Relaxed"],
@@ -190,10 +193,11 @@ def copy_tree():
     shutil.copy(ROOT / "Cargo.lock", COPY)
 
 
-def build():
-    """The models' executables, or the compiler's errors."""
+def build(*files):
+    """The executables of these files of models, or of all; or the compiler's errors."""
     command = ["cargo", "test", "--release", "--no-run", "--message-format", "json", "--quiet"]
-    command += ["--config", "profile.release.debug=false", "--target-dir", str(COPY / "target"), "--tests"]
+    command += ["--config", "profile.release.debug=false", "--target-dir", str(COPY / "target")]
+    command += [argument for file in files for argument in ("--test", file)] or ["--tests"]
     done = subprocess.run(command, cwd=COPY / "loom-tests", capture_output=True, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode:
@@ -245,16 +249,21 @@ def judge(mutant, models):
     unmutated = path.read_text()
     path.write_text(mutant.mutated)
     try:
-        executables, errors = build()
-        if executables is None:
-            return f"does not build:\n{errors}", False
         hung = None
-        for usual, name, test in models:
-            outcome, _ = run(executables[name], test, max(SECONDS, usual * SLOWER))
-            if outcome == "failed":
-                return f"`{name}` {test}", True
-            if outcome == "hung":
-                hung = f"hangs in `{name}` {test}, but fails in none"
+        # Those that are about the mutated file first, then those that use most of the library.
+        likely = [name for name in FILES if name in mutant.file]
+        for file in dict.fromkeys([*likely, *FILES, *(name for _, name, _ in models)]):
+            executables, errors = build(file)
+            if executables is None:
+                return f"does not build:\n{errors}", False
+            for usual, name, test in models:
+                if name != file:
+                    continue
+                outcome, _ = run(executables[name], test, max(SECONDS, usual * SLOWER))
+                if outcome == "failed":
+                    return f"`{name}` {test}", True
+                if outcome == "hung":
+                    hung = f"hangs in `{name}` {test}, but fails in none"
         accepted = ACCEPTED.get(mutant.name)
         return (f"none: {accepted}", True) if accepted else (hung or "survives", False)
     finally:
@@ -326,7 +335,7 @@ def write(everyone, results):
         sys.exit("not killed, or not run:\n" + "\n".join(missing))
     rows = "".join(f"| {mutant.name} | {results[mutant.name]} |\n" for mutant in everyone)
     text = TABLE.read_text()
-    table = "| mutant | the first model that fails |\n|---|---|\n" + rows
+    table = "| mutant | a model that fails |\n|---|---|\n" + rows
     TABLE.write_text(text[: text.index(BEGIN)] + BEGIN + table + text[text.index(END) :])
 
 
