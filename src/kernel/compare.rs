@@ -147,7 +147,7 @@ pub(super) fn first_different_word(a: &[u64], b: &[u64]) -> Option<usize> {
 }
 
 /// Groups in a stretch: for as long `diff` expects what it saw last.
-const STRETCH: usize = 16;
+const STRETCH: usize = 32;
 
 /// Appends to `changes` what changed between two slices of one length, the first word's address being
 /// `base`.
