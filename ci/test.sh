@@ -25,13 +25,13 @@ step_in ci/no_std cargo fmt --check
 step_in ci/probe cargo fmt --check
 step_in ci/soak cargo fmt --check
 
-step cargo clippy --workspace --all-targets --locked -- -D warnings
+step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step cargo clippy --no-default-features --locked -- -D warnings
 step_in loom-tests cargo clippy --all-targets --release --locked -- -D warnings
-step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked
 
 # Unit, property, integration and doc tests; the examples are built, and some of the tests run them.
-step cargo test --locked
+step cargo test --all-features --locked
 step cargo test --locked --no-default-features --lib
 for example in epoch_checkpoint fingerprint_gate rollback; do
     step cargo run --quiet --locked --example "$example"

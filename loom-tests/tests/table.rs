@@ -67,7 +67,7 @@ fn batches_of_a_table() {
 }
 
 /// A producer makes its plane and writes to it while a reader looks.
-fn a_plane_is_made_beside(read: fn(&TableFanIn) -> u64) {
+fn a_plane_is_made_beside(read: fn(&TableFanIn<Xor>) -> u64) {
     loom::model(move || {
         let table = Arc::new(TableFanIn::<Xor>::new(1));
         let past = Past::new();
