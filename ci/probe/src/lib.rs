@@ -2,7 +2,7 @@
 //!
 //! A `planted_` function is wrong on purpose: the test must see it.
 
-use atomik_core::{AtomikContext, Counter, FanIn, Producer, TableProducer};
+use atomik_core::{AtomikContext, Counter, FanIn, Producer, TableProducer, Xor};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[unsafe(no_mangle)]
@@ -41,17 +41,17 @@ pub fn counter_rollback(counter: &Counter, delta: u64) {
 }
 
 #[unsafe(no_mangle)]
-pub fn producer_accum(producer: &mut Producer, delta: u64) {
+pub fn producer_accum(producer: &mut Producer<Xor>, delta: u64) {
     producer.accum(delta);
 }
 
 #[unsafe(no_mangle)]
-pub fn table_producer_accum(producer: &mut TableProducer, addr: usize, delta: u64) {
+pub fn table_producer_accum(producer: &mut TableProducer<Xor>, addr: usize, delta: u64) {
     producer.accum(addr, delta);
 }
 
 #[unsafe(no_mangle)]
-pub fn fan_in_accum(fan_in: &FanIn, delta: u64) {
+pub fn fan_in_accum(fan_in: &FanIn<Xor>, delta: u64) {
     fan_in.accum(delta);
 }
 
