@@ -244,7 +244,7 @@ def baseline():
 
 
 def judge(mutant, models):
-    """Who kills the mutant, or None; a mutant that does not build ends the run."""
+    """What became of the mutant, and whether that is as it should be."""
     path = COPY / mutant.file
     unmutated = path.read_text()
     path.write_text(mutant.mutated)

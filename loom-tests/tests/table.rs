@@ -36,7 +36,7 @@ fn epochs_of_a_table() {
     });
 }
 
-/// A batch against another one, a context's own ACCUM and a snapshot: each delta counts once.
+/// A batch against a row of deltas and a snapshot: each delta counts once.
 ///
 /// Rules out: a batch that is loaded over the states; a snapshot that shows a delta without its past.
 #[test]
@@ -53,7 +53,7 @@ fn batches_of_a_table() {
         };
         let other = {
             let table = table.clone();
-            thread::spawn(move || table[1].accum(0b10))
+            thread::spawn(move || table.accum_dense_shared(&[0, 0b10]))
         };
         let mut states = [0; 2];
         table.snapshot(&mut states);
