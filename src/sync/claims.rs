@@ -25,14 +25,14 @@ impl Claims {
     ///
     /// What the index's last owner did before it returned the index happens before this returns.
     pub(crate) fn claim(&self) -> usize {
-        // Acquire: pairs with the Release in `release`, so that whoever is no longer counted is seen
-        // to have freed its bit.
-        let mut alive = self.alive.fetch_add(1, Ordering::Acquire) + 1;
+        // Relaxed: a bit that was freed may still look claimed; then the Acquire below goes on.
+        let mut alive = self.alive.fetch_add(1, Ordering::Relaxed) + 1;
         loop {
             if let Some(index) = (0..alive.div_ceil(64)).find_map(|word| self.claim_in(word, alive)) {
                 return index;
             }
-            // Acquire: as above. An RMW, because a load may return an old count again and again.
+            // Acquire: pairs with the Release in `release`, so that whoever is no longer counted is seen to
+            // have freed its bit. An RMW, because a load may return an old count again and again.
             alive = self.alive.fetch_add(0, Ordering::Acquire);
         }
     }
@@ -64,7 +64,7 @@ impl Claims {
         // Release: pairs with the Acquire in `claim_in`, to hand over what belongs to the index.
         let before = bits.fetch_and(!(1 << (index % 64)), Ordering::Release);
         debug_assert_ne!(before & (1 << (index % 64)), 0, "index {index} was not claimed");
-        // Release: pairs with the Acquires in `claim`.
+        // Release: pairs with the Acquire in `claim`.
         self.alive.fetch_sub(1, Ordering::Release);
     }
 }
