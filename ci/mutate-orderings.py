@@ -331,12 +331,12 @@ def check(everyone):
 
 def write(everyone, results):
     missing = [mutant.name for mutant in everyone if mutant.name not in results]
-    if missing:
-        sys.exit("not killed, or not run:\n" + "\n".join(missing))
-    rows = "".join(f"| {mutant.name} | {results[mutant.name]} |\n" for mutant in everyone)
+    rows = "".join(f"| {name} | {results[name]} |\n" for name in (m.name for m in everyone) if name in results)
     text = TABLE.read_text()
     table = "| mutant | a model that fails |\n|---|---|\n" + rows
     TABLE.write_text(text[: text.index(BEGIN)] + BEGIN + table + text[text.index(END) :])
+    if missing:
+        sys.exit("not killed, or not run:\n" + "\n".join(missing))
 
 
 if __name__ == "__main__":
