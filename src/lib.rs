@@ -92,6 +92,7 @@ mod epoch;
 mod fan_in;
 mod fingerprint;
 mod rollback;
+mod stream;
 mod sync;
 mod table;
 
@@ -102,4 +103,8 @@ pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{FanIn, Producer, TableFanIn, TableProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
 pub use rollback::{Rollback, RollbackError};
+pub use stream::{
+    Cluster, DeltaStream, Event, Origin, PacketError, PartDigest, Peer, Received, Recipient, Refusal,
+    Replica, ReplicaError, StoredPart, StreamError, Transaction, View,
+};
 pub use table::{AtomikTable, Table, TableEpoch, TableState};

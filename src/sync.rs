@@ -12,12 +12,12 @@ pub(crate) mod thread_index;
 
 #[cfg(not(atomik_loom))]
 mod switch {
-    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
 }
 
 #[cfg(atomik_loom)]
 mod switch {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
 }
 
 pub(crate) use core::sync::atomic::Ordering;

@@ -120,7 +120,7 @@ impl<A: Algebra> Table<A> {
     }
 
     /// Copies the states from address `start` on, as many as `out` takes.
-    fn copy_block(&self, start: usize, out: &mut [u64]) {
+    pub(crate) fn copy_block(&self, start: usize, out: &mut [u64]) {
         let contexts = &self[start..][..out.len()];
         for (word, context) in out.iter_mut().zip(contexts) {
             *word = context.read_relaxed();

@@ -9,6 +9,7 @@ use crate::algebra::Algebra;
 use crate::context::{Context, sealed::Sealed};
 use crate::sync::const_fn;
 use crate::sync::once_box::OnceBox;
+use crate::sync::{AtomicBool, Ordering};
 use crate::table::{BLOCK, Table, TableEpoch, TableState};
 use alloc::sync::Arc;
 
@@ -42,6 +43,8 @@ pub struct TableFanIn<A: Algebra> {
     pub(super) len: usize,
     /// Each owned by at most one `TableProducer`, and made when it is first owned.
     planes: Slots<OnceBox<Table<A>>>,
+    /// Whether a replica observes it.
+    has_replica: AtomicBool,
 }
 
 impl<A: Algebra> TableFanIn<A> {
@@ -54,7 +57,7 @@ impl<A: Algebra> TableFanIn<A> {
         #[must_use]
         pub const fn new(len: usize) -> Self {
             assert!(len <= Table::<A>::MAX_LEN, "a table can't be longer than 32-bit addresses reach");
-            Self { len, planes: Slots::new() }
+            Self { len, planes: Slots::new(), has_replica: AtomicBool::new(false) }
         }
     }
 
@@ -112,6 +115,12 @@ impl<A: Algebra> TableFanIn<A> {
         TableEpoch::new(self)
     }
 
+    /// Makes the caller the one replica that this table ever has; `false` if it has or had one.
+    pub(crate) fn claim_replica(&self) -> bool {
+        // Relaxed: only who is first matters; nothing is published by it.
+        !self.has_replica.swap(true, Ordering::Relaxed)
+    }
+
     /// The planes made so far.
     pub(super) fn planes(&self) -> impl Iterator<Item = &Table<A>> {
         self.planes.list().iter().flatten().filter_map(OnceBox::get)
@@ -142,8 +151,12 @@ impl<A: Algebra> TableState for TableFanIn<A> {
     fn copy_states(&self, start: usize, out: &mut [u64]) {
         // One pass over all planes together: a block of the sums stays in L1 while each plane is read once.
         for (start, block) in (start..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            block.fill(A::IDENTITY);
-            for plane in self.planes() {
+            let mut planes = self.planes();
+            match planes.next() {
+                Some(first) => first.copy_block(start, block),
+                None => block.fill(A::IDENTITY),
+            }
+            for plane in planes {
                 plane.compose_block(start, block);
             }
         }

@@ -1,0 +1,25 @@
+//! Replication: nodes that converge.
+
+#[macro_use]
+mod fault;
+
+mod checksum;
+mod cluster;
+mod delta_stream;
+mod error;
+mod frame;
+mod origin;
+mod outbox;
+mod part;
+mod replica;
+mod state;
+
+#[cfg(test)]
+mod simulator;
+
+pub use cluster::Cluster;
+pub use delta_stream::{DeltaStream, StreamError};
+pub use error::{PacketError, Refusal};
+pub use origin::Origin;
+pub use outbox::{Peer, Recipient};
+pub use replica::{Event, PartDigest, Received, Replica, ReplicaError, StoredPart, Transaction, View};

@@ -1,0 +1,234 @@
+//! Why something from outside was refused.
+
+use core::error::Error;
+use core::fmt;
+
+use super::origin::Origin;
+
+/// A packet, or what a store gave back, was refused, and why.
+///
+/// Sections of a packet are taken in turn: those before the refused one were whole and right and have taken
+/// effect; from the refused one on nothing has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacketError {
+    /// Where in the packet the refused section begins, in bytes.
+    pub at: usize,
+    /// What was wrong with it.
+    pub refusal: Refusal,
+}
+
+impl fmt::Display for PacketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the section at byte {} was refused: {}", self.at, self.refusal)
+    }
+}
+
+impl Error for PacketError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.refusal)
+    }
+}
+
+/// What was wrong with a section of a packet, or with a stored part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It ends too early.
+    Truncated {
+        /// How many bytes there were.
+        len: usize,
+        /// How many there should have been, at least.
+        needed: usize,
+    },
+    /// It doesn't begin as a section does.
+    Magic {
+        /// What it begins with.
+        found: [u8; 4],
+    },
+    /// It is of a format that this version doesn't know.
+    Format {
+        /// The format's number.
+        found: u8,
+    },
+    /// Its header was damaged on the way.
+    HeaderCrc {
+        /// The checksum of what came.
+        found: u32,
+        /// The checksum that came with it.
+        expected: u32,
+    },
+    /// Its body was damaged on the way.
+    BodyCrc {
+        /// The checksum of what came.
+        found: u32,
+        /// The checksum that came with it.
+        expected: u32,
+    },
+    /// There is no such kind of section, or not in a packet, or not in a store.
+    Kind {
+        /// The kind's number.
+        found: u8,
+    },
+    /// It is of another algebra.
+    Algebra {
+        /// The sender's: 0 for XOR, 1 for addition.
+        found: u8,
+        /// Ours.
+        expected: u8,
+    },
+    /// It is of another cluster: another name, table length, part size or initial base.
+    Cluster {
+        /// The sender's cluster, as a digest of these.
+        found: u64,
+        /// Ours.
+        expected: u64,
+    },
+    /// A byte that must be zero was not.
+    Reserved {
+        /// The byte.
+        found: u8,
+    },
+    /// Its counts don't fit its kind: more words than a part has, or words where the kind has none.
+    Counts {
+        /// How many words.
+        words: usize,
+        /// How many entries.
+        entries: usize,
+    },
+    /// Its first version is not below its last.
+    Versions {
+        /// The version that it starts after.
+        from: u64,
+        /// The version that it leads to.
+        to: u64,
+    },
+    /// The table has no such part.
+    Part {
+        /// The part.
+        part: u64,
+        /// How many parts there are.
+        parts: u64,
+    },
+    /// An address is outside the part, or not above the one before it.
+    Address {
+        /// The address.
+        addr: u32,
+        /// The part.
+        part: u32,
+    },
+    /// A word carries other low bits than those of its section's version.
+    LowBits {
+        /// The word's address.
+        addr: u32,
+        /// The bits that it carries.
+        found: u32,
+        /// The version of the section.
+        to: u64,
+    },
+    /// The counter of an entry's epoch is 2^63 or more.
+    EpochCounter {
+        /// The entry's address.
+        addr: u32,
+        /// The counter.
+        counter: u64,
+    },
+    /// It names one origin more than the configured bound.
+    TooManyOrigins {
+        /// The origin.
+        origin: Origin,
+        /// The bound.
+        bound: usize,
+    },
+    /// It has the own origin at a version above the own: somebody else runs under this node's identity, or
+    /// the store was rolled back under `resume`.
+    ClonedIdentity {
+        /// The own origin.
+        origin: Origin,
+        /// The part.
+        part: u32,
+        /// The version that came.
+        found: u64,
+        /// The version here.
+        own: u64,
+    },
+    /// A stored block is out of place, stamped above its part's version, or has totals past the table's end.
+    Block {
+        /// The block's place in its part.
+        index: u32,
+    },
+    /// The store has the own origin, which [`restore`](super::Replica::restore) takes for a new one.
+    IncarnationReused {
+        /// The origin.
+        origin: Origin,
+    },
+    /// The store has a part of an origin twice.
+    StoredTwice {
+        /// The origin.
+        origin: Origin,
+        /// The part.
+        part: u32,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { len, needed } => write!(f, "{len} bytes where at least {needed} are needed"),
+            Self::Magic { found } => write!(f, "it begins with {found:02x?}, not with `ATMK`"),
+            Self::Format { found } => write!(f, "format version {found} is unknown here"),
+            Self::HeaderCrc { found, expected } => {
+                write!(f, "damaged header: checksum {found:#010x} instead of {expected:#010x}")
+            }
+            Self::BodyCrc { found, expected } => {
+                write!(f, "damaged body: checksum {found:#010x} instead of {expected:#010x}")
+            }
+            Self::Kind { found } => write!(f, "a section of kind {found} does not belong here"),
+            Self::Algebra { found, expected } => {
+                write!(f, "it is of algebra {found}, this table of {expected} (0: XOR, 1: addition)")
+            }
+            Self::Cluster { found, expected } => write!(
+                f,
+                "it is of cluster {found:#018x}, this is {expected:#018x}: \
+                 another name, table length, part size or base"
+            ),
+            Self::Reserved { found } => write!(f, "byte 7 of a header is zero, not {found}"),
+            Self::Counts { words, entries } => {
+                write!(f, "{words} words and {entries} entries are more than such a section has")
+            }
+            Self::Versions { from, to } => write!(f, "version {from} is not before version {to}"),
+            Self::Part { part, parts } => write!(f, "there is no part {part}, the table has {parts}"),
+            Self::Address { addr, part } => {
+                write!(f, "address {addr} is outside part {part} or not above the one before it")
+            }
+            Self::LowBits { addr, found, to } => {
+                write!(
+                    f,
+                    "the word of address {addr} ends in {found:#010x}, which are not the low bits of {to}"
+                )
+            }
+            Self::EpochCounter { addr, counter } => {
+                write!(f, "the epoch counter of address {addr} is {counter}, beyond 2^63 - 1")
+            }
+            Self::TooManyOrigins { origin, bound } => {
+                write!(f, "origin {origin} would be one more than the bound of {bound}")
+            }
+            Self::ClonedIdentity { origin, part, found, own } => write!(
+                f,
+                "part {part} of the own origin {origin} came at version {found}, above the own {own}: \
+                 this identity is in use twice, or its store was rolled back"
+            ),
+            Self::Block { index } => write!(
+                f,
+                "stored block {index} is out of place, newer than its part or has totals past the table"
+            ),
+            Self::IncarnationReused { origin } => {
+                write!(f, "the store has origin {origin} already: a start needs an incarnation of its own")
+            }
+            Self::StoredTwice { origin, part } => {
+                write!(f, "the store has part {part} of origin {origin} twice")
+            }
+        }
+    }
+}
+
+impl Error for Refusal {}

@@ -1,0 +1,152 @@
+//! What waits to be polled.
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::frame::{self, Header, Kind, Marks, WireEntry, WireWord};
+use super::origin::Origin;
+use super::part::{BLOCK, Part};
+
+/// A peer, by the name that the transport gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Peer(pub u64);
+
+/// Whom a packet is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Recipient {
+    /// Every peer.
+    All,
+    /// One of them.
+    Peer(Peer),
+}
+
+/// A part of an origin.
+pub(super) type Key = (Origin, usize);
+
+/// What an own part changed since it was last announced.
+#[derive(Clone, Debug)]
+pub(super) struct Change {
+    /// The version that was announced last.
+    pub(super) from: u64,
+    /// A bit for each word that changed, and one for each entry; a pair of masks for each block.
+    masks: Vec<[u64; 2]>,
+}
+
+impl Change {
+    pub(super) fn since(from: u64) -> Self {
+        Self { from, masks: Vec::new() }
+    }
+
+    /// Marks the word at an offset of the part as changed, or its entry.
+    pub(super) fn mark(&mut self, offset: usize, entry: bool) {
+        let block = offset / BLOCK;
+        if block >= self.masks.len() {
+            self.masks.resize(block + 1, [0; 2]);
+        }
+        self.masks[block][usize::from(entry)] |= 1 << (offset % BLOCK);
+    }
+
+    /// The offsets of the words that changed, or of the entries, ascending.
+    fn offsets(&self, entry: bool) -> impl Iterator<Item = u32> {
+        let masks = self.masks.iter().map(move |masks| masks[usize::from(entry)]);
+        (0u32..).step_by(BLOCK).zip(masks).flat_map(|(start, mask)| {
+            let mut rest = mask;
+            core::iter::from_fn(move || {
+                let offset = (rest != 0).then(|| start + rest.trailing_zeros());
+                rest &= rest.wrapping_sub(1);
+                offset
+            })
+        })
+    }
+
+    /// Writes the frame that announces the change.
+    pub(super) fn write(&self, out: &mut Vec<u8>, marks: Marks, origin: Origin, index: usize, part: &Part) {
+        let to = part.version;
+        let first = part.first();
+        let words = |to| -> Vec<WireWord> {
+            let addrs = self.offsets(false).map(|offset| first + offset);
+            addrs.map(|addr| WireWord::new(addr, part.total(addr), to)).collect()
+        };
+        let entries = self.offsets(true).filter_map(|offset| part.entry(first + offset));
+        let entries: Vec<WireEntry> = entries.map(WireEntry::new).collect();
+        let header = Header { kind: Kind::Totals, origin, part: index as u32, from: self.from, to };
+        #[cfg(test)]
+        if planted!(TwoVersions) && !entries.is_empty() && to - self.from > 1 {
+            frame::write(out, marks, Header { to: to - 1, ..header }, &words(to - 1), &[]);
+            frame::write::<WireWord>(out, marks, Header { from: to - 1, ..header }, &[], &entries);
+            return;
+        }
+        frame::write(out, marks, header, &words(to), &entries);
+    }
+}
+
+/// Questions, answers and announcements that have no bytes yet, and packets that have.
+#[derive(Default)]
+pub(super) struct Outbox {
+    packets: VecDeque<(Recipient, Vec<u8>)>,
+    /// Own parts that changed, by index.
+    pub(super) changes: BTreeMap<usize, Change>,
+    /// "Since what you have", and the version that the peer is known to have.
+    pub(super) requests: BTreeMap<(Peer, Key), u64>,
+    /// Who asked for which part, since which version.
+    pub(super) answers: BTreeMap<(Peer, Key), u64>,
+    /// Answers whose parts the store doesn't have yet.
+    pub(super) held: BTreeMap<(Peer, Key), u64>,
+    /// Who is to get the whole vector.
+    pub(super) vectors: BTreeSet<Recipient>,
+    /// Who is asked for its whole vector.
+    pub(super) hellos: BTreeSet<Recipient>,
+    /// The parts whose versions changed since the last heartbeat.
+    pub(super) news: BTreeSet<Key>,
+    /// Whether all peers are to get the versions of these.
+    pub(super) heartbeat: bool,
+    /// The parts whose digests all peers are to get.
+    pub(super) digests: BTreeSet<Key>,
+}
+
+impl Outbox {
+    /// The next packet that has its bytes.
+    pub(super) fn pop(&mut self) -> Option<(Recipient, Vec<u8>)> {
+        self.packets.pop_front()
+    }
+
+    /// Where to write a section for a recipient: the last packet, if it is for the same one and has room, or a
+    /// new one. At `bound` packets the oldest is dropped; what was in it will be asked for again.
+    pub(super) fn packet(&mut self, to: Recipient, packet_len: usize, bound: usize) -> &mut Vec<u8> {
+        let has_room =
+            self.packets.back().is_some_and(|(last, bytes)| *last == to && bytes.len() < packet_len);
+        if !has_room {
+            if self.packets.len() >= bound.max(1) {
+                self.packets.pop_front();
+            }
+            self.packets.push_back((to, vec![]));
+        }
+        &mut self.packets.back_mut().expect("pushed if there was none").1
+    }
+
+    /// Notes a question, unless too many wait; of two about one part the first stays.
+    pub(super) fn ask(&mut self, peer: Peer, key: Key, known: u64, bound: usize) {
+        if let Some(version) = self.requests.get_mut(&(peer, key)) {
+            *version = known.max(*version);
+        } else if self.requests.len() < bound {
+            self.requests.insert((peer, key), known);
+        }
+    }
+
+    /// Notes an answer that is owed, unless too many wait; of two about one part the earlier version stays.
+    pub(super) fn owe(&mut self, peer: Peer, key: Key, since: u64, bound: usize) {
+        if let Some(version) = self.answers.get_mut(&(peer, key)) {
+            *version = since.min(*version);
+        } else if self.answers.len() + self.held.len() < bound {
+            self.answers.insert((peer, key), since);
+        }
+    }
+
+    /// Notes that a recipient is to get something of which it gets one at a time.
+    pub(super) fn note(set: &mut BTreeSet<Recipient>, to: Recipient, bound: usize) {
+        if set.len() < bound {
+            set.insert(to);
+        }
+    }
+}

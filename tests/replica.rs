@@ -1,0 +1,363 @@
+//! Replicas by their public surface: what they promise, and what they refuse.
+
+use std::sync::Arc;
+
+use atomik_core::{
+    Add, Algebra, Cluster, Event, Origin, Peer, Recipient, Refusal, Replica, ReplicaError, TableFanIn,
+    TableProducer, Xor,
+};
+
+const LEN: usize = 1_000;
+
+fn cluster() -> Cluster {
+    Cluster::new("tests", LEN).with_part_words(64)
+}
+
+fn origin(node: u64) -> Origin {
+    Origin { node, incarnation: 1 }
+}
+
+/// A replica without a store, and a producer of its fan-in.
+fn node<A: Algebra>(node: u64) -> (Replica<A>, TableProducer<'static, A>) {
+    let local = Arc::new(TableFanIn::new(LEN));
+    let producer = local.producer_owned();
+    (Replica::new(&cluster(), local, origin(node)).unwrap(), producer)
+}
+
+/// All packets that wait, glued together: sections follow one another in any packet.
+fn sent<A: Algebra>(replica: &mut Replica<A>) -> Vec<u8> {
+    std::iter::from_fn(|| replica.poll_packet()).flat_map(|(_, packet)| packet).collect()
+}
+
+/// A peer's vector, the questions it raises, and the answers.
+fn catch_up<A: Algebra>(late: &mut Replica<A>, from: &mut Replica<A>) -> usize {
+    late.receive(Peer(1), &from.vector()).unwrap();
+    let questions = sent(late);
+    from.receive(Peer(2), &questions).unwrap();
+    let answers = sent(from);
+    late.receive(Peer(1), &answers).unwrap();
+    questions.len() + answers.len()
+}
+
+#[test]
+fn a_fan_in_has_one_replica_for_its_whole_life() {
+    let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+    let first = Replica::new(&cluster(), Arc::clone(&local), origin(1)).unwrap();
+    let second = || Replica::new(&cluster(), Arc::clone(&local), origin(2)).err();
+    assert_eq!(second(), Some(ReplicaError::SecondReplica));
+    drop(first);
+    assert_eq!(second(), Some(ReplicaError::SecondReplica));
+}
+
+#[test]
+fn what_producers_wrote_before_the_replica_is_in_its_first_tick() {
+    let local = Arc::new(TableFanIn::<Add>::new(LEN));
+    local.producer().accum(3, 5);
+    let mut replica = Replica::new(&cluster(), local, origin(1)).unwrap();
+    assert_eq!((replica.view().read(3), replica.sealed()[3]), (5, 0));
+    assert_eq!(replica.tick(), 1);
+    assert_eq!((replica.view().read(3), replica.sealed()[3]), (5, 5));
+}
+
+#[test]
+fn impossible_settings_are_refused_by_name() {
+    let start =
+        |cluster: Cluster| Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(LEN)), origin(1)).map(drop);
+    let (table, base) = (LEN, 7);
+    assert_eq!(start(Cluster::new("a", 5)), Err(ReplicaError::TableLength { table, cluster: 5 }));
+    assert_eq!(start(cluster().with_base(&[0; 7])), Err(ReplicaError::BaseLength { base, cluster: LEN }));
+    for part_words in [0, 63, 65, 65_600] {
+        let refused = Err(ReplicaError::PartWords { part_words });
+        assert_eq!(start(cluster().with_part_words(part_words)), refused);
+    }
+    let (mut replica, _producer) = node::<Xor>(1);
+    let refused = Err(ReplicaError::Address { addr: LEN, len: LEN });
+    assert_eq!(replica.put(LEN, 1), refused);
+    assert_eq!(replica.load(LEN, 1), refused);
+}
+
+#[test]
+fn puts_at_once_compose_and_the_last_load_wins_everywhere() {
+    let ((mut one, _a), (mut two, _b)) = (node::<Add>(1), node::<Add>(2));
+    one.put(5, 50).unwrap();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    one.put(5, 7).unwrap();
+    two.put(5, 9).unwrap();
+    let (first, second) = (sent(&mut one), sent(&mut two));
+    two.receive(Peer(1), &first).unwrap();
+    one.receive(Peer(2), &second).unwrap();
+    assert_eq!(one.sealed()[5] as i64, -34);
+    assert_eq!(two.sealed()[5] as i64, -34);
+
+    one.load(5, 7).unwrap();
+    two.load(5, 9).unwrap();
+    let (first, second) = (sent(&mut one), sent(&mut two));
+    two.receive(Peer(1), &first).unwrap();
+    one.receive(Peer(2), &second).unwrap();
+    assert_eq!((one.sealed()[5], two.sealed()[5]), (9, 9));
+    assert_eq!((one.view().read(5), two.view().read(5)), (9, 9));
+}
+
+/// LOAD against producers at full speed: both replicas agree, and on a value that the loads allow.
+#[test]
+fn a_load_wins_against_running_producers() {
+    let ((mut one, mut a), (mut two, mut b)) = (node::<Add>(1), node::<Add>(2));
+    std::thread::scope(|scope| {
+        for producer in [&mut a, &mut b] {
+            scope.spawn(|| (0..200_000).for_each(|_| producer.accum(9, 1)));
+        }
+        for round in 0..200 {
+            let loader = if round % 2 == 0 { &mut one } else { &mut two };
+            loader.load(9, 1 << 40).unwrap();
+            two.receive(Peer(1), &sent(&mut one)).unwrap();
+            one.receive(Peer(2), &sent(&mut two)).unwrap();
+        }
+    });
+    one.tick();
+    two.tick();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    one.receive(Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!(one.sealed(), two.sealed());
+    assert!((1 << 40..=(1 << 40) + 400_000).contains(&one.sealed()[9]));
+    assert_eq!(one.view().read(9), one.sealed()[9]);
+    assert_eq!(two.view().read(9), two.sealed()[9]);
+}
+
+#[test]
+fn who_comes_late_gets_all_and_who_comes_back_what_changed() {
+    let (mut one, mut producer) = node::<Add>(1);
+    (0..LEN).for_each(|addr| producer.accum(addr, addr as u64));
+    one.tick();
+    sent(&mut one);
+    let (mut late, _b) = node::<Add>(2);
+    let all = catch_up(&mut late, &mut one);
+    assert_eq!(late.sealed(), one.sealed());
+
+    producer.accum(700, 1);
+    one.tick();
+    sent(&mut one);
+    let changed = catch_up(&mut late, &mut one);
+    assert_eq!(late.sealed()[700], 701);
+    // One part of 64 words, a question and an answer.
+    assert_eq!(changed, 68 + 68 + 64 * 16);
+    assert!(changed * 10 < all);
+
+    // A third has it all from the second, who never wrote a word of it.
+    let (mut third, _c) = node::<Add>(3);
+    catch_up(&mut third, &mut late);
+    assert_eq!(third.sealed(), one.sealed());
+}
+
+#[test]
+fn a_lost_announcement_shows_as_a_gap_and_is_asked_for() {
+    let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
+    producer.accum(0, 1);
+    one.tick();
+    sent(&mut one);
+    producer.accum(1, 2);
+    one.tick();
+    let received = two.receive(Peer(1), &sent(&mut one)).unwrap();
+    assert_eq!((received.applied, received.gaps), (0, 1));
+    assert_eq!(two.sealed()[1], 0);
+    let (to, question) = two.poll_packet().unwrap();
+    assert_eq!(to, Recipient::Peer(Peer(1)));
+    one.receive(Peer(2), &question).unwrap();
+    let (to, answer) = one.poll_packet().unwrap();
+    assert_eq!(to, Recipient::Peer(Peer(2)));
+    two.receive(Peer(1), &answer).unwrap();
+    assert_eq!(two.sealed()[..2], [1, 2]);
+}
+
+#[test]
+fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_part() {
+    let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
+    (0..LEN).for_each(|addr| producer.accum(addr, 1 + addr as u64));
+    one.tick();
+    let frames = sent(&mut one);
+    two.receive(Peer(1), &frames).unwrap();
+    // By hand: another content under the version that the origin would use for it.
+    let (mut twin, mut other) = node::<Xor>(1);
+    other.accum(100, 0xBAD);
+    twin.tick();
+    let (mut three, _c) = node::<Xor>(3);
+    three.receive(Peer(1), &sent(&mut twin)).unwrap();
+    catch_up(&mut three, &mut one);
+    assert_ne!(three.sealed(), one.sealed());
+
+    two.heartbeat(two.parts());
+    three.receive(Peer(2), &sent(&mut two)).unwrap();
+    let event = three.poll_event();
+    let Some(Event::Diverged { origin, part, version, peer, ours, theirs }) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!((origin, part, version, peer), (self::origin(1), 1, 1, Peer(2)));
+    assert_eq!(Some(ours), three.digest(origin, part).map(|digest| digest.digest));
+    assert_eq!(Some(theirs), two.digest(origin, part).map(|digest| digest.digest));
+    assert_eq!(three.poll_event(), None);
+
+    three.refetch(origin, part, peer).unwrap();
+    let question = sent(&mut three);
+    two.receive(Peer(3), &question).unwrap();
+    let answer = sent(&mut two);
+    three.receive(Peer(2), &answer).unwrap();
+    assert_eq!(three.sealed(), one.sealed());
+    assert!((0..LEN).all(|addr| three.view().read(addr) == one.sealed()[addr]));
+    assert_eq!(question.len() + answer.len(), 68 + 68 + 64 * 16);
+
+    assert_eq!(three.refetch(self::origin(3), 0, peer), Err(ReplicaError::OwnPart { part: 0 }));
+    let unknown = ReplicaError::UnknownPart { origin: self::origin(9), part: 0 };
+    assert_eq!(three.refetch(self::origin(9), 0, peer), Err(unknown));
+}
+
+#[test]
+fn one_origin_more_than_the_bound_is_refused() {
+    let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+    let mut replica = Replica::new(&cluster().with_max_origins(2), local, origin(1)).unwrap();
+    let mut refusals = Vec::new();
+    for other in 2..5 {
+        let (mut peer, mut producer) = node::<Xor>(other);
+        producer.accum(0, 1);
+        peer.tick();
+        for packet in [sent(&mut peer), peer.vector()] {
+            let refused = replica.receive(Peer(other), &packet).err();
+            refusals.extend(refused.map(|error| (other, error.refusal)));
+        }
+    }
+    let refused = |node| (node, Refusal::TooManyOrigins { origin: origin(node), bound: 2 });
+    assert_eq!(refusals, [refused(3), refused(3), refused(4), refused(4)]);
+    assert_eq!((replica.origins(), replica.sealed()[0]), (2, 1));
+}
+
+#[test]
+fn a_cloned_identity_is_refused() {
+    let ((mut one, _a), (mut clone, mut producer)) = (node::<Xor>(1), node::<Xor>(1));
+    producer.accum(70, 1);
+    clone.tick();
+    let refused = Some(Refusal::ClonedIdentity { origin: origin(1), part: 1, found: 1, own: 0 });
+    for packet in [sent(&mut clone), clone.vector()] {
+        assert_eq!(one.receive(Peer(2), &packet).err().map(|error| error.refusal), refused);
+    }
+    assert_eq!(one.sealed()[70], 0);
+}
+
+#[test]
+fn an_origin_that_never_wrote_takes_no_plane() {
+    let (mut one, _a) = node::<Xor>(1);
+    for other in 2..100 {
+        let (mut peer, _producer) = node::<Xor>(other);
+        peer.hello(Recipient::All);
+        peer.tick();
+        one.receive(Peer(other), &sent(&mut peer)).unwrap();
+        let vector = peer.vector();
+        assert_eq!(vector.len(), 68);
+        let received = one.receive(Peer(other), &vector).unwrap();
+        assert!(received.vector && received.behind == 0);
+    }
+    assert_eq!(one.origins(), 1);
+}
+
+/// A store as a caller writes one: the last bytes of each part.
+type Store = std::collections::BTreeMap<(Origin, usize), Vec<u8>>;
+
+fn write_to<A: Algebra>(store: &mut Store, replica: &mut Replica<A>) -> u64 {
+    let transaction = replica.to_store().unwrap();
+    store.extend(transaction.parts.into_iter().map(|part| ((part.origin, part.part), part.bytes)));
+    transaction.number
+}
+
+#[test]
+fn nothing_leaves_before_it_is_stored_and_a_restart_has_it() {
+    let start = |incarnation, store: &Store| {
+        let local = Arc::new(TableFanIn::<Add>::new(LEN));
+        let producer = local.producer_owned();
+        let origin = Origin { node: 1, incarnation };
+        (Replica::restore(&cluster(), local, origin, store.values()).unwrap(), producer)
+    };
+    let mut store = Store::new();
+    let (mut one, mut producer) = start(1, &store);
+    let (mut two, _b) = node::<Add>(2);
+    producer.accum(4, 5);
+    one.tick();
+    assert!(one.to_store().is_some(), "a write that will fail");
+    assert_eq!(one.poll_packet(), None);
+    assert_eq!(one.since(one.origin(), 0, 0), None);
+    assert_eq!(one.vector()[68..], [0; 8]);
+    let number = write_to(&mut store, &mut one);
+    assert_eq!(one.poll_packet(), None);
+    // A version of after the transaction stays, what was of it leaves.
+    producer.accum(4, 1);
+    one.tick();
+    assert!(!one.stored(number - 1) && one.stored(number));
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    assert_eq!(two.sealed()[4], 5);
+
+    drop(one);
+    let (mut again, mut producer) = start(2, &store);
+    assert_eq!((again.sealed()[4], again.view().read(4)), (5, 5));
+    producer.accum(4, 10);
+    again.tick();
+    let number = write_to(&mut store, &mut again);
+    assert!(again.stored(number) && again.to_store().is_none());
+    two.receive(Peer(1), &sent(&mut again)).unwrap();
+    assert_eq!((again.sealed()[4], two.sealed()[4]), (15, 15));
+
+    let local = Arc::new(TableFanIn::<Add>::new(LEN));
+    let reused = Replica::restore(&cluster(), local, origin(1), store.values()).map(drop);
+    let Err(ReplicaError::Stored { error, .. }) = reused else { panic!("{reused:?}") };
+    assert_eq!(error.refusal, Refusal::IncarnationReused { origin: origin(1) });
+}
+
+#[test]
+fn what_a_store_damaged_is_refused_by_name() {
+    let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+    let none: [&[u8]; 0] = [];
+    let mut one = Replica::restore(&cluster(), local, origin(1), none).unwrap();
+    one.put(999, 5).unwrap();
+    one.load(64, 6).unwrap();
+    let mut store = Store::new();
+    write_to(&mut store, &mut one);
+    let restore = |parts: Vec<Vec<u8>>| {
+        let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+        match Replica::restore(&cluster(), local, origin(2), parts) {
+            Ok(replica) => Ok((replica.sealed()[999], replica.sealed()[64])),
+            Err(ReplicaError::Stored { error, .. }) => Err(error.refusal),
+            Err(other) => panic!("{other}"),
+        }
+    };
+    let parts: Vec<Vec<u8>> = store.into_values().collect();
+    assert_eq!(restore(parts.clone()), Ok((5, 6)));
+    assert_eq!(
+        restore([parts.clone(), parts[..1].to_vec()].concat()),
+        Err(Refusal::StoredTwice { origin: origin(1), part: 1 })
+    );
+    for part in &parts {
+        for at in 0..part.len() {
+            let mut damaged = part.clone();
+            damaged[at] ^= 0x10;
+            assert!(restore(vec![damaged]).is_err(), "byte {at}");
+            assert!(restore(vec![part[..at].to_vec()]).is_err(), "up to byte {at}");
+        }
+    }
+    // A part never travels as the store has it.
+    let (mut two, _b) = node::<Xor>(2);
+    let refused = two.receive(Peer(1), &parts[0]).err().map(|error| error.refusal);
+    assert_eq!(refused, Some(Refusal::Kind { found: 6 }));
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+    let bounded = cluster().with_max_waiting(3).with_packet_len(1);
+    let mut one = Replica::new(&bounded, local, origin(1)).unwrap();
+    let (mut two, mut producer) = node::<Xor>(2);
+    (0..LEN).for_each(|addr| producer.accum(addr, 1));
+    two.tick();
+    sent(&mut two);
+    let received = one.receive(Peer(2), &two.vector()).unwrap();
+    assert_eq!(received.behind, LEN.div_ceil(64));
+    for peer in 0..100 {
+        one.send_vector(Recipient::Peer(Peer(peer)));
+        one.hello(Recipient::Peer(Peer(peer)));
+    }
+    assert_eq!(std::iter::from_fn(|| one.poll_packet()).count(), 9);
+}
