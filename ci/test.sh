@@ -33,12 +33,14 @@ step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked
 # Unit, property, integration and doc tests; the examples are built, and some of the tests run them.
 step cargo test --all-features --locked
 step cargo test --locked --no-default-features --lib
-for example in epoch_checkpoint fingerprint_gate rollback; do
+for example in cache convergence epoch_checkpoint fingerprint_gate rollback; do
     step cargo run --quiet --locked --example "$example"
 done
 
 # Links and runs only if the library needs no std.
 step_in ci/no_std cargo run --release --locked
+
+step cargo test --release --locked -p atomik-models
 
 step_in loom-tests cargo test --release --locked
 

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Runs the Python package atomik-core 0.4.0 and a Rust DeltaStream against each other.
+# Needs python3 with venv, and PyPI.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+venv=$target/golden-venv
+[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check atomik-core==0.4.0
+cargo build --quiet --locked --example interop
+"$venv/bin/python" ci/interop.py "$target/debug/examples/interop"
