@@ -1,0 +1,1 @@
+//! Nothing but the models: `cargo test --release -p atomik-models`.
