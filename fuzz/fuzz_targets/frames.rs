@@ -1,0 +1,97 @@
+//! Frames of arbitrary content with right checksums: applied if and only if they are right, and the state is
+//! untouched if not.
+#![no_main]
+
+#[path = "../section.rs"]
+mod section;
+
+use arbitrary::Arbitrary;
+use atomik_core::{Origin, Peer};
+use libfuzzer_sys::fuzz_target;
+use section::{LEN, bounded, replica, seal, state};
+
+#[derive(Arbitrary, Debug)]
+struct Frame {
+    node: u8,
+    part: u8,
+    from: u8,
+    to: u8,
+    /// Address and total; the third says that the low bits are wrong.
+    words: Vec<(u16, u64, bool)>,
+    /// Address, counter, node, value, total.
+    entries: Vec<(u16, u64, u8, u64, u64)>,
+    /// A bit to flip.
+    flip: Option<u16>,
+}
+
+impl Frame {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; section::HEADER];
+        bytes[23] = self.node % 6;
+        bytes[35] = self.part % 4;
+        bytes[43] = self.from;
+        bytes[51] = self.to;
+        bytes[52..56].copy_from_slice(&(self.words.len() as u32).to_be_bytes());
+        bytes[56..60].copy_from_slice(&(self.entries.len() as u32).to_be_bytes());
+        for &(addr, total, wrong) in &self.words {
+            bytes.extend(u32::from(addr).to_be_bytes());
+            bytes.extend(total.to_be_bytes());
+            bytes.extend((u32::from(self.to) + u32::from(wrong)).to_be_bytes());
+        }
+        for &(addr, counter, node, value, total) in &self.entries {
+            bytes.extend(u32::from(addr).to_be_bytes());
+            [counter, node.into(), 0, value, total].iter().for_each(|word| bytes.extend(word.to_be_bytes()));
+        }
+        seal(&mut bytes, Some(1));
+        if let Some(flip) = self.flip {
+            let at = usize::from(flip) / 8 % bytes.len();
+            bytes[at] ^= 1 << (flip % 8);
+        }
+        bytes
+    }
+
+    /// Whether it is right, of a part of this table, and of another origin.
+    fn is_right(&self) -> bool {
+        let (node, part) = (self.node % 6, usize::from(self.part % 4));
+        let range = 128 * part..LEN.min(128 * (part + 1));
+        let ascend = |addrs: &[u16]| addrs.windows(2).all(|pair| pair[0] < pair[1]);
+        let inside = |addrs: &[u16]| addrs.iter().all(|&addr| range.contains(&usize::from(addr)));
+        let words: Vec<u16> = self.words.iter().map(|word| word.0).collect();
+        let entries: Vec<u16> = self.entries.iter().map(|entry| entry.0).collect();
+        node != 0
+            && self.flip.is_none()
+            && self.from < self.to
+            && ascend(&words)
+            && ascend(&entries)
+            && inside(&words)
+            && inside(&entries)
+            && self.words.iter().all(|word| !word.2)
+            && self.entries.iter().all(|entry| entry.1 < 1 << 63)
+    }
+}
+
+fuzz_target!(|frames: Vec<Frame>| {
+    let mut replica = replica();
+    let packets: Vec<Vec<u8>> = frames.iter().map(Frame::bytes).collect();
+    let size: usize = packets.iter().map(Vec::len).sum();
+    bounded(size, || {
+        for (frame, packet) in frames.iter().zip(&packets) {
+            let before = state(&replica);
+            let origin = Origin { node: u64::from(frame.node % 6), incarnation: 0 };
+            let part = usize::from(frame.part % 4);
+            match replica.receive(Peer(1), packet) {
+                Ok(received) if received.applied == 1 => {
+                    assert!(frame.is_right());
+                    assert_eq!(replica.version(origin, part), u64::from(frame.to));
+                }
+                _ => assert_eq!(state(&replica), before),
+            }
+            let is_new = frame.from == 0 && replica.version(origin, part) < u64::from(frame.to);
+            let is_known = replica.version(origin, part) > 0 || replica.origins() < 4;
+            assert!(!(frame.is_right() && is_new && is_known), "a right frame was not applied");
+        }
+        for part in 0..replica.parts() {
+            assert_eq!(replica.audit(part), 0);
+        }
+    });
+});

@@ -1,0 +1,80 @@
+//! What the replication targets share: sections with right checksums, and memory that is counted.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use atomik_core::{Add, Cluster, Origin, Replica, TableFanIn};
+
+pub const LEN: usize = 300;
+pub const HEADER: usize = 68;
+
+/// The system's allocator, counting what is live and the most that was.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: all is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // Relaxed: the targets run in one thread.
+        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(live, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Runs something on input of a size; panics if it ever took more memory than such input may cost: a block of
+/// 528 bytes for a word of 16, and what a table's shape costs.
+pub fn bounded<R>(input: usize, work: impl FnOnce() -> R) -> R {
+    let before = LIVE.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    let result = work();
+    let took = MOST.load(Ordering::Relaxed) - before;
+    assert!(took <= 48 * input + (64 << 10), "{took} bytes for an input of {input}");
+    result
+}
+
+pub fn cluster() -> Cluster {
+    Cluster::new("fuzz", LEN).with_part_words(128).with_max_origins(4).with_max_waiting(16)
+}
+
+pub fn replica() -> Replica<Add> {
+    let local = Arc::new(TableFanIn::new(LEN));
+    Replica::new(&cluster(), local, Origin { node: 0, incarnation: 0 }).expect("it is the first")
+}
+
+/// What must not change when something is refused.
+pub fn state(replica: &Replica<Add>) -> (Vec<u64>, Vec<u64>, usize) {
+    let origins = (0..8).map(|node| Origin { node, incarnation: 0 });
+    let versions = origins.flat_map(|origin| (0..3).map(move |part| replica.version(origin, part)));
+    (replica.sealed().to_vec(), versions.collect(), replica.origins())
+}
+
+/// Makes the fixed bytes and the checksums of a section right, so that what is behind them is reached.
+pub fn seal(section: &mut [u8], kind: Option<u8>) {
+    if section.len() < HEADER {
+        return;
+    }
+    let own = replica().vector();
+    section[..5].copy_from_slice(&own[..5]);
+    section[6..16].copy_from_slice(&own[6..16]);
+    if let Some(kind) = kind {
+        section[5] = kind;
+    }
+    let body = crc32c::crc32c(&section[HEADER..]);
+    section[60..64].copy_from_slice(&body.to_be_bytes());
+    let header = crc32c::crc32c(&section[..64]);
+    section[64..68].copy_from_slice(&header.to_be_bytes());
+}
