@@ -1,4 +1,5 @@
 //! What the replication targets share: sections with right checksums, and memory that is counted.
+#![allow(dead_code, reason = "each target uses a part of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;

@@ -59,6 +59,7 @@ impl Frame {
         let words: Vec<u16> = self.words.iter().map(|word| word.0).collect();
         let entries: Vec<u16> = self.entries.iter().map(|entry| entry.0).collect();
         node != 0
+            && part < 3
             && self.flip.is_none()
             && self.from < self.to
             && ascend(&words)
