@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
-use crate::algebra::{Algebra, Xor};
+use crate::algebra::Algebra;
 use crate::delta::DeltaMessage;
 
 /// Deltas as 16-byte messages, the form of the ATOMiK tutorials and byte for byte that of the Python package
@@ -20,9 +20,9 @@ use crate::delta::DeltaMessage;
 /// Both sides begin with the same states: the identity, or what both [`load`](Self::load).
 ///
 /// ```
-/// use atomik_core::{DeltaMessage, DeltaStream};
+/// use atomik_core::{DeltaMessage, DeltaStream, Xor};
 ///
-/// let (mut here, mut there) = (DeltaStream::<>::new(256), DeltaStream::new(256));
+/// let (mut here, mut there) = (DeltaStream::<Xor>::new(256), DeltaStream::<Xor>::new(256));
 /// here.load(0, 0xCAFE)?;
 /// there.load(0, 0xCAFE)?;
 ///
@@ -37,7 +37,7 @@ use crate::delta::DeltaMessage;
 /// # Ok::<(), atomik_core::StreamError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct DeltaStream<A: Algebra = Xor> {
+pub struct DeltaStream<A: Algebra> {
     states: Vec<u64>,
     /// The number of the last message made here.
     seq: u32,
@@ -240,6 +240,7 @@ impl Error for StreamError {}
 mod tests {
     use super::*;
     use crate::algebra::Add;
+    use crate::algebra::Xor;
     use proptest::prelude::*;
 
     /// What the Python package 0.4.0 sends for the same calls; `ci/interop.sh` runs both.

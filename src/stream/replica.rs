@@ -24,7 +24,7 @@ use super::origin::{LoadEpoch, Origin};
 use super::outbox::{Change, Key, Outbox};
 use super::part::Plane;
 use super::state::State;
-use crate::algebra::{Algebra, Xor};
+use crate::algebra::Algebra;
 use crate::delta::DeltaBatch;
 use crate::fan_in::{TableFanIn, TableProducer};
 use crate::table::TableEpoch;
@@ -74,7 +74,7 @@ use crate::table::TableEpoch;
 /// assert_eq!(there.sealed()[7], 42);
 /// # Ok::<(), atomik_core::PacketError>(())
 /// ```
-pub struct Replica<A: Algebra = Xor> {
+pub struct Replica<A: Algebra> {
     marks: Marks,
     bounds: Bounds,
     origin: Origin,

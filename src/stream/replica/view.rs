@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use crate::algebra::{Algebra, Xor};
+use crate::algebra::Algebra;
 use crate::fan_in::TableFanIn;
 use crate::table::Table;
 
@@ -14,7 +14,7 @@ use crate::table::Table;
 /// only reads: to set a value there is [`Replica::load`](super::Replica::load).
 ///
 /// Wait-free, Acquire: whoever's local delta is in a state read, what it did before is seen.
-pub struct View<A: Algebra = Xor> {
+pub struct View<A: Algebra> {
     learned: Arc<Table<A>>,
     local: Arc<TableFanIn<A>>,
 }
