@@ -1,6 +1,8 @@
 //! Writes the tables of BENCHMARKS.md from what the benchmarks left in `target`, and keeps the raw results in
 //! `benches/record`. Called by `ci/bench.sh` after them.
 
+mod plot;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,13 +30,16 @@ fn report() -> Result<(), String> {
     let mut page = Page::open("BENCHMARKS.md")?;
     page.put("circumstances", &circumstances_table(&circumstances))?;
 
-    let ratios = Ratios::saved("fan_in")?;
-    page.put("fan_in_ratios", &ratios_table(&ratios))?;
-    keep("fan_in_ratios", &circumstances, &ratios.rows)?;
+    for name in ["fan_in", "kernel", "stream"] {
+        let ratios = Ratios::saved(name)?;
+        page.put(&format!("{name}_ratios"), &ratios_table(&ratios))?;
+        keep(&format!("{name}_ratios"), &circumstances, &ratios.rows)?;
+    }
 
     let sweep = thread_sweep()?;
     page.put("fan_in_threads", &sweep_table(&sweep))?;
     keep("fan_in_threads", &circumstances, &sweep)?;
+    plot::threads(&project_file("benches/record/fan_in_threads.svg"), &THREADS, &sweep)?;
     page.write()
 }
 

@@ -25,6 +25,8 @@
 //! | many states by address | [`Table`]; where writers collide, [`TableFanIn`] |
 //! | what changed since I last looked | [`Epoch`], [`TableEpoch`] |
 //! | undo and redo | [`Rollback`] |
+//! | whole slices of words | [`kernel`] |
+//! | nodes that converge over a network | [`Replica`]; over one that loses nothing, [`DeltaStream`] |
 //! | has this buffer changed? | [`Fingerprint`] |
 //! | a delta as 16 bytes | [`DeltaMessage`]; many as a batch, [`DeltaBatch`] |
 //!
@@ -65,7 +67,9 @@
 //! # Features
 //!
 //! - `std` (default): threads without a handle get a slot of their own in a [`FanIn`]. Without it the crate
-//!   is `no_std` and needs `alloc`.
+//!   is `no_std` and needs `alloc`, and the target features that it is compiled for choose the kernels.
+//! - `rayon`: [`kernel::par`](kernel), the kernels on rayon's threads.
+//! - `serde`: `Serialize` and `Deserialize` for [`DeltaBatch`].
 //!
 //! Targets without 64-bit atomics are refused at compile time.
 #![cfg_attr(not(feature = "std"), no_std)]
