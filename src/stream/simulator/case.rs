@@ -1,5 +1,6 @@
 //! What may happen to a cluster.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use proptest::prelude::*;
