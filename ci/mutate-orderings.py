@@ -43,7 +43,7 @@ PLANTED = tomllib.loads((ROOT / "ci/planted-faults.toml").read_text())
 ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED["accepted"]}
 
 # The files of models, in the order in which they are tried.
-FILES = ["fan_in", "table", "epoch", "context", "linearizability", "rollback"]
+FILES = ["fan_in", "table", "epoch", "context", "linearizability", "rollback", "replica"]
 
 WEAKER = {
     "SeqCst": ["AcqRel", "Acquire", "Release", "Relaxed"],
