@@ -210,6 +210,27 @@ fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_part() {
 }
 
 #[test]
+fn nothing_of_a_part_that_is_refetched_leaves_any_more() {
+    let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
+    [0, 64].into_iter().for_each(|addr| producer.accum(addr, 1));
+    one.tick();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    // Both ask for both parts. The answers get their bytes together, and one packet is taken.
+    let (mut three, mut four) = (node::<Xor>(3).0, node::<Xor>(4).0);
+    for (name, asker) in [(3, &mut three), (4, &mut four)] {
+        asker.receive(Peer(2), &two.vector()).unwrap();
+        two.receive(Peer(name), &sent(asker)).unwrap();
+    }
+    let (to, answer) = two.poll_packet().unwrap();
+    assert_eq!(to, Recipient::Peer(Peer(3)));
+    three.receive(Peer(2), &answer).unwrap();
+
+    two.refetch(origin(1), 0, Peer(1)).unwrap();
+    four.receive(Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!([0, 64].map(|addr| four.sealed()[addr]), [0, 1]);
+}
+
+#[test]
 fn one_origin_more_than_the_bound_is_refused() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let mut replica = Replica::new(&cluster().with_max_origins(2), local, origin(1)).unwrap();

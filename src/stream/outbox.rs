@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::frame::{self, Header, Kind, Marks, WireEntry, WireWord};
+use super::frame::{self, Header, Kind, Marks, Section, WireEntry, WireWord};
 use super::origin::Origin;
 use super::part::{BLOCK, Part};
 
@@ -123,6 +123,22 @@ impl Outbox {
             self.packets.push_back((to, vec![]));
         }
         &mut self.packets.back_mut().expect("pushed if there was none").1
+    }
+
+    /// Cuts the totals of a part that was dropped out of the packets, so that no copy in doubt gets around.
+    pub(super) fn forget(&mut self, key: Key, marks: Marks) {
+        self.packets.retain_mut(|(_, packet)| {
+            let mut kept = Vec::with_capacity(packet.len());
+            let mut rest = packet.as_slice();
+            while let Ok((Section { header, .. }, after)) = Section::split(rest, marks) {
+                if header.kind != Kind::Totals || (header.origin, header.part as usize) != key {
+                    kept.extend_from_slice(&rest[..rest.len() - after.len()]);
+                }
+                rest = after;
+            }
+            *packet = kept;
+            !packet.is_empty()
+        });
     }
 
     /// Notes a question, unless too many wait; of two about one part the first stays.

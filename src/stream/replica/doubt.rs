@@ -76,7 +76,8 @@ impl<A: Algebra> Replica<A> {
     }
 
     /// Forgets a part of another origin and asks `peer` for all of it. Until the answer comes, the sealed states
-    /// lack it; if it gets lost, the next vector asks again.
+    /// lack it; if it gets lost, the next vector asks again. What waits to be polled loses the totals of the part
+    /// too.
     ///
     /// # Errors
     ///
@@ -94,6 +95,7 @@ impl<A: Algebra> Replica<A> {
         if let Some(progress) = &mut self.store {
             progress.forget((origin, part));
         }
+        self.outbox.forget((origin, part), self.marks);
         self.outbox.ask(peer, (origin, part), known, usize::MAX);
         Ok(())
     }
