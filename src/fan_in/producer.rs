@@ -33,12 +33,10 @@ impl<'a, A: Algebra> Producer<'a, A> {
     // Inlined, with what it calls returning in registers, for the same reason as `Lease::drop`.
     #[inline]
     pub(super) fn claim(home: Home<'a, FanIn<A>>) -> Self {
-        let index = home.producers.claim();
-        let lease = Lease::new(home, index);
-        let slot = lease.producers.slot(index);
+        let (index, slot) = home.producers.claim();
         // The slot is this producer's alone, so it changes no more behind its back.
         let (value, slot) = (slot.read(), NonNull::from(&**slot));
-        Self { value, slot, lease }
+        Self { value, slot, lease: Lease::new(home, index) }
     }
 
     /// ACCUM: the fan-in's state becomes state ∘ `delta`. One store, Release, and no RMW: wait-free where a

@@ -24,12 +24,6 @@ impl<T> Slots<T> {
         &self.list
     }
 
-    /// Makes the caller the owner of a free slot and tells its index. Lock-free but for the allocator.
-    #[inline(never)]
-    pub(super) fn claim(&self) -> usize {
-        self.claims.claim()
-    }
-
     /// Returns a slot by its index, which the caller must own.
     pub(super) fn release(&self, index: usize) {
         self.claims.release(index);
@@ -37,8 +31,14 @@ impl<T> Slots<T> {
 }
 
 impl<T: Default + Send + Sync> Slots<T> {
-    /// The slot with this index, which is made if it is missing. Lock-free but for the allocator.
+    /// Makes the caller the owner of a free slot, and tells its index. Lock-free but for the allocator.
     #[inline(never)]
+    pub(super) fn claim(&self) -> (usize, &T) {
+        let index = self.claims.claim();
+        (index, self.slot(index))
+    }
+
+    /// The slot with this index, which is made if it is missing. Lock-free but for the allocator.
     pub(super) fn slot(&self, index: usize) -> &T {
         let place = Place::of(index);
         self.list.get(place).unwrap_or_else(|| self.list.grow_to(place))

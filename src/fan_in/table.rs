@@ -186,7 +186,7 @@ unsafe impl<A: Algebra> Sync for TableProducer<'_, A> {}
 
 impl<'a, A: Algebra> TableProducer<'a, A> {
     fn claim(home: Home<'a, TableFanIn<A>>) -> Self {
-        let index = home.planes.claim();
+        let (index, _) = home.planes.claim();
         // From here on the slot is returned whatever happens.
         let lease = Lease::new(home, index);
         let plane = lease.planes.slot(index).get_or_init(|| Table::new(lease.len));
