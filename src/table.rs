@@ -46,6 +46,10 @@ pub type AtomikTable = Table<Xor>;
 /// The alignment of a table in bytes: an x86-64 or AArch64 cache line, and the widest vector.
 const ALIGN: usize = 64;
 
+/// How many words a look at a block takes at once, without a branch between them. With half as many the compiler
+/// unrolls all of it, which takes longer than memory does.
+const CHUNK: usize = 64;
+
 impl<A: Algebra> Table<A> {
     /// The greatest length of a table: addresses are 32 bits wide.
     pub const MAX_LEN: usize = (u32::MAX as usize).saturating_add(1);
@@ -127,6 +131,20 @@ impl<A: Algebra> Table<A> {
         }
         // Acquire: pairs with the Release in `Context`'s `load`, `accum` and `swap`, for all loads above.
         fence(Ordering::Acquire);
+    }
+
+    /// Whether the states from address `start` on are these, each when it is read. No delta is found, so no
+    /// writer's past need be seen: there is no fence.
+    pub(crate) fn is_block(&self, start: usize, states: &[u64]) -> bool {
+        let contexts = &self[start..][..states.len()];
+        let (chunks, tail) = contexts.as_chunks::<CHUNK>();
+        let (chunks_of_states, tail_of_states) = states.as_chunks::<CHUNK>();
+        let is_chunk = |(contexts, states): (&[Context<A>; CHUNK], &[u64; CHUNK])| {
+            let words = contexts.iter().zip(states);
+            words.fold(0, |differences, (context, state)| differences | (context.read_relaxed() ^ state)) == 0
+        };
+        let is_word = |(context, &state): (&Context<A>, &u64)| context.read_relaxed() == state;
+        chunks.iter().zip(chunks_of_states).all(is_chunk) && tail.iter().zip(tail_of_states).all(is_word)
     }
 
     /// Composes the states from address `start` on with what is in `out`.

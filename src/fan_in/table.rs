@@ -161,6 +161,14 @@ impl<A: Algebra> TableState for TableFanIn<A> {
             }
         }
     }
+
+    fn are_states(&self, start: usize, states: &[u64]) -> bool {
+        let mut planes = self.planes();
+        match (planes.next(), planes.next()) {
+            (Some(plane), None) => plane.is_block(start, states),
+            _ => false,
+        }
+    }
 }
 
 impl<A: Algebra> fmt::Debug for TableFanIn<A> {

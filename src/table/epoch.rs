@@ -31,6 +31,14 @@ pub trait TableState: Sealed {
     ///
     /// If the source ends before `out` is full.
     fn copy_states(&self, start: usize, out: &mut [u64]);
+
+    /// A first look: `true` only if the states from address `start` on were these when it read them. Where
+    /// looking would cost as much as copying, it doesn't look, and returns `false`. Relaxed.
+    ///
+    /// # Panics
+    ///
+    /// If the source ends before `states`.
+    fn are_states(&self, start: usize, states: &[u64]) -> bool;
 }
 
 impl<A: Algebra> Sealed for Table<A> {}
@@ -45,6 +53,10 @@ impl<A: Algebra> TableState for Table<A> {
     fn copy_states(&self, start: usize, out: &mut [u64]) {
         self.copy_block(start, out);
     }
+
+    fn are_states(&self, start: usize, states: &[u64]) -> bool {
+        self.is_block(start, states)
+    }
 }
 
 macro_rules! forward_table_state {
@@ -58,6 +70,10 @@ macro_rules! forward_table_state {
 
             fn copy_states(&self, start: usize, out: &mut [u64]) {
                 (**self).copy_states(start, out);
+            }
+
+            fn are_states(&self, start: usize, states: &[u64]) -> bool {
+                (**self).are_states(start, states)
             }
         }
     )*};
@@ -152,11 +168,14 @@ impl<S: TableState> TableEpoch<S> {
         batch.clear();
         let mut block = [0; BLOCK];
         for (start, reference) in (0..).step_by(BLOCK).zip(self.reference.chunks_mut(BLOCK)) {
+            // Where nothing changed, nothing is written: the memory is what a quiet table costs.
+            if self.source.are_states(start, reference) {
+                continue;
+            }
             let states = &mut block[..reference.len()];
             self.source.copy_states(start, states);
             let before = batch.len();
             kernel::diff_more(start as u32, reference, states, batch);
-            // Where nothing changed, nothing need be written: memory is half of what a quiet table costs.
             if batch.len() > before {
                 reference.copy_from_slice(states);
             }
