@@ -24,6 +24,18 @@ pub struct Received {
     pub vector: bool,
 }
 
+impl Received {
+    const KNOWN: Self = Self { applied: 0, known: 1, gaps: 0, behind: 0, vector: false };
+
+    fn add(&mut self, other: Self) {
+        self.applied += other.applied;
+        self.known += other.known;
+        self.gaps += other.gaps;
+        self.behind += other.behind;
+        self.vector |= other.vector;
+    }
+}
+
 impl<A: Algebra> Replica<A> {
     /// Takes a packet that `peer` sent. Duplicates, old packets and those that another node forwarded are as
     /// good as any.
@@ -40,25 +52,21 @@ impl<A: Algebra> Replica<A> {
         let mut rest = packet;
         while !rest.is_empty() {
             let at = packet.len() - rest.len();
-            rest = self
-                .receive_section(peer, rest, &mut received)
-                .map_err(|refusal| PacketError { at, refusal })?;
+            let (did, after) =
+                self.receive_section(peer, rest).map_err(|refusal| PacketError { at, refusal })?;
+            received.add(did);
+            rest = after;
         }
         Ok(received)
     }
 
-    /// Takes the first section; returns the bytes after it.
-    fn receive_section<'a>(
-        &mut self,
-        peer: Peer,
-        bytes: &'a [u8],
-        received: &mut Received,
-    ) -> Result<&'a [u8], Refusal> {
+    /// Takes the first section; returns what it did and the bytes after it.
+    fn receive_section<'a>(&mut self, peer: Peer, bytes: &'a [u8]) -> Result<(Received, &'a [u8]), Refusal> {
         let (section, rest) = Section::split(bytes, self.marks)?;
         let bound = self.bounds.waiting;
         match section.header.kind {
-            Kind::Totals => self.receive_totals(peer, &section, received)?,
-            Kind::Vector => self.receive_vector(peer, &section, received)?,
+            Kind::Totals => return Ok((self.receive_totals(peer, &section)?, rest)),
+            Kind::Vector => return Ok((self.receive_vector(peer, &section)?, rest)),
             Kind::Digest => self.receive_digest(peer, &section)?,
             Kind::Request => {
                 self.check_counts(&section, 0, 0)?;
@@ -76,15 +84,10 @@ impl<A: Algebra> Replica<A> {
             }
             Kind::Stored => return Err(Refusal::Kind { found: Kind::Stored as u8 }),
         }
-        Ok(rest)
+        Ok((Received::default(), rest))
     }
 
-    fn receive_totals(
-        &mut self,
-        peer: Peer,
-        section: &Section<'_>,
-        received: &mut Received,
-    ) -> Result<(), Refusal> {
+    fn receive_totals(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, Refusal> {
         let header = section.header;
         let (origin, from, to) = (header.origin, header.from, header.to);
         let part = self.check_part(header.part.into())?;
@@ -95,29 +98,26 @@ impl<A: Algebra> Replica<A> {
         }
         let mut have = self.state.have(origin, part);
         if origin == self.origin {
-            received.known += 1;
-            return self.check_own(header.part, to, have);
+            self.check_own(header.part, to, have)?;
+            return Ok(Received::KNOWN);
         }
         if planted!(HaveOffByOne) && have > 0 {
             have += 1;
         }
         if to <= have {
-            received.known += 1;
-            return Ok(());
+            return Ok(Received::KNOWN);
         }
         self.check_bound(origin)?;
         section.check_body()?;
         let (words, entries) = section.totals();
         self.check_totals(header.part, to, words, entries)?;
         if from > have && !planted!(GapApplied) {
-            received.gaps += 1;
             self.outbox.ask(peer, (origin, part), to, self.bounds.waiting);
-            return Ok(());
+            return Ok(Received { gaps: 1, ..Received::default() });
         }
         self.state.apply(origin, part, to, words, entries);
-        received.applied += 1;
         Self::note_version(&mut self.outbox, &mut self.store, (origin, part));
-        Ok(())
+        Ok(Received { applied: 1, ..Received::default() })
     }
 
     /// Whether all words and entries are of the part, ascending, and of this version.
@@ -173,12 +173,7 @@ impl<A: Algebra> Replica<A> {
         unreachable!("called when a word is wrong")
     }
 
-    fn receive_vector(
-        &mut self,
-        peer: Peer,
-        section: &Section<'_>,
-        received: &mut Received,
-    ) -> Result<(), Refusal> {
+    fn receive_vector(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, Refusal> {
         let header = section.header;
         let parts = self.state.shape.parts() as u64;
         self.check_counts(section, self.state.shape.parts(), 0)?;
@@ -197,7 +192,7 @@ impl<A: Algebra> Replica<A> {
                 self.check_own(part, version, self.state.have(self.origin, part as usize))?;
             }
         }
-        received.vector = true;
+        let mut received = Received { vector: true, ..Received::default() };
         for (part, version) in parts {
             let key = (header.origin, part as usize);
             if version > self.state.have(key.0, key.1) {
@@ -205,7 +200,7 @@ impl<A: Algebra> Replica<A> {
                 self.outbox.ask(peer, key, version, self.bounds.waiting);
             }
         }
-        Ok(())
+        Ok(received)
     }
 
     /// Nobody can know more of the own origin than is known here.
