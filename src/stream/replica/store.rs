@@ -119,6 +119,10 @@ impl<A: Algebra> Replica<A> {
             if key.0 == origin && !resumes {
                 return Err(refused(Refusal::IncarnationReused { origin }));
             }
+            // The own plane goes on from here, and a version above the last there is none.
+            if key.0 == origin && part.version >= LoadEpoch::COUNTER_LIMIT {
+                return Err(refused(Refusal::Versions { from: 0, to: part.version }));
+            }
             let at = planes.iter().position(|plane| plane.origin == key.0).unwrap_or_else(|| {
                 planes.push(Plane::new(key.0));
                 planes.len() - 1
@@ -262,8 +266,7 @@ fn read_part(bytes: &[u8], marks: Marks, shape: Shape) -> Result<(Key, Box<Part>
     if words > range.len().div_ceil(BLOCK) || count > range.len() || !rest.is_empty() {
         return Err(Refusal::Counts { words, entries: count });
     }
-    // The own plane may go on from here, and a version above the last there is none.
-    if header.from != 0 || header.to == 0 || header.to >= LoadEpoch::COUNTER_LIMIT {
+    if header.from != 0 || header.to == 0 {
         return Err(Refusal::Versions { from: header.from, to: header.to });
     }
     section.check_body()?;
@@ -302,4 +305,36 @@ fn read_part(bytes: &[u8], marks: Marks, shape: Shape) -> Result<(Key, Box<Part>
         next = u64::from(addr) + 1;
     }
     Ok(((header.origin, header.part as usize), part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algebra::Xor;
+    use crate::stream::Peer;
+    use crate::stream::frame::WireWord;
+
+    /// What a peer could make a replica store, it can start from.
+    #[test]
+    fn any_version_that_is_received_comes_back_from_the_store() {
+        let cluster = Cluster::new("versions", 1);
+        let [own, other] = [1, 2].map(|node| Origin { node, incarnation: 1 });
+        let start =
+            |stored: &[Vec<u8>]| Replica::<Xor>::resume(&cluster, Arc::new(TableFanIn::new(1)), own, stored);
+        let mut frame = Vec::new();
+        let header = Header { kind: Kind::Totals, origin: other, part: 0, from: 0, to: u64::MAX };
+        let marks = Marks::new::<Xor>(cluster.digest());
+        frame::write(&mut frame, marks, header, &[WireWord::new(0, Total(7), u64::MAX)], &[]);
+        let mut replica = start(&[]).unwrap();
+        assert_eq!(replica.receive(Peer(2), &frame).map(|received| received.applied), Ok(1));
+        let stored: Vec<_> = replica.to_store().unwrap().parts.into_iter().map(|part| part.bytes).collect();
+        assert_eq!(start(&stored).unwrap().sealed(), [7]);
+
+        // But the own origin needs versions to go on with.
+        let mut part = Part::new(0..1);
+        part.version = u64::MAX;
+        let refused = start(&[write_part(marks, (own, 0), &part)]).map(drop).unwrap_err();
+        let error = PacketError { at: 0, refusal: Refusal::Versions { from: 0, to: u64::MAX } };
+        assert_eq!(refused, ReplicaError::Stored { index: 0, error });
+    }
 }
