@@ -149,6 +149,85 @@ fn who_comes_late_gets_all_and_who_comes_back_what_changed() {
 }
 
 #[test]
+fn of_a_large_part_the_blocks_that_changed_move() {
+    let cluster = Cluster::new("large parts", 4_096);
+    let start = |node| {
+        let local = Arc::new(TableFanIn::<Add>::new(4_096));
+        let producer = local.producer_owned();
+        (Replica::new(&cluster, local, origin(node)).unwrap(), producer)
+    };
+    let ((mut one, mut producer), (mut two, _b)) = (start(1), start(2));
+    (0..4_096).for_each(|addr| producer.accum(addr, 1));
+    one.tick();
+    sent(&mut one);
+    assert_eq!(catch_up(&mut two, &mut one), 68 + 68 + 16 * 4_096);
+    // Many times at two places, and once at a third.
+    for _ in 0..50 {
+        [70, 100, 4_000].into_iter().for_each(|addr| producer.accum(addr, 1));
+        one.tick();
+        sent(&mut one);
+    }
+    assert_eq!(catch_up(&mut two, &mut one), 68 + 68 + 2 * 16 * 64);
+    assert_eq!(two.sealed(), one.sealed());
+    assert_eq!(catch_up(&mut two, &mut one), 0);
+}
+
+#[test]
+fn catching_up_goes_on_where_it_was_interrupted() {
+    let (mut one, mut producer) = node::<Add>(1);
+    (0..LEN).for_each(|addr| producer.accum(addr, 1));
+    one.tick();
+    sent(&mut one);
+    let (mut late, _b) = node::<Add>(2);
+    late.receive(Peer(1), &one.vector()).unwrap();
+    one.receive(Peer(2), &sent(&mut late)).unwrap();
+    // Of the answers, a frame for each part of 64 words, ten come; then the link is gone.
+    let answers = sent(&mut one);
+    let frame = 68 + 64 * 16;
+    assert_eq!(late.receive(Peer(1), &answers[..10 * frame]).unwrap().applied, 10);
+    assert_ne!(late.sealed(), one.sealed());
+
+    // Of another peer, who has it from the first.
+    let (mut other, _c) = node::<Add>(3);
+    catch_up(&mut other, &mut one);
+    let moved = catch_up(&mut late, &mut other);
+    assert_eq!(late.sealed(), one.sealed());
+    let parts = LEN.div_ceil(64);
+    assert_eq!(moved, (parts - 10) * 68 + answers.len() - 10 * frame);
+}
+
+#[test]
+fn there_may_be_as_many_origins_and_peers_as_the_bound_says() {
+    const NODES: u64 = 120;
+    let bounded = cluster().with_max_origins(NODES as usize);
+    let mut nodes: Vec<Replica<Add>> = (0..NODES)
+        .map(|node| Replica::new(&bounded, Arc::new(TableFanIn::new(LEN)), origin(node)).unwrap())
+        .collect();
+    let mut packets = Vec::new();
+    for (node, replica) in (0..).zip(&mut nodes) {
+        replica.put(node % 7, 1).unwrap();
+        replica.put(node, replica.sealed()[node] + 1).unwrap();
+        packets.push((Peer(node as u64), sent(replica)));
+    }
+    for replica in &mut nodes {
+        for (peer, packet) in &packets {
+            replica.receive(*peer, packet).unwrap();
+        }
+    }
+    let sum = nodes[0].sealed().iter().sum::<u64>();
+    assert_eq!(sum, 2 * NODES);
+    for replica in &nodes {
+        assert_eq!((replica.origins(), replica.sealed()), (NODES as usize, nodes[0].sealed()));
+    }
+    // One more, known to none of them.
+    let (mut more, mut producer) = node::<Add>(NODES);
+    producer.accum(0, 1);
+    more.tick();
+    let refused = nodes[0].receive(Peer(NODES), &sent(&mut more)).unwrap_err().refusal;
+    assert_eq!(refused, Refusal::TooManyOrigins { origin: origin(NODES), bound: NODES as usize });
+}
+
+#[test]
 fn a_lost_announcement_shows_as_a_gap_and_is_asked_for() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     producer.accum(0, 1);

@@ -59,7 +59,8 @@ impl Cluster {
     }
 
     /// How many origins a replica knows at most, its own included; a frame of one more is refused. It
-    /// bounds the memory that peers can make a replica use: each origin takes up to a table and an eighth.
+    /// bounds the memory that peers can make a replica use: each origin takes up to a table and a
+    /// twentieth, and 48 bytes for each address that was loaded.
     /// Every start of a node that then writes is an origin. 256 unless said.
     #[must_use]
     pub fn with_max_origins(mut self, max_origins: usize) -> Self {

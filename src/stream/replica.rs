@@ -43,8 +43,9 @@ use crate::table::TableEpoch;
 /// address that was [loaded](Self::load) the winning value and the deltas made in knowledge of it.
 ///
 /// **What it costs.** Words of 8 bytes, a table each: sealed, learned, the tick's reference; a plane for
-/// each local producer; the base, if there is one; and about 8.1 bytes for each word that each origin touched,
-/// by blocks of 64. With n writers that all write everywhere, n tables.
+/// each local producer; the base, if there is one; and about 8.3 bytes for each word that each origin touched,
+/// by blocks of 64. With n writers that all write everywhere, n tables. An address that was loaded takes some 60
+/// bytes more, and 48 for each origin that wrote to it since. An origin that never wrote takes nothing.
 ///
 /// **Who is trusted.** Everyone in the cluster. Checksums find damage, not intent; an origin can write what it
 /// likes under its own name.
