@@ -5,8 +5,9 @@
     ci/mutate-orderings.py --only TEXT     only those whose name contains TEXT
     ci/mutate-orderings.py --list          name them
     ci/mutate-orderings.py --resume 8      the next 8 of those without a result
+    ci/mutate-orderings.py --models        find a mutant for each model that no mutant was seen to fail yet
     ci/mutate-orderings.py --write         put the results of the last runs into loom-tests/README.md
-    ci/mutate-orderings.py --check         is the table there about these mutants?
+    ci/mutate-orderings.py --check         are the tables there about these mutants and these models?
 
 The mutants, found by reading src (tests, comments and `kernel/dispatch.rs` apart, which is not modelled):
 
@@ -15,9 +16,10 @@ The mutants, found by reading src (tests, comments and `kernel/dispatch.rs` apar
 - each read-modify-write, made a load and a store;
 - the faults in ci/planted-faults.toml: a slot shared by two writers, an epoch that reads twice, ...
 
-Mutants that no model can fail on stand in that file too, each with its reason.
+Mutants that no model can fail on stand in that file too, each with its reason. A complete run ends with `--models`:
+a model that fails on no mutant may be one that can't fail.
 
-Works on a copy in target/mutants. Exits with 1 if a mutant survives or does not build.
+Works on a copy in target/mutants. Exits with 1 if a mutant survives or does not build, or a model fails on none.
 """
 
 import argparse
@@ -33,6 +35,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COPY = ROOT / "target" / "mutants"
 RESULTS = COPY / "results.json"
+SEEN = COPY / "seen.json"
 TABLE = ROOT / "loom-tests" / "README.md"
 # The run-time choice of instruction set happens once, outside any model.
 NOT_MODELLED = {"src/kernel/dispatch.rs"}
@@ -243,7 +246,33 @@ def baseline():
     return models
 
 
-def judge(mutant, models):
+class Seen:
+    """The models that were seen to fail, each with the first mutant that it failed on."""
+
+    def __init__(self):
+        self.by_model = json.loads(SEEN.read_text()) if SEEN.exists() else {}
+
+    def missing(self, models):
+        return [model for model in models if label(*model[1:]) not in self.by_model]
+
+    def note(self, name, test, mutant):
+        self.by_model.setdefault(label(name, test), mutant.name)
+        SEEN.write_text(json.dumps(self.by_model, indent=1, ensure_ascii=False))
+
+    def look(self, mutant, executables, models):
+        """Runs what models of these executables were never seen to fail, for a short time each."""
+        for usual, name, test in self.missing(models):
+            if name in executables:
+                outcome, _ = run(executables[name], test, max(10, usual * 3))
+                if outcome == "failed":
+                    self.note(name, test, mutant)
+
+
+def label(name, test):
+    return f"`{name}` {test}"
+
+
+def judge(mutant, models, seen):
     """What became of the mutant, and whether that is as it should be."""
     path = COPY / mutant.file
     unmutated = path.read_text()
@@ -261,29 +290,66 @@ def judge(mutant, models):
                     continue
                 outcome, _ = run(executables[name], test, max(SECONDS, usual * SLOWER))
                 if outcome == "failed":
-                    return f"`{name}` {test}", True
+                    seen.note(name, test, mutant)
+                    seen.look(mutant, executables, models)
+                    return label(name, test), True
                 if outcome == "hung":
-                    hung = f"hangs in `{name}` {test}, but fails in none"
+                    hung = f"hangs in {label(name, test)}, but fails in none"
         accepted = ACCEPTED.get(mutant.name)
         return (f"none: {accepted}", True) if accepted else (hung or "survives", False)
     finally:
         path.write_text(unmutated)
 
 
-BEGIN, END = "<!-- mutants: begin -->\n", "<!-- mutants: end -->"
+def find_mutants_for(models, everyone, seen):
+    """Goes on with models that were never seen to fail: a file of models against one mutant after another."""
+    kinds = [[], [], []]
+    for mutant in everyone:
+        kinds[1 if "load and store" in mutant.name else 2 if "→" in mutant.name else 0].append(mutant)
+    for file in dict.fromkeys(name for _, name, _ in models):
+        for mutant in sum(kinds, []):
+            of_file = [model for model in models if model[1] == file]
+            if not seen.missing(of_file):
+                break
+            path = COPY / mutant.file
+            unmutated = path.read_text()
+            path.write_text(mutant.mutated)
+            try:
+                seen.look(mutant, build(file)[0] or {}, of_file)
+            finally:
+                path.write_text(unmutated)
+    for _, name, test in models:
+        print(f"{label(name, test)}: {seen.by_model.get(label(name, test), 'FAILS ON NO MUTANT')}")
+    return len(seen.missing(models))
 
 
-def table_rows():
+def marks(table):
+    return f"<!-- {table}: begin -->\n", f"<!-- {table}: end -->"
+
+
+def table_rows(table):
+    """The first columns, or both."""
+    begin, end = marks(table)
     text = TABLE.read_text()
-    inside = text[text.index(BEGIN) : text.index(END)]
-    return [row.split(" | ")[0].removeprefix("| ") for row in inside.splitlines() if row.startswith("| ")][1:]
+    inside = text[text.index(begin) : text.index(end)]
+    rows = [row.strip("| ").split(" | ") for row in inside.splitlines() if row.startswith("| ")]
+    return {row[0]: row[1] for row in rows[1:]}
+
+
+def models_in_source():
+    """The models by name, without building them."""
+    found = set()
+    for path in (ROOT / "loom-tests" / "tests").glob("*.rs"):
+        for test in re.findall(r"^#\[test\]\nfn (\w+)", path.read_text(), re.M):
+            found.add(label(path.stem, test))
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="")
     parser.add_argument("--resume", type=int)
-    for flag in ("--list", "--check", "--write"):
+    for flag in ("--list", "--models", "--check", "--write"):
         parser.add_argument(flag, action="store_true")
     given = parser.parse_args()
     everyone = mutants()
@@ -301,16 +367,19 @@ def main():
     elif given.write:
         write(everyone, results)
     else:
-        sys.exit(judge_all(chosen, results) > 0)
+        copy_tree()
+        models, seen = baseline(), Seen()
+        failures = 0 if given.models else judge_all(chosen, results, models, seen)
+        if given.models or len(chosen) == len(everyone):
+            failures += find_mutants_for(models, everyone, seen)
+        sys.exit(failures > 0)
 
 
-def judge_all(chosen, results):
+def judge_all(chosen, results, models, seen):
     """How many mutants are not killed."""
-    copy_tree()
-    models = baseline()
     survivors = 0
     for mutant in chosen:
-        killer, killed = judge(mutant, models)
+        killer, killed = judge(mutant, models, seen)
         survivors += not killed
         print(f"{'killed' if killed else 'ALIVE '}  {mutant.name}: {killer}", flush=True)
         if killed:
@@ -323,20 +392,31 @@ def judge_all(chosen, results):
 
 
 def check(everyone):
-    now, then = {mutant.name for mutant in everyone}, set(table_rows())
-    for name in sorted(now ^ then):
-        print(f"{'not in the table' if name in now else 'only in the table'}: {name}")
-    sys.exit(now != then)
+    rows, models = table_rows("mutants"), models_in_source()
+    wrong = [name for name in {mutant.name for mutant in everyone} ^ rows.keys()]
+    wrong += [name for name in models ^ table_rows("models").keys()]
+    wrong += [killer for killer in rows.values() if not killer.startswith("none: ") and killer not in models]
+    for name in sorted(wrong):
+        print(f"loom-tests/README.md: only in its tables, or not there: {name}")
+    if wrong:
+        sys.exit("run ci/mutate-orderings.py with --only, --resume or --models for these, and then --write")
+
+
+def write_table(table, head, rows):
+    begin, end = marks(table)
+    text = TABLE.read_text()
+    lines = "".join(f"| {left} | {right} |\n" for left, right in rows)
+    table = f"| {head[0]} | {head[1]} |\n|---|---|\n{lines}"
+    TABLE.write_text(text[: text.index(begin)] + begin + table + text[text.index(end) :])
 
 
 def write(everyone, results):
-    missing = [mutant.name for mutant in everyone if mutant.name not in results]
-    rows = "".join(f"| {name} | {results[name]} |\n" for name in (m.name for m in everyone) if name in results)
-    text = TABLE.read_text()
-    table = "| mutant | a model that fails |\n|---|---|\n" + rows
-    TABLE.write_text(text[: text.index(BEGIN)] + BEGIN + table + text[text.index(END) :])
+    names, models, seen = [mutant.name for mutant in everyone], models_in_source(), Seen().by_model
+    write_table("mutants", ("mutant", "a model that fails"), [(n, results[n]) for n in names if n in results])
+    write_table("models", ("model", "a mutant that it fails on"), sorted((m, seen[m]) for m in models if m in seen))
+    missing = [name for name in names if name not in results] + sorted(models - seen.keys())
     if missing:
-        sys.exit("not killed, or not run:\n" + "\n".join(missing))
+        sys.exit("not killed, or not run; models not seen to fail:\n" + "\n".join(missing))
 
 
 if __name__ == "__main__":

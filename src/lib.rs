@@ -100,6 +100,14 @@ mod stream;
 mod sync;
 mod table;
 
+/// For the models alone.
+#[cfg(atomik_loom)]
+#[doc(hidden)]
+pub mod models {
+    pub use crate::sync::modelled::stores_are_swaps;
+    pub use crate::sync::thread_index::end_thread;
+}
+
 pub use algebra::{Add, Algebra, Xor};
 pub use context::{AtomikContext, Context, Counter, State};
 pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, WireError};

@@ -6,6 +6,8 @@
 
 pub(crate) mod chunks;
 pub(crate) mod claims;
+#[cfg(atomik_loom)]
+pub(crate) mod modelled;
 pub(crate) mod once_box;
 #[cfg(feature = "std")]
 pub(crate) mod thread_index;
@@ -17,7 +19,8 @@ mod switch {
 
 #[cfg(atomik_loom)]
 mod switch {
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
+    pub(crate) use super::modelled::AtomicU64;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, fence};
 }
 
 pub(crate) use core::sync::atomic::Ordering;

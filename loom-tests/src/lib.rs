@@ -54,10 +54,19 @@ pub fn join<T>(threads: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 
-/// Explores a model with at most `preemptions` preemptions, for a space that is too large to explore whole;
-/// whole if the variable `LOOM_WHOLE` is set, as in `ci/loom-deep.sh`.
-pub fn bounded_model(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+/// How far a model is explored whose space is too large to explore whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Preemptions {
+    /// At most so many preemptions in the ordinary run.
+    pub ordinary: usize,
+    /// At most so many in `ci/loom-deep.sh`, which sets the variable `LOOM_DEEP`; `None` for the whole space.
+    pub deep: Option<usize>,
+}
+
+/// Explores a model with a bound on preemptions.
+pub fn bounded_model(preemptions: Preemptions, model: impl Fn() + Send + Sync + 'static) {
+    let is_deep = std::env::var_os("LOOM_DEEP").is_some();
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = std::env::var_os("LOOM_WHOLE").is_none().then_some(preemptions);
+    builder.preemption_bound = if is_deep { preemptions.deep } else { Some(preemptions.ordinary) };
     builder.check(model);
 }

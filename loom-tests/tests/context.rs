@@ -106,9 +106,9 @@ fn swap_against_swap() {
 /// LOAD against ACCUM, LOAD, SWAP(v) and READ: whoever gets the loaded value or the delta sees its writer's
 /// past.
 ///
-/// Which final states are possible is left to the histories of real threads (`tests/linearizability`): loom 0.7.2
-/// lets a store slip between the two halves of an RMW (github.com/tokio-rs/loom/issues/254), so that here even
-/// an `accum` can lose against a `load` that came before it.
+/// Which states are possible is left to the histories (`linearizability`): loom 0.7.2 lets a store slip between the
+/// two halves of an RMW (github.com/tokio-rs/loom/issues/254), so that here even an `accum` can lose against a
+/// `load` that came before it.
 ///
 /// Rules out: a LOAD without Release; a SWAP without Acquire.
 #[test]

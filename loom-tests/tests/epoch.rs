@@ -1,7 +1,7 @@
 //! Models of observers of one state.
 
-use atomik_core::{AtomikContext, Epoch, FanIn, Xor};
-use atomik_loom_tests::{Past, check_pasts, join};
+use atomik_core::{Add, AtomikContext, Epoch, FanIn, Xor};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
 use loom::thread;
 use std::sync::Arc;
 
@@ -39,6 +39,70 @@ fn epochs_of_a_context() {
     });
 }
 
+/// An observer's epochs against a SWAP(v) and an ACCUM by others: to the observer both are deltas, in the order in
+/// which they came.
+///
+/// Rules out: an observer that reads the state twice for one SWAP.
+#[test]
+fn epochs_across_a_swap_by_someone_else() {
+    loom::model(|| {
+        let context = Arc::new(AtomikContext::new(0));
+        let mut epoch = context.epoch();
+        let accumulating = {
+            let context = context.clone();
+            thread::spawn(move || context.accum(0b01))
+        };
+        let swapping = {
+            let context = context.clone();
+            thread::spawn(move || context.swap(0b100))
+        };
+        let (first, second) = (epoch.swap(), epoch.swap());
+        join([accumulating]);
+        let taken = swapping.join().unwrap();
+        let last = epoch.swap();
+        // Either the ACCUM came first and was taken, or the SWAP.
+        let states = if taken == 0b01 { [0, 0b01, 0b100] } else { [0, 0b100, 0b101] };
+        let (mut at, mut reference) = (0, 0);
+        for checkpoint in [first, second, last] {
+            at += states[at..].iter().position(|&state| state == checkpoint.state).expect("it goes forward");
+            assert_eq!(checkpoint.delta, reference ^ checkpoint.state);
+            reference = checkpoint.state;
+        }
+        assert_eq!(at, 2);
+    });
+}
+
+/// An observer's epochs against LOADs by one writer, which are deltas too.
+///
+/// Rules out: an observer that reads the state twice for one SWAP; a Relaxed LOAD.
+#[test]
+fn epochs_across_loads_by_someone_else() {
+    loom::model(|| {
+        let context = Arc::new(AtomikContext::new(0));
+        let past = Past::new();
+        let writer = {
+            let (context, past) = (context.clone(), past.clone());
+            thread::spawn(move || {
+                context.load(0b10);
+                past.happen();
+                context.load(0b11);
+            })
+        };
+        let observer = {
+            let context = context.clone();
+            thread::spawn(move || {
+                let mut epoch = Epoch::new(context);
+                let epochs = [epoch.reference(), epoch.swap().delta, epoch.swap().delta];
+                check_pasts(epoch.reference(), &[past]);
+                (epochs, epoch)
+            })
+        };
+        join([writer]);
+        let (epochs, mut epoch) = observer.join().unwrap();
+        exactly_once(&[epochs[0], epochs[1], epochs[2], epoch.swap().delta], 0b11);
+    });
+}
+
 /// An observer's epochs against a producer of a fan-in and a thread without a handle: each delta is in exactly
 /// one epoch.
 ///
@@ -72,6 +136,55 @@ fn epochs_of_a_fan_in() {
         join([producing, accumulating]);
         let (mut epoch, first, second) = observing.join().unwrap();
         exactly_once(&[first, second, epoch.swap().delta], 0b11);
+    });
+}
+
+/// An observer's epochs while a slot is made, claimed, returned and claimed again: each delta is in exactly one.
+///
+/// Rules out: a slot that is reset when it is claimed; an epoch that reads the slots twice; a slot found before it is
+/// made.
+#[test]
+fn epochs_while_a_slot_is_used_again() {
+    loom::model(|| {
+        let fan_in = Arc::new(FanIn::<Add>::new(0));
+        let mut epoch = Epoch::new(fan_in.clone());
+        let writer = thread::spawn(move || {
+            fan_in.producer().accum(0b01);
+            fan_in.producer().accum(0b10);
+        });
+        let observer = thread::spawn(move || {
+            let epochs = [epoch.swap().delta, epoch.swap().delta];
+            (epochs, epoch)
+        });
+        join([writer]);
+        let (epochs, mut epoch) = observer.join().unwrap();
+        exactly_once(&[epochs[0], epochs[1], epoch.swap().delta], 0b11);
+    });
+}
+
+/// The same while a slot goes from one thread's producer to another's, or each has its own and the list grows:
+/// bounded.
+///
+/// Rules out: the same, and two owners of one slot.
+#[test]
+fn epochs_while_a_slot_is_handed_over() {
+    bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
+        let fan_in = Arc::new(FanIn::<Add>::new(0));
+        drop(fan_in.producer());
+        let mut epoch = Epoch::new(fan_in.clone());
+        let writers: Vec<_> = (0..2)
+            .map(|i| {
+                let fan_in = fan_in.clone();
+                thread::spawn(move || fan_in.producer_owned().accum(1 << i))
+            })
+            .collect();
+        let observer = thread::spawn(move || {
+            let epochs = [epoch.swap().delta, epoch.swap().delta];
+            (epochs, epoch)
+        });
+        let (epochs, mut epoch) = observer.join().unwrap();
+        join(writers);
+        exactly_once(&[epochs[0], epochs[1], epoch.swap().delta], 0b11);
     });
 }
 

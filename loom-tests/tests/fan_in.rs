@@ -1,7 +1,7 @@
 //! Models of slots: claimed, handed over, read all the while.
 
-use atomik_core::{Add, FanIn, Xor};
-use atomik_loom_tests::{Past, bounded_model, check_pasts, join};
+use atomik_core::{Add, FanIn, Xor, models::end_thread};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
 use loom::thread;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ fn a_slot_is_used_again_while_a_reader_reads() {
 /// Rules out: a reader's state that goes backwards while a slot changes hands.
 #[test]
 fn a_slot_is_handed_over_while_a_reader_reads() {
-    bounded_model(2, || {
+    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
         drop(fan_in.producer());
         let writers: Vec<_> = (0..2)
@@ -205,5 +205,81 @@ fn a_threads_slot_is_handed_over() {
         fan_in.accum(0b100);
         join([other]);
         assert_eq!(fan_in.read(), 0b111);
+    });
+}
+
+/// The same beside a reader: bounded.
+///
+/// Rules out: a thread's slot that is reset when its index goes over (a reader's state goes backwards).
+#[test]
+fn a_threads_slot_is_handed_over_while_a_reader_reads() {
+    bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
+        let fan_in = Arc::new(FanIn::<Add>::new(0));
+        let writers: Vec<_> = (0..2)
+            .map(|i| {
+                let fan_in = fan_in.clone();
+                thread::spawn(move || fan_in.accum(1 << i))
+            })
+            .collect();
+        let reader = {
+            let fan_in = fan_in.clone();
+            thread::spawn(move || {
+                let (first, second) = (fan_in.read(), fan_in.read());
+                assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
+            })
+        };
+        join([reader]);
+        join(writers);
+        assert_eq!(fan_in.read(), 0b11);
+    });
+}
+
+/// A thread accumulates once more when its index was returned, as from the destructor of a thread-local, while
+/// another begins, which may have that index.
+///
+/// Rules out: a thread that goes on using the slot of an index which it returned (two writers of one slot).
+#[test]
+fn a_thread_accumulates_after_its_end() {
+    loom::model(|| {
+        let fan_in = Arc::new(FanIn::<Add>::new(0));
+        let other = {
+            let fan_in = fan_in.clone();
+            thread::spawn(move || {
+                fan_in.accum(0b001);
+                end_thread();
+                fan_in.accum(0b010);
+            })
+        };
+        fan_in.accum(0b100);
+        join([other]);
+        assert_eq!(fan_in.read(), 0b111);
+    });
+}
+
+/// Two threads accumulate after their ends, on the cell that such threads share, and a reader looks.
+///
+/// Rules out: a cell that is not changed by one RMW; a Relaxed one.
+#[test]
+fn threads_accumulate_after_their_ends() {
+    bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
+        let fan_in = Arc::new(FanIn::<Add>::new(0));
+        let pasts = [Past::new(), Past::new()];
+        let writers: Vec<_> = (0..2)
+            .map(|i| {
+                let (fan_in, past) = (fan_in.clone(), pasts[i].clone());
+                thread::spawn(move || {
+                    end_thread();
+                    past.happen();
+                    fan_in.accum(1 << i);
+                })
+            })
+            .collect();
+        let reader = {
+            let fan_in = fan_in.clone();
+            thread::spawn(move || check_pasts(fan_in.read(), &pasts))
+        };
+        join([reader]);
+        join(writers);
+        assert_eq!(fan_in.read(), 0b11);
     });
 }

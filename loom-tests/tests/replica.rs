@@ -1,9 +1,9 @@
 //! Models of what is concurrent about replicas: one watches a table's fan-in, whose producers go on.
 
-use atomik_core::{Add, Cluster, Origin, Replica, TableFanIn, Xor};
-use atomik_loom_tests::{Past, check_pasts, join};
+use atomik_core::{Add, Cluster, Origin, Peer, Replica, TableFanIn, Xor};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
 use loom::thread;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Two threads start a replica of one fan-in: one of them gets it.
 ///
@@ -26,18 +26,21 @@ fn a_fan_in_has_one_replica() {
     });
 }
 
-/// A replica ticks while a producer writes and a view is read: each delta is sealed once, and a view's reader sees
-/// the past of what it reads.
+fn start(node: u64, local: Arc<TableFanIn<Add>>) -> Replica<Add> {
+    Replica::new(&Cluster::new("model", 1), local, Origin { node, incarnation: 1 }).unwrap()
+}
+
+/// A replica ticks while a producer writes and a view is read and copied: each delta is sealed once, a view's states
+/// go forward and have each delta once, and a reader sees the past of what it reads.
 ///
-/// Rules out: a tick whose reference is not what it read (a delta is sealed twice or never); a view that reads
-/// the fan-in without Acquire.
+/// Rules out: a tick whose reference is not what it read (a delta is sealed twice or never); one that gives readers
+/// what they have from the fan-in; a view that reads the fan-in without Acquire.
 #[test]
 fn a_replica_ticks_beside_a_producer_and_a_view() {
-    loom::model(|| {
+    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
         let local = Arc::new(TableFanIn::<Add>::new(1));
         let (mut producer, past) = (local.producer_owned(), Past::new());
-        let mut replica =
-            Replica::new(&Cluster::new("model", 1), local, Origin { node: 1, incarnation: 1 }).unwrap();
+        let mut replica = start(1, local);
         let view = replica.view();
         let writer = {
             let past = past.clone();
@@ -51,10 +54,106 @@ fn a_replica_ticks_beside_a_producer_and_a_view() {
             replica.tick();
             replica
         });
-        let reader = thread::spawn(move || check_pasts(view.read(0) & 0b01, &[past]));
+        let reader = thread::spawn(move || {
+            let (first, mut second) = (view.read(0), [0]);
+            view.snapshot(&mut second);
+            let second = second[0];
+            assert!(matches!(first, 0 | 0b01 | 0b11) && matches!(second, 0 | 0b01 | 0b11) && first <= second);
+            check_pasts(second & 0b01, &[past]);
+        });
         join([writer, reader]);
         let mut replica = ticking.join().unwrap();
         replica.tick();
-        assert_eq!(replica.sealed(), [0b11]);
+        assert_eq!((replica.sealed(), replica.view().read(0)), (&[0b11][..], 0b11));
+    });
+}
+
+/// The packets of a peer that wrote 0b01 and then 0b10, and ticked after each.
+fn packets_of_a_peer() -> Vec<Vec<u8>> {
+    let packets = Arc::new(Mutex::new(Vec::new()));
+    let sent = packets.clone();
+    loom::model(move || {
+        let local = Arc::new(TableFanIn::new(1));
+        let (mut producer, mut replica) = (local.producer_owned(), start(2, local));
+        let mut packets = sent.lock().unwrap();
+        for delta in [0b01, 0b10] {
+            producer.accum(0, delta);
+            replica.tick();
+            packets.extend(std::iter::from_fn(|| replica.poll_packet()).map(|(_, packet)| packet));
+        }
+    });
+    let packets = packets.lock().unwrap();
+    packets.clone()
+}
+
+/// A replica receives two totals of a peer while a local producer writes and a view is read and copied: the view's
+/// states go forward and have each delta once.
+///
+/// Rules out: a total that replaces another by way of a state without both; a total that is counted as a delta; a
+/// received delta that the replica's own tick takes for a local one.
+#[test]
+fn packets_are_received_beside_a_producer_and_a_view() {
+    let packets = packets_of_a_peer();
+    bounded_model(Preemptions { ordinary: 3, deep: None }, move || {
+        let local = Arc::new(TableFanIn::new(1));
+        let (mut producer, past) = (local.producer_owned(), Past::new());
+        let mut replica = start(1, local);
+        let view = replica.view();
+        let receiving = {
+            let packets = packets.clone();
+            thread::spawn(move || {
+                for packet in &packets {
+                    assert_eq!(replica.receive(Peer(2), packet).unwrap().applied, 1);
+                }
+                replica
+            })
+        };
+        let writer = {
+            let past = past.clone();
+            thread::spawn(move || {
+                past.happen();
+                producer.accum(0, 0b100);
+            })
+        };
+        let reader = thread::spawn(move || {
+            let (first, mut second) = (view.read(0), [0]);
+            view.snapshot(&mut second);
+            let second = second[0];
+            assert!(first & second == first && second <= 0b111 && second & 0b11 != 0b10);
+            check_pasts(second >> 2, &[past]);
+        });
+        join([writer, reader]);
+        let mut replica = receiving.join().unwrap();
+        replica.tick();
+        assert_eq!((replica.sealed(), replica.view().read(0)), (&[0b111][..], 0b111));
+    });
+}
+
+/// A replica loads an address that a producer writes to, while a view is read: the delta came before the LOAD, and
+/// is gone, or after, and counts; a reader sees one of the states on the way.
+///
+/// Rules out: a view that reads the local state before what the replica learned (of a LOAD over a delta it would see
+/// the LOAD's own delta alone).
+#[test]
+fn a_replica_loads_beside_a_producer_and_a_view() {
+    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
+        let local = Arc::new(TableFanIn::new(1));
+        let (mut producer, mut replica) = (local.producer_owned(), start(1, local.clone()));
+        let view = replica.view();
+        let writer = thread::spawn(move || producer.accum(0, 1));
+        let loading = thread::spawn(move || {
+            replica.load(0, 8).unwrap();
+            replica
+        });
+        let reader = thread::spawn(move || {
+            let seen = (view.read(0), view.read(0));
+            assert!(matches!(seen, (0, 0 | 1 | 8 | 9) | (1, 1 | 8 | 9) | (8, 8 | 9) | (9, 9)), "{seen:?}");
+        });
+        join([writer, reader]);
+        let mut replica = loading.join().unwrap();
+        replica.tick();
+        let state = replica.sealed()[0];
+        assert!(matches!(state, 8 | 9));
+        assert_eq!(replica.view().read(0), state);
     });
 }

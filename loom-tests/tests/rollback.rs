@@ -1,7 +1,7 @@
 //! Models of chains of deltas that several threads undo.
 
-use atomik_core::{Counter, FanIn, Rollback, State};
-use atomik_loom_tests::join;
+use atomik_core::{Add, Counter, FanIn, Rollback, State};
+use atomik_loom_tests::{Preemptions, bounded_model, join};
 use loom::thread;
 use std::sync::Arc;
 
@@ -44,5 +44,7 @@ fn chains_on_a_counter_compose() {
 /// The same on a fan-in, where each thread has a slot.
 #[test]
 fn chains_on_a_fan_in_compose() {
-    atomik_loom_tests::bounded_model(2, || chains_compose(Arc::new(FanIn::<atomik_core::Add>::new(0))));
+    bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
+        chains_compose(Arc::new(FanIn::<Add>::new(0)));
+    });
 }

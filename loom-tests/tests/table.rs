@@ -1,6 +1,6 @@
 //! Models of tables: shared ones, and fan-in with a plane for each writer.
 
-use atomik_core::{DeltaBatch, Table, TableEpoch, TableFanIn, Xor};
+use atomik_core::{Add, DeltaBatch, Table, TableEpoch, TableFanIn, Xor};
 use atomik_loom_tests::{Past, check_pasts, join};
 use loom::thread;
 use std::sync::Arc;
@@ -32,6 +32,32 @@ fn epochs_of_a_table() {
         let second = epoch.swap();
         for (addr, delta) in [(0, 0b01), (1, 0b10)] {
             assert_eq!([first.get(addr), second.get(addr)].iter().sum::<u64>(), delta);
+        }
+    });
+}
+
+/// A table's observer against a batch and a row of deltas: each delta is in exactly one epoch.
+///
+/// Rules out: a table epoch that reads twice; a batch that is loaded over the states.
+#[test]
+fn epochs_of_batches() {
+    loom::model(|| {
+        let table = Arc::new(Table::<Add>::new(2));
+        let mut epoch = TableEpoch::new(table.clone());
+        let batch = {
+            let table = table.clone();
+            thread::spawn(move || table.accum_batch(&DeltaBatch::from_iter([(0, 0b01), (1, 0b01)])).unwrap())
+        };
+        let row = {
+            let table = table.clone();
+            thread::spawn(move || table.accum_dense_shared(&[0, 0b10]))
+        };
+        let observer = thread::spawn(move || (epoch.swap(), epoch));
+        join([batch, row]);
+        let (first, mut epoch) = observer.join().unwrap();
+        let second = epoch.swap();
+        for (addr, delta) in [(0, 0b01), (1, 0b11)] {
+            assert_eq!(first.get(addr) + second.get(addr), delta);
         }
     });
 }
@@ -105,6 +131,66 @@ fn a_plane_is_made_beside_a_snapshot() {
         let mut states = [0];
         table.snapshot(&mut states);
         states[0]
+    });
+}
+
+/// A plane is made, returned and claimed again beside an observer: each delta is in exactly one of its epochs.
+///
+/// Rules out: a plane that is reset when it is claimed; a table epoch that reads twice; a plane seen before it is
+/// made.
+#[test]
+fn epochs_while_a_plane_is_used_again() {
+    loom::model(|| {
+        let table = Arc::new(TableFanIn::<Add>::new(1));
+        let past = Past::new();
+        let mut epoch = TableEpoch::new(table.clone());
+        let writer = {
+            let past = past.clone();
+            thread::spawn(move || {
+                table.producer().accum(0, 0b10);
+                past.happen();
+                table.producer().accum(0, 0b01);
+            })
+        };
+        let observer = thread::spawn(move || {
+            let epochs = [epoch.swap().get(0), epoch.swap().get(0)];
+            check_pasts(epochs[0] + epochs[1], &[past]);
+            (epochs, epoch)
+        });
+        join([writer]);
+        let (epochs, mut epoch) = observer.join().unwrap();
+        assert_eq!(epochs[0] + epochs[1] + epoch.swap().get(0), 0b11);
+    });
+}
+
+/// A plane is returned and claimed again while a reader copies all twice: nothing that was seen goes away.
+///
+/// Rules out: a plane that is reset when it is claimed.
+#[test]
+fn a_plane_is_used_again_while_a_reader_copies() {
+    loom::model(|| {
+        let table = Arc::new(TableFanIn::<Add>::new(1));
+        let writer = {
+            let table = table.clone();
+            thread::spawn(move || {
+                table.producer().accum(0, 0b01);
+                table.producer().accum(0, 0b10);
+            })
+        };
+        let reader = {
+            let table = table.clone();
+            thread::spawn(move || {
+                let mut states = [0];
+                table.snapshot(&mut states);
+                let (first, second) = (states[0], table.read(0));
+                assert!(matches!(
+                    (first, second),
+                    (0, 0b00 | 0b01 | 0b11) | (0b01, 0b01 | 0b11) | (0b11, 0b11)
+                ));
+            })
+        };
+        join([writer, reader]);
+        assert_eq!(table.read(0), 0b11);
     });
 }
 

@@ -36,6 +36,7 @@ mod statics {
 mod statics {
     use super::*;
     use alloc::sync::Arc;
+    use core::cell::RefCell;
 
     /// Shared with the leases, since loom drops statics before the locals of threads that still run.
     pub(super) type Indices = Arc<Claims>;
@@ -46,7 +47,8 @@ mod statics {
 
     loom::thread_local! {
         static PLACE: Cell<Place<FIRST_SLOTS>> = Cell::new(Place::NOWHERE);
-        static LEASE: Lease = Lease::claim(INDICES.clone());
+        /// `None` after `end_thread`.
+        static LEASE: RefCell<Option<Lease>> = RefCell::new(Some(Lease::claim(INDICES.clone())));
     }
 
     pub(super) fn place() -> Place<FIRST_SLOTS> {
@@ -59,9 +61,18 @@ mod statics {
     }
 
     pub(super) fn lease_index() -> Option<usize> {
-        LEASE.try_with(|lease| lease.index).ok()
+        LEASE.try_with(|lease| lease.borrow().as_ref().map(|lease| lease.index)).ok().flatten()
+    }
+
+    /// Drops the thread's lease while its other locals live, as `std` may: loom takes all of them away at once.
+    pub fn end_thread() {
+        // Out of the cell first: while the lease is being dropped, the thread has none.
+        let lease = LEASE.with(RefCell::take);
+        drop(lease);
     }
 }
+#[cfg(atomik_loom)]
+pub use statics::end_thread;
 
 /// The calling thread's hold on its index. Its destructor, at the thread's end, returns the index.
 struct Lease {

@@ -74,18 +74,23 @@ fn write(shared: &Arc<Shared>, writer: u64) {
 
 /// What one observer sees: its epochs compose to the final state, for each source.
 fn observe(shared: &Arc<Shared>) {
+    let mut context = Epoch::new(&shared.context);
     let mut counter = Epoch::new(&shared.counter);
     let mut fan_in = Epoch::new(&*shared.fan_in);
+    let mut table = TableEpoch::new(&shared.table);
     let mut planes = TableEpoch::new(&*shared.planes);
-    let mut states = vec![0u64; ADDRESSES];
-    let (mut count, mut sum) = (counter.reference(), fan_in.reference());
-    states.copy_from_slice(planes.reference());
+    let (mut state, mut count, mut sum) = (context.reference(), counter.reference(), fan_in.reference());
+    let (mut words, mut states) = (table.reference().to_vec(), planes.reference().to_vec());
     loop {
         // Read before the epochs: the last ones come after all writers.
         let last = shared.done.load(Ordering::Acquire);
         if shared.announced.read() == 1 {
             // SAFETY: the delta was seen, so its writer's past is.
             assert_eq!(unsafe { *shared.past.0.get() }, 42);
+        }
+        state ^= context.swap().delta;
+        for (addr, delta) in table.swap().iter() {
+            words[addr as usize] ^= delta;
         }
         let delta = counter.swap().delta;
         assert!(delta <= WRITERS * EACH, "the counter went backwards");
@@ -101,6 +106,8 @@ fn observe(shared: &Arc<Shared>) {
     }
     assert_eq!((count, sum), (WRITERS * EACH, WRITERS * EACH * 2), "a delta is in two epochs or in none");
     assert_eq!(states.iter().sum::<u64>(), WRITERS * EACH, "a table's delta is in two epochs or in none");
+    let left = (shared.context.read(), shared.table.iter().map(|context| context.read()).collect());
+    assert_eq!((state, words), left, "a delta is in no epoch or in two");
 }
 
 fn round() {
