@@ -2,8 +2,9 @@
 //!
 //! # The terms
 //!
-//! *A state word* is the word of a [`Context`](crate::Context) or the slot of one writer of a
-//! [`FanIn`](crate::FanIn). All its values, in the order in which they were written, are its *modification
+//! *A state word* is the word of a [`Context`](crate::Context), or one of those that a
+//! [`FanIn`](crate::FanIn) is made of: the slot of one writer, or the cell that holds the initial state and the deltas
+//! of threads without a slot. All its values, in the order in which they were written, are its *modification
 //! order*: `s₀, s₁, s₂, …`. Each write stands for a *delta* `dᵢ = sᵢ₋₁⁻¹ ∘ sᵢ`: of an ACCUM it is the delta given,
 //! of a LOAD or a SWAP(v) it is what leads from the state overwritten to `v`.
 //!
@@ -20,8 +21,9 @@
 //! an Acquire from the last one's Release.
 //!
 //! **An observer's reads only go forward**: `r₀ ≤ r₁ ≤ r₂ ≤ …`. This is read-read coherence, which holds for
-//! accesses of one word by one thread with any ordering ([the same standard][coherence]); where the observer is
-//! handed to another thread, the handing over orders them.
+//! accesses of one word by one thread with any ordering ([the same standard][coherence]); where the observer or its
+//! checkpoint is handed to another thread, the handing over orders them
+//! ([`Epoch::resume`](crate::Epoch::resume) asks for that).
 //!
 //! **So each delta is in exactly one epoch.** By the group's laws the delta of epoch k telescopes:
 //!
@@ -41,20 +43,21 @@
 //! # Many words
 //!
 //! A fan-in's state is the composition of its words, and [`FanIn::read`](crate::FanIn::read) reads each of them
-//! once. Composition is commutative and associative, so the delta of an epoch can be written word by word, as the
-//! composition of what that epoch has of each word. For each word the argument above holds: each delta is in
+//! once. Composition is commutative and associative, so the inverse of a composition is that of the inverses, and the
+//! delta of an epoch can be written word by word, as the composition of what that epoch has of each word. For each word the argument above holds: each delta is in
 //! exactly one epoch.
 //!
 //! This needs that a word, once seen, is seen by every later read of the same observer, and that a word not seen
 //! yet contributed the identity. Lists only grow, a chunk's pointer is a word with one change, from null to the
-//! chunk, and coherence holds for it too; a new slot holds the identity. A slot that changes hands is neither
+//! chunk, and coherence holds for it too; a new slot holds the identity. Chunks are made in order, so a reader that
+//! stops at the first that is missing misses no chunk that an earlier read found. A slot that changes hands is neither
 //! reset nor moved.
 //!
 //! What is *not* shown, because it does not hold: that the state is that of one instant. The positions in
 //! different words are chosen one after the other. Of two deltas by different writers, the later may be in an
 //! epoch and the earlier in the next. Each is in one all the same. An address of a
-//! [`Table`](crate::Table) is a word of its own, so a [`TableEpoch`](crate::TableEpoch) is one argument for each
-//! address.
+//! [`Table`](crate::Table) is a word of its own, and one of a [`TableFanIn`](crate::TableFanIn) has a word in each plane,
+//! whose pointer changes once as a chunk's does; so a [`TableEpoch`](crate::TableEpoch) is one argument for each address.
 //!
 //! # Any order
 //!
@@ -70,7 +73,8 @@
 //!
 //! # What else is needed for the past
 //!
-//! Nothing above needs an ordering stronger than Relaxed. That whoever reads a state sees *what each writer of a
+//! On the word of a context, nothing above needs an ordering stronger than Relaxed. (A fan-in does: for the handing
+//! over of slots, and to find what a pointer leads to as it was made.) That whoever reads a state sees *what each writer of a
 //! delta in it did before* does: each ACCUM is Release, later RMWs continue its release sequence, and a read is
 //! Acquire, so that each writer whose delta is in the value read happens before the reader. A LOAD by
 //! another thread starts a new sequence; a SWAP(v) continues the old one and, being an Acquire as well, hands on what it
