@@ -283,3 +283,35 @@ fn threads_accumulate_after_their_ends() {
         assert_eq!(fan_in.read(), 0b11);
     });
 }
+
+/// Three threads of two deltas each, a producer that was there, one that comes, and a thread without a handle:
+/// convergence, bounded.
+///
+/// Rules out: any loss or doubling of a delta.
+#[test]
+fn three_threads_converge_on_a_fan_in() {
+    bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
+        let fan_in = Arc::new(FanIn::<Add>::new(0));
+        let mut here = fan_in.producer();
+        let producing = {
+            let fan_in = fan_in.clone();
+            thread::spawn(move || {
+                let mut producer = fan_in.producer_owned();
+                producer.accum(0b01);
+                producer.accum(0b10);
+            })
+        };
+        let accumulating = {
+            let fan_in = fan_in.clone();
+            thread::spawn(move || {
+                fan_in.accum(0b0100);
+                fan_in.accum(0b1000);
+            })
+        };
+        here.accum(0b01_0000);
+        here.accum(0b10_0000);
+        drop(here);
+        join([producing, accumulating]);
+        assert_eq!(fan_in.read(), 0b11_1111);
+    });
+}

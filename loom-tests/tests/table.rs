@@ -1,7 +1,7 @@
 //! Models of tables: shared ones, and fan-in with a plane for each writer.
 
 use atomik_core::{Add, DeltaBatch, Table, TableEpoch, TableFanIn, Xor};
-use atomik_loom_tests::{Past, check_pasts, join};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
 use loom::thread;
 use std::sync::Arc;
 
@@ -238,5 +238,31 @@ fn epochs_of_a_table_fan_in() {
         let (first, mut epoch) = observer.join().unwrap();
         let second = epoch.swap();
         assert_eq!([first.get(0), second.get(0)].iter().sum::<u64>(), 0b11);
+    });
+}
+
+/// Three threads of two deltas each to a table fan-in, one of them a producer that was there: convergence, bounded.
+///
+/// Rules out: any loss or doubling of a delta.
+#[test]
+fn three_threads_converge_on_a_table_fan_in() {
+    bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
+        let table = Arc::new(TableFanIn::<Add>::new(2));
+        let mut here = table.producer();
+        let writers: Vec<_> = (0..2)
+            .map(|i| {
+                let table = table.clone();
+                thread::spawn(move || {
+                    let mut producer = table.producer_owned();
+                    producer.accum(0, 1 << i);
+                    producer.accum(1, 1 << i);
+                })
+            })
+            .collect();
+        here.accum(0, 0b100);
+        here.accum(1, 0b100);
+        drop(here);
+        join(writers);
+        assert_eq!([table.read(0), table.read(1)], [0b111; 2]);
     });
 }
