@@ -362,6 +362,12 @@ mod tests {
     }
 
     #[test]
+    fn a_context_from_a_word_is_in_that_state() {
+        assert_eq!(AtomikContext::from(7).read(), 7);
+        assert_eq!(Counter::default().read(), 0);
+    }
+
+    #[test]
     fn debug_shows_bits_in_hexadecimal_and_counts_in_decimal() {
         assert_eq!(std::format!("{:?}", AtomikContext::new(0xCAFE)), "Context(0x000000000000cafe)");
         assert_eq!(std::format!("{:?}", Counter::new(400)), "Context(400)");

@@ -233,6 +233,15 @@ mod tests {
     }
 
     #[test]
+    fn debug_shows_the_open_epoch() {
+        let counter = Counter::new(40);
+        let mut epoch = counter.epoch();
+        let _ = epoch.swap();
+        counter.accum(2);
+        assert_eq!(std::format!("{epoch:?}"), "Epoch { number: 1, reference: 40, accumulator: 2 }");
+    }
+
+    #[test]
     fn every_delta_of_running_threads_is_in_one_epoch() {
         let counter = Counter::new(0);
         let mut epoch = counter.epoch();

@@ -248,7 +248,9 @@ mod tests {
         chain.checkpoint("one");
         chain.apply(2);
         chain.apply(3);
+        assert_eq!((chain.undo_levels(), chain.redo_levels()), (3, 0));
         assert_eq!(chain.undo_to("one"), Ok(5));
+        assert_eq!((chain.undo_levels(), chain.redo_levels()), (1, 2));
         assert_eq!(counter.read(), 1);
         assert_eq!(chain.undo_to("one"), Ok(0));
         assert_eq!((chain.redo(), chain.redo(), chain.redo()), (Some(2), Some(3), None));
@@ -289,9 +291,7 @@ mod tests {
                 scope.spawn(move || {
                     let mut chain = Rollback::new(context);
                     (0..1_000).for_each(|i| chain.apply((thread << 40) | i));
-                    while chain.undo_levels() > 1 {
-                        chain.undo();
-                    }
+                    (1..1_000).rev().for_each(|i| assert_eq!(chain.undo(), Some((thread << 40) | i)));
                 });
             }
         });
@@ -383,5 +383,35 @@ mod tests {
         fn add_chains_follow_the_model(depth in prop::option::of(1..5usize), steps in prop::collection::vec(step(), 0..60)) {
             follows_the_model::<Add>(depth, &steps)?;
         }
+    }
+
+    #[test]
+    fn debug_shows_levels_and_checkpoints() {
+        let counter = Counter::new(0);
+        let mut chain = Rollback::with_depth(&counter, NonZeroUsize::new(4).unwrap());
+        chain.apply(1);
+        chain.checkpoint("one");
+        chain.apply(2);
+        chain.apply(3);
+        chain.undo();
+        assert_eq!(
+            format!("{chain:?}"),
+            "Rollback { undo_levels: 2, redo_levels: 1, depth: Some(4), checkpoints: {\"one\": 1} }"
+        );
+    }
+
+    #[test]
+    fn errors_tell_the_checkpoint() {
+        use alloc::string::ToString;
+        let name = || String::from("a");
+        assert_eq!(RollbackError::Unknown { name: name() }.to_string(), "there is no checkpoint \"a\"");
+        assert_eq!(
+            RollbackError::Undone { name: name() }.to_string(),
+            "the levels up to checkpoint \"a\" are undone"
+        );
+        assert_eq!(
+            RollbackError::Collapsed { name: name() }.to_string(),
+            "checkpoint \"a\" lies inside levels that collapsed into one"
+        );
     }
 }

@@ -69,16 +69,12 @@ impl<A: Algebra> Table<A> {
         Self { contexts, first, len }
     }
 
-    #[cfg(not(atomik_loom))]
     fn allocate(len: usize) -> Box<[Context<A>]> {
-        use zerocopy::FromZeros;
-        <[Context<A>]>::new_box_zeroed_with_elems(len)
-            .unwrap_or_else(|_| panic!("memory can't hold a table of {len} contexts"))
-    }
-
-    #[cfg(atomik_loom)]
-    fn allocate(len: usize) -> Box<[Context<A>]> {
-        (0..len).map(|_| Context::default()).collect()
+        #[cfg(not(atomik_loom))]
+        let made = <[Context<A>] as zerocopy::FromZeros>::new_box_zeroed_with_elems(len).ok();
+        #[cfg(atomik_loom)]
+        let made = Some((0..len).map(|_| Context::default()).collect());
+        made.unwrap_or_else(|| panic!("memory can't hold a table of {len} contexts"))
     }
 
     /// The states as plain words, for whoever has the table alone; the slice is 64-byte aligned.
@@ -250,5 +246,20 @@ mod tests {
             table.snapshot(&mut snapshot);
             prop_assert_eq!(snapshot, expected);
         }
+    }
+
+    #[test]
+    fn a_reference_to_a_table_iterates_over_its_contexts() {
+        let table = Table::<Add>::from_iter([1, 42]);
+        let mut states = Vec::new();
+        for context in &table {
+            states.push(context.read());
+        }
+        assert_eq!(states, [1, 42]);
+    }
+
+    #[test]
+    fn debug_shows_all_contexts() {
+        assert_eq!(std::format!("{:?}", Table::<Add>::from_iter([1, 42])), "[Context(1), Context(42)]");
     }
 }

@@ -344,4 +344,37 @@ mod tests {
         bytes.pop();
         assert_eq!(DeltaBatch::<Xor>::from_wire(&bytes), Err(WireError::BatchLength { len: 31 }));
     }
+
+    #[test]
+    fn debug_shows_addresses_and_deltas() {
+        let batch = DeltaBatch::<Add>::from_iter([(3, 40), (1, 2)]);
+        assert_eq!(std::format!("{batch:?}"), "{1: 2, 3: 40}");
+    }
+
+    #[test]
+    fn an_address_out_of_range_is_named() {
+        use alloc::string::ToString;
+        let error = DeltaBatch::<Xor>::from_iter([(2, 1), (9, 1)]).check_fits(9).unwrap_err();
+        assert_eq!(error, AddressOutOfRange { addr: 9, len: 9 });
+        assert_eq!(error.to_string(), "the batch has a delta for address 9, but the table has 9 contexts");
+    }
+
+    #[test]
+    fn batches_differ_by_address_delta_and_length() {
+        let batch = DeltaBatch::<Add>::from_iter([(1, 2), (3, 4)]);
+        for other in [&[(1, 2), (3, 5)][..], &[(1, 2), (4, 4)], &[(1, 2)], &[]] {
+            assert_ne!(batch, other.iter().copied().collect());
+        }
+    }
+
+    #[test]
+    fn equal_batches_have_equal_hashes() {
+        use std::hash::{BuildHasher, RandomState};
+        let state = RandomState::new();
+        let hash =
+            |changes: &[(u32, u64)]| state.hash_one(DeltaBatch::<Add>::from_iter(changes.iter().copied()));
+        assert_eq!(hash(&[(1, 2), (3, 4)]), hash(&[(3, 4), (1, 1), (1, 1)]));
+        assert_ne!(hash(&[(1, 2)]), hash(&[(1, 3)]));
+        assert_ne!(hash(&[(1, 2)]), hash(&[(2, 2)]));
+    }
 }

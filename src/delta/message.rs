@@ -125,4 +125,23 @@ mod tests {
             assert_eq!(DeltaMessage::from_bytes(&vec![0; len]), Err(WireError::Length { len }));
         }
     }
+
+    #[test]
+    fn debug_shows_the_delta_in_hexadecimal() {
+        let message = DeltaMessage { addr: 7, delta: 0xCAFE, seq: 1 };
+        assert_eq!(
+            std::format!("{message:?}"),
+            "DeltaMessage { addr: 7, delta: 0x000000000000cafe, seq: 1 }"
+        );
+    }
+
+    #[test]
+    fn errors_tell_the_length() {
+        use alloc::string::ToString;
+        assert_eq!(WireError::Length { len: 15 }.to_string(), "a delta message is 16 bytes long, not 15");
+        assert_eq!(
+            WireError::BatchLength { len: 31 }.to_string(),
+            "31 bytes are not a whole number of 16-byte delta messages"
+        );
+    }
 }

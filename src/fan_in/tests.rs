@@ -221,6 +221,27 @@ proptest! {
 }
 
 #[test]
+fn a_chain_works_on_a_fan_in() {
+    let fan_in = FanIn::<Add>::new(40);
+    let mut chain = crate::Rollback::new(&fan_in);
+    chain.apply(2);
+    assert_eq!(fan_in.read(), 42);
+    assert_eq!(chain.undo(), Some(2));
+    assert_eq!(fan_in.read(), 40);
+}
+
+#[test]
+fn debug_shows_states_and_slots() {
+    let (fan_in, table) = (FanIn::<Add>::new(40), TableFanIn::<Add>::new(3));
+    let (mut producer, table_producer) = (fan_in.producer(), table.producer());
+    producer.accum(2);
+    assert_eq!(std::format!("{fan_in:?}"), "FanIn(42)");
+    assert_eq!(std::format!("{producer:?}"), "Producer { slot: 0, value: 2 }");
+    assert_eq!(std::format!("{table:?}"), "TableFanIn { len: 3, planes: 1 }");
+    assert_eq!(std::format!("{table_producer:?}"), "TableProducer { plane: 0, len: 3 }");
+}
+
+#[test]
 fn planes_are_used_again() {
     let table = TableFanIn::<Add>::new(3);
     for _ in 0..10 {

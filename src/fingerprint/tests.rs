@@ -171,3 +171,19 @@ fn zeros_of_different_lengths_differ() {
 fn seeds_give_different_values() {
     assert_ne!(Fingerprint::with_seed(1).load(b"data"), Fingerprint::with_seed(2).load(b"data"));
 }
+
+#[test]
+fn debug_shows_the_value_and_whether_it_changed() {
+    let mut fold = FoldFingerprint::new();
+    fold.load(&[0xFE, 0xCA]);
+    fold.update(&[0xFF]);
+    assert_eq!(std::format!("{fold:?}"), "FoldFingerprint { value: 0x00000000000000ff, changed: true }");
+    let fingerprint = std::format!("{:?}", Fingerprint::new());
+    assert_eq!(fingerprint, "Fingerprint { value: 0x0000000000000000, changed: false }");
+}
+
+#[test]
+fn an_index_out_of_range_is_named() {
+    let error = FoldFingerprint::new().accum(3, 1).unwrap_err();
+    assert_eq!(alloc::string::ToString::to_string(&error), "word 3 is past the end of data of 0 words");
+}

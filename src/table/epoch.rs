@@ -255,4 +255,12 @@ mod tests {
         assert_eq!(one.swap().addresses(), [2]);
         assert_eq!(other.swap().addresses(), [1, 2]);
     }
+
+    #[test]
+    fn debug_shows_the_open_epoch() {
+        let table = AtomikTable::new(3);
+        let epoch = table.epoch();
+        table[1].accum(5);
+        assert_eq!(std::format!("{epoch:?}"), "TableEpoch { number: 0, len: 3, is_clean: false }");
+    }
 }
