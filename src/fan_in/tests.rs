@@ -242,6 +242,21 @@ fn debug_shows_states_and_slots() {
 }
 
 #[test]
+fn a_table_is_observed_at_each_address() {
+    let table = TableFanIn::<Add>::new(3);
+    assert_eq!(table.len(), 3);
+    let mut epoch = table.epoch();
+    table.producer().accum(2, 5);
+    assert!(epoch.swap().iter().eq([(2, 5)]));
+}
+
+#[test]
+fn a_table_has_one_replica_for_its_whole_life() {
+    let table = TableFanIn::<Add>::new(3);
+    assert_eq!([(); 3].map(|()| table.claim_replica()), [true, false, false]);
+}
+
+#[test]
 fn planes_are_used_again() {
     let table = TableFanIn::<Add>::new(3);
     for _ in 0..10 {

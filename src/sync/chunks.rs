@@ -203,4 +203,21 @@ mod tests {
     fn an_index_past_the_last_chunk_panics() {
         Place::<4>::of(usize::MAX);
     }
+
+    #[test]
+    fn a_dropped_list_drops_its_elements() {
+        static DROPPED: AtomicUsize = AtomicUsize::new(0);
+        #[derive(Default)]
+        struct Counted;
+        impl Drop for Counted {
+            fn drop(&mut self) {
+                DROPPED.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let list = Chunks::<Counted, 4>::new();
+        list.grow_to(Place::of(9));
+        assert_eq!(DROPPED.load(Ordering::Relaxed), 0);
+        drop(list);
+        assert_eq!(DROPPED.load(Ordering::Relaxed), 4 + 4 + 8);
+    }
 }

@@ -79,4 +79,14 @@ mod tests {
         let value = cell.get_or_init(|| *cell.get_or_init(|| 1) + 1);
         assert_eq!(value, &1);
     }
+
+    #[test]
+    fn a_dropped_cell_drops_its_value() {
+        let value = alloc::sync::Arc::new(());
+        let cell = OnceBox::default();
+        cell.get_or_init(|| value.clone());
+        assert_eq!(alloc::sync::Arc::strong_count(&value), 2);
+        drop(cell);
+        assert_eq!(alloc::sync::Arc::strong_count(&value), 1);
+    }
 }

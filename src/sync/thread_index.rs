@@ -33,7 +33,10 @@ mod statics {
 }
 
 #[cfg(atomik_loom)]
-mod statics {
+use loom_statics as statics;
+
+#[cfg(atomik_loom)]
+mod loom_statics {
     use super::*;
     use alloc::sync::Arc;
     use core::cell::RefCell;
