@@ -10,7 +10,8 @@
 //!
 //! An *observer* reads the word at the start, then once for each [`swap`](crate::Epoch::swap). Let `r₀, r₁, r₂, …`
 //! be the positions in the modification order of what it read. Its epoch k has the delta from the state at
-//! `rₖ` to that at `rₖ₊₁`.
+//! `rₖ` to that at `rₖ₊₁`. (The observer of a table may look first and read only if there is a change; of such two
+//! reads the last is the one that counts, for the delta and for the reference alike.)
 //!
 //! # One word
 //!
