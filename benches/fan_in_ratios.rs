@@ -37,7 +37,14 @@ fn against<Ours: Method, Theirs: Method>(threads: usize, target: f64) -> Ratio {
         theirs = theirs.min(time::<Theirs>(threads));
     }
     let threads = if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
-    Ratio { work: format!("{}, {threads}", Ours::NAME), rival: Theirs::NAME.into(), ours, theirs, target }
+    Ratio {
+        work: format!("{}, {threads}", Ours::NAME),
+        rival: Theirs::NAME.into(),
+        ours,
+        theirs,
+        target,
+        ..Ratio::default()
+    }
 }
 
 /// `FanIn::read` over 16 slots against 16 bare loads.
@@ -57,7 +64,14 @@ fn reading() -> Ratio {
         assert_eq!(total, 0xFFFF);
     };
     let [ours, theirs] = race(100, [&mut read, &mut bare]);
-    Ratio { work: "FanIn::read, 16 slots".into(), rival: "16 bare loads".into(), ours, theirs, target: 0.74 }
+    Ratio {
+        work: "FanIn::read, 16 slots".into(),
+        rival: "16 bare loads".into(),
+        ours,
+        theirs,
+        target: 0.74,
+        ..Ratio::default()
+    }
 }
 
 /// A producer beside a reader in a tight loop against one by itself.
@@ -97,7 +111,7 @@ fn beside_a_reader() -> Ratio {
     };
     let (ours, theirs) = (median(true), median(false));
     let work = "Producer::accum beside a tight reader".into();
-    Ratio { work, rival: "without the reader".into(), ours, theirs, target: 0.1 }
+    Ratio { work, rival: "without the reader".into(), ours, theirs, target: 0.1, ..Ratio::default() }
 }
 
 fn main() -> ExitCode {

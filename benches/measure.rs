@@ -27,6 +27,9 @@ pub fn race<const N: usize>(rounds: usize, mut contestants: [&mut dyn FnMut(); N
     best
 }
 
+/// Takes a result that nobody wants.
+pub fn let_go<T: Copy>(_: T) {}
+
 fn sample(contestant: &mut dyn FnMut(), calls: u64) -> f64 {
     let start = Instant::now();
     for _ in 0..calls {

@@ -4,15 +4,17 @@ use std::error::Error;
 use std::path::Path;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::Sweep;
+use crate::criterion_results::{Line, Sweep};
+use crate::tables::size;
 
 /// Draws the time of a delta over the number of threads, a line a method, both axes logarithmic.
 pub(crate) fn threads(path: &Path, threads: &[usize], sweep: &[Sweep]) -> Result<(), String> {
-    draw(path, threads, sweep).map_err(|error| format!("{}: {error}", path.display()))
+    draw_threads(path, threads, sweep).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn draw(path: &Path, threads: &[usize], sweep: &[Sweep]) -> Result<(), Box<dyn Error>> {
+fn draw_threads(path: &Path, threads: &[usize], sweep: &[Sweep]) -> Result<(), Box<dyn Error>> {
     let root = SVGBackend::new(path, (900, 520)).into_drawing_area();
     root.fill(&WHITE)?;
     let (left, right) = root.split_horizontally(660);
@@ -46,4 +48,135 @@ fn draw(path: &Path, threads: &[usize], sweep: &[Sweep]) -> Result<(), Box<dyn E
     }
     root.present()?;
     Ok(())
+}
+
+/// Draws a kernel's throughput over the bytes of its operands, a line a level, roof or rival, both axes
+/// logarithmic, and where the caches end.
+pub(crate) fn kernel(
+    path: &Path,
+    title: &str,
+    lines: &[&Line],
+    caches: &[(String, u64)],
+) -> Result<(), String> {
+    draw_kernel(path, title, lines, caches).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// How a line is drawn: in the colours of Okabe and Ito, which the colour-blind can tell apart; what is no
+/// level of the kernel itself, dashed.
+fn style(name: &str) -> (usize, RGBColor, bool) {
+    const STYLES: [(&str, RGBColor, bool); 12] = [
+        ("bare loads, AVX-512", RGBColor(0, 114, 178), true),
+        ("bare loads, AVX2", RGBColor(230, 159, 0), true),
+        ("bare loads, SSE2", RGBColor(0, 158, 115), true),
+        ("AVX-512", RGBColor(0, 114, 178), false),
+        ("AVX2", RGBColor(230, 159, 0), false),
+        ("SSE2", RGBColor(0, 158, 115), false),
+        ("portable", RGBColor(204, 121, 167), false),
+        ("one thread", RGBColor(0, 114, 178), false),
+        ("Add", RGBColor(86, 180, 233), false),
+        ("first_difference", RGBColor(86, 180, 233), false),
+        ("all cores", RGBColor(213, 94, 0), false),
+        ("loop under Mutex, 2 threads", RGBColor(130, 130, 130), true),
+    ];
+    let known = STYLES.iter().position(|style| style.0 == name);
+    known.map_or((usize::MAX, BLACK, true), |place| (place + 1, STYLES[place].1, STYLES[place].2))
+}
+
+/// What a line is called in the key, on the page of its kernel.
+fn label(line: &Line) -> String {
+    match line.name.as_str() {
+        "Add" => "best level, Add".into(),
+        "all cores" => "kernel::par, 2 threads".into(),
+        name => name.into(),
+    }
+}
+
+fn draw_kernel(
+    path: &Path,
+    title: &str,
+    lines: &[&Line],
+    caches: &[(String, u64)],
+) -> Result<(), Box<dyn Error>> {
+    let log = |&(bytes, rate, _): &(u64, f64, f64)| ((bytes as f64).log2(), rate.log2());
+    let points = || lines.iter().flat_map(|line| &line.points).map(log);
+    let range = |of: fn((f64, f64)) -> f64| {
+        let (least, most) =
+            points().map(of).fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
+                (least.min(value), most.max(value))
+            });
+        (least, most)
+    };
+    let ((left, right), (bottom, top)) = (range(|point| point.0), range(|point| point.1));
+    if !(left < right && bottom.is_finite() && top.is_finite()) {
+        return Err("no points".into());
+    }
+    // Room for the caches' names, and for the end of the last one.
+    let (bottom, top) = (bottom - 0.3, top + 0.9);
+    let right = caches.iter().map(|cache| (cache.1 as f64).log2() + 0.2).fold(right, f64::max);
+    let unit = if lines[0].unit == "bytes" { "GB/s" } else { "G deltas/s" };
+    let root = SVGBackend::new(path, (900, 520)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let (chart_area, key) = root.split_horizontally(680);
+    let mut chart = ChartBuilder::on(&chart_area)
+        .caption(title, ("sans-serif", 20))
+        .margin(12)
+        .x_label_area_size(44)
+        .y_label_area_size(60)
+        .build_cartesian_2d(left..right, bottom..top)?;
+    chart
+        .configure_mesh()
+        .x_desc(if lines[0].unit == "bytes" { "bytes of all operands" } else { "bytes of the table" })
+        .y_desc(format!("{unit} (best of ten samples)"))
+        .x_labels(12)
+        .y_labels(8)
+        .x_label_formatter(&|log| size(log.exp2().round() as u64))
+        .y_label_formatter(&|log| number(log.exp2()))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    for (name, bytes) in caches {
+        let at = (*bytes as f64).log2();
+        if at < right {
+            let grey = RGBColor(150, 150, 150);
+            chart.draw_series(DashedLineSeries::new(
+                [(at, bottom), (at, top)],
+                2,
+                4,
+                grey.stroke_width(1),
+            ))?;
+            let text = ("sans-serif", 12)
+                .into_font()
+                .color(&RGBColor(90, 90, 90))
+                .pos(Pos::new(HPos::Right, VPos::Top));
+            let beside = chart.backend_coord(&(at, top));
+            chart_area.draw(&Text::new(
+                format!("{name} {}", size(*bytes)),
+                (beside.0 - 4, beside.1 + 4),
+                text,
+            ))?;
+        }
+    }
+    let mut lines = lines.to_vec();
+    lines.sort_by_key(|line| style(&line.name).0);
+    for (number, line) in lines.iter().enumerate() {
+        let (_, colour, dashed) = style(&line.name);
+        let points = line.points.iter().map(log);
+        let y = 60 + 24 * number as i32;
+        if dashed {
+            chart.draw_series(DashedLineSeries::new(points, 6, 4, colour.stroke_width(2)))?;
+            for x in [0, 10, 20] {
+                key.draw(&PathElement::new([(x, y), (x + 6, y)], colour.stroke_width(2)))?;
+            }
+        } else {
+            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(2))?;
+            key.draw(&PathElement::new([(0, y), (26, y)], colour.stroke_width(3)))?;
+        }
+        key.draw(&Text::new(label(line), (34, y - 6), ("sans-serif", 12)))?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+/// A power of two, or what lies between, with as many digits as it needs.
+fn number(value: f64) -> String {
+    if value >= 0.9 { format!("{value:.0}") } else { format!("{value:.2}") }
 }

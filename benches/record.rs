@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +10,16 @@ use serde::{Deserialize, Serialize};
 const TOLERANCE: f64 = 0.85;
 
 /// The library against a rival on the same work, in one run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Ratio {
     /// What was done.
     pub work: String,
+    /// On data lying where, or of what size; empty where that goes without saying.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub place: String,
+    /// At which level of the kernels; empty where there are none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub level: String,
     /// Against what.
     pub rival: String,
     /// Nanoseconds a delta, or a call: the library's.
@@ -52,9 +59,11 @@ pub struct Ratios {
 impl Ratios {
     /// Prints a ratio and keeps it.
     pub fn push(&mut self, row: Ratio) {
+        let what = [row.work.as_str(), &row.place, &row.level];
+        let what: Vec<_> = what.into_iter().filter(|part| !part.is_empty()).collect();
         println!(
             "{:<44} {:>9.3} ns   {:<22} {:>9.3} ns   ratio {:>7.2}   target {:>6.2}  {}",
-            row.work,
+            what.join(", "),
             row.ours,
             row.rival,
             row.theirs,
@@ -95,11 +104,82 @@ impl Ratios {
     }
 }
 
+/// A run of a program that measures ratios, as its arguments ask for.
+#[derive(Debug, Default)]
+pub struct Run {
+    /// A part of the names of what shall be measured, if not everything.
+    filter: Option<String>,
+    /// What the ratios shall be saved as, if at all.
+    save: Option<String>,
+    /// Whether to leave out what has no target, and all levels but the best.
+    pub short: bool,
+    ratios: Ratios,
+}
+
+impl Run {
+    /// From `[--short] [--save NAME] [filter]`.
+    #[must_use]
+    pub fn from_args() -> Self {
+        let mut run = Self::default();
+        let mut args = std::env::args().skip(1);
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--bench" => {} // From Cargo.
+                "--short" => run.short = true,
+                "--save" => run.save = args.next(),
+                _ => run.filter = Some(arg),
+            }
+        }
+        run
+    }
+
+    /// Whether to measure this.
+    #[must_use]
+    pub fn wants(&self, work: &str) -> bool {
+        self.filter.as_ref().is_none_or(|filter| work.contains(filter.as_str()))
+    }
+
+    /// Prints and keeps a ratio, from the nanoseconds that the work and the rival's took for `bytes`.
+    pub fn line(
+        &mut self,
+        names: [&str; 2],
+        level: &str,
+        place: &str,
+        bytes: usize,
+        times: [f64; 2],
+        target: f64,
+    ) {
+        let ([work, rival], [ours, theirs]) = (names.map(String::from), times);
+        print!("{:6.1} GB/s  ", bytes as f64 / ours);
+        self.ratios.push(Ratio {
+            work,
+            place: place.into(),
+            level: level.into(),
+            rival,
+            ours,
+            theirs,
+            target,
+        });
+    }
+
+    /// Saves what was measured, and says whether no target was missed.
+    #[must_use]
+    pub fn finish(self) -> ExitCode {
+        if let Some(name) = self.save {
+            self.ratios.save(&name);
+        }
+        if self.ratios.all_reached() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
 /// Under what circumstances something was measured.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Circumstances {
     /// The processor and how many cores of it there were.
     pub machine: String,
+    /// The name and size of each of a core's caches for data, in bytes; empty where Linux doesn't tell.
+    #[serde(default)]
+    pub caches: Vec<(String, u64)>,
     /// The compiler.
     pub rustc: String,
     /// The commit, with a `+` if the tree differed from it.
@@ -120,14 +200,18 @@ impl Circumstances {
         };
         let model = field("model name").unwrap_or_else(|| std::env::consts::ARCH.into());
         let number = |name| field(name).unwrap_or_else(|| "?".into());
-        let changed =
-            if output("git", &["status", "--porcelain", "src", "benches"]).is_empty() { "" } else { "+" };
+        let changed = if output("git", &["status", "--porcelain", "../src", ".", ":!record"]).is_empty() {
+            ""
+        } else {
+            "+"
+        };
         Self {
             machine: format!(
                 "{model} (family {}, model {}), {cores} cores",
                 number("cpu family"),
                 number("model\t")
             ),
+            caches: caches(),
             rustc: output("rustc", &["--version"]),
             commit: output("git", &["rev-parse", "--short", "HEAD"]) + changed,
             date: output("date", &["-u", "+%F"]),
@@ -135,9 +219,22 @@ impl Circumstances {
     }
 }
 
-/// What a command prints, on one line; empty if it can't be run.
+/// The caches for data of the first core, as Linux lists them.
+fn caches() -> Vec<(String, u64)> {
+    let cache = |index| {
+        let read =
+            |file| fs::read_to_string(format!("/sys/devices/system/cpu/cpu0/cache/index{index}/{file}"));
+        let (kind, level, size) = (read("type").ok()?, read("level").ok()?, read("size").ok()?);
+        let kibibytes: u64 = size.trim().strip_suffix('K')?.parse().ok()?;
+        (kind.trim() != "Instruction").then(|| (format!("L{}", level.trim()), kibibytes << 10))
+    };
+    (0..8).filter_map(cache).collect()
+}
+
+/// What a command prints in the folder of the benchmarks, on one line; empty if it can't be run.
 fn output(command: &str, args: &[&str]) -> String {
-    let output = std::process::Command::new(command).args(args).output();
+    let output =
+        std::process::Command::new(command).args(args).current_dir(env!("CARGO_MANIFEST_DIR")).output();
     output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 

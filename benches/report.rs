@@ -1,22 +1,27 @@
-//! Writes the tables of BENCHMARKS.md from what the benchmarks left in `target`, and keeps the raw results in
-//! `benches/record`. Called by `ci/bench.sh` after them.
+//! Keeps what the benchmarks left in `target` as raw results in `benches/record`, and writes the tables and plots
+//! of BENCHMARKS.md from these. Called by `ci/bench.sh` after them. With `--again` it writes them from what is kept.
 
+mod criterion_results;
 mod plot;
+mod tables;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use atomik_benches::record::{Circumstances, Ratios, target};
-use serde::Serialize;
-use serde_json::Value;
+use atomik_benches::record::{Circumstances, Ratio, Ratios};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-/// The numbers of threads of the Criterion sweep.
-const THREADS: [usize; 4] = [1, 2, 4, 8];
+use criterion_results::{KERNELS, Line, Sweep, THREADS};
+
+/// The benchmarks of ratios, by the names that they save them under.
+const RATIOS: [&str; 5] = ["fan_in", "kernel", "kernel_native", "kernel_threads", "stream"];
 
 fn main() -> ExitCode {
-    match report() {
+    let again = std::env::args().any(|arg| arg == "--again");
+    let kept = if again { Ok(()) } else { keep_all() };
+    match kept.and_then(|()| write_page()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("report: {error}");
@@ -25,20 +30,46 @@ fn main() -> ExitCode {
     }
 }
 
-fn report() -> Result<(), String> {
+fn keep_all() -> Result<(), String> {
     let circumstances = Circumstances::now();
-    let mut page = Page::open("BENCHMARKS.md")?;
-    page.put("circumstances", &circumstances_table(&circumstances))?;
+    for name in RATIOS {
+        keep(&format!("{name}_ratios"), &circumstances, &Ratios::saved(name)?.rows)?;
+    }
+    keep("fan_in_threads", &circumstances, &criterion_results::threads()?)?;
+    keep("kernel", &circumstances, &criterion_results::kernels()?)
+}
 
-    for name in ["fan_in", "kernel", "stream"] {
-        let ratios = Ratios::saved(name)?;
-        page.put(&format!("{name}_ratios"), &ratios_table(&ratios))?;
-        keep(&format!("{name}_ratios"), &circumstances, &ratios.rows)?;
+fn write_page() -> Result<(), String> {
+    let mut page = Page::open("BENCHMARKS.md")?;
+    let (circumstances, lines) = kept::<Line>("kernel")?;
+    page.put("circumstances", &tables::circumstances(&circumstances))?;
+
+    let ratios = |name: &str| Ok::<_, String>(kept::<Ratio>(&format!("{name}_ratios"))?.1);
+    let kernel = ratios("kernel")?;
+    let levels = tables::levels(&kernel);
+    for level in ["AVX-512", "AVX2"] {
+        let name = level.to_lowercase().replace('-', "");
+        page.put(&format!("kernel_ratios_{name}"), &tables::places(&kernel, level))?;
+    }
+    page.put("kernel_short", &tables::short_equal(&kernel, &levels))?;
+    page.put("kernel_builds", &tables::builds(&kernel, &ratios("kernel_native")?, &levels))?;
+    page.put("apply_wire", &tables::pivot(kernel.iter().filter(|row| row.work == "apply_wire"), "contexts"))?;
+    let threads = ratios("kernel_threads")?;
+    page.put("two_cores", &tables::two_cores(&threads))?;
+    page.put("kernel_par", &tables::pivot(threads.iter().filter(|row| row.place != "L1"), ""))?;
+    for name in ["fan_in", "stream"] {
+        page.put(&format!("{name}_ratios"), &tables::ratios(&ratios(name)?))?;
     }
 
-    let sweep = thread_sweep()?;
-    page.put("fan_in_threads", &sweep_table(&sweep))?;
-    keep("fan_in_threads", &circumstances, &sweep)?;
+    page.put("kernel_sweep", &tables::throughput(&lines))?;
+    for (kernel, title) in KERNELS {
+        let path = project_file("benches/record").join(format!("kernel_{kernel}.svg"));
+        let lines: Vec<&Line> = lines.iter().filter(|line| line.kernel == kernel).collect();
+        plot::kernel(&path, title, &lines, &circumstances.caches)?;
+    }
+
+    let (_, sweep) = kept::<Sweep>("fan_in_threads")?;
+    page.put("fan_in_threads", &tables::threads(&sweep))?;
     plot::threads(&project_file("benches/record/fan_in_threads.svg"), &THREADS, &sweep)?;
     page.write()
 }
@@ -76,86 +107,34 @@ impl Page {
     }
 }
 
-/// Keeps raw results, with the circumstances, as `benches/record/NAME.json`.
-fn keep(name: &str, circumstances: &Circumstances, results: &impl Serialize) -> Result<(), String> {
-    let path = project_file("benches/record").join(name).with_extension("json");
-    let record = serde_json::json!({ "circumstances": circumstances, "results": results });
-    let text = serde_json::to_string_pretty(&record).map_err(|error| error.to_string())? + "\n";
+#[derive(Deserialize)]
+struct Record<T> {
+    circumstances: Circumstances,
+    results: Vec<T>,
+}
+
+fn record_path(name: &str) -> PathBuf {
+    project_file("benches/record").join(name).with_extension("json")
+}
+
+/// Keeps raw results, with the circumstances, as `benches/record/NAME.json`, a line each.
+fn keep(name: &str, circumstances: &Circumstances, results: &[impl Serialize]) -> Result<(), String> {
+    let json = |value: &dyn Fn() -> serde_json::Result<String>| value().map_err(|error| error.to_string());
+    let head = json(&|| serde_json::to_string(circumstances))?;
+    let rows: Result<Vec<String>, String> =
+        results.iter().map(|row| json(&|| serde_json::to_string(row))).collect();
+    let text = format!("{{\"circumstances\": {head},\n\"results\": [\n{}\n]}}\n", rows?.join(",\n"));
+    let path = record_path(name);
     fs::create_dir_all(project_file("benches/record"))
         .and_then(|()| fs::write(&path, text))
         .map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn circumstances_table(now: &Circumstances) -> String {
-    let Circumstances { machine, rustc, commit, date } = now;
-    format!(
-        "| | |\n|---|---|\n| machine | {machine} |\n| compiler | {rustc} |\n| commit | {commit} |\n| date | {date} |\n\
-         | command | `./ci/bench.sh` |"
-    )
-}
-
-fn ratios_table(ratios: &Ratios) -> String {
-    let mut table = String::from("| work | ns | rival | ns | ratio | target |\n|---|--:|---|--:|--:|--:|\n");
-    for row in &ratios.rows {
-        let target = if row.target == 0.0 { String::new() } else { format!("{}x", row.target) };
-        let emphasis = if row.verdict() == "missed" { "**" } else { "" };
-        let _ = writeln!(
-            table,
-            "| {} | {:.2} | {} | {:.2} | {emphasis}{:.2}x{emphasis} | {target} |",
-            row.work,
-            row.ours,
-            row.rival,
-            row.theirs,
-            row.ratio(),
-        );
-    }
-    table
-}
-
-/// One method's medians, in nanoseconds for a delta of each thread.
-#[derive(Serialize)]
-struct Sweep {
-    method: String,
-    nanoseconds: [f64; THREADS.len()],
-}
-
-/// What Criterion kept of the group `fan_in`.
-fn thread_sweep() -> Result<Vec<Sweep>, String> {
-    let group = target().join("criterion/fan_in");
-    let folders = fs::read_dir(&group).map_err(|error| format!("{}: {error}", group.display()))?;
-    let mut sweep = Vec::new();
-    for folder in folders.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_dir()) {
-        if folder.ends_with("report") {
-            continue;
-        }
-        let mut nanoseconds = [0.0; THREADS.len()];
-        let mut method = String::new();
-        for (threads, median) in THREADS.into_iter().zip(&mut nanoseconds) {
-            let of = |file| read_json(&folder.join(threads.to_string()).join("new").join(file));
-            method = of("benchmark.json")?["function_id"].as_str().unwrap_or_default().to_owned();
-            *median = of("estimates.json")?["median"]["point_estimate"].as_f64().unwrap_or(f64::NAN);
-        }
-        sweep.push(Sweep { method, nanoseconds });
-    }
-    // By the time with two threads.
-    sweep.sort_by(|a, b| a.nanoseconds[1].total_cmp(&b.nanoseconds[1]));
-    Ok(sweep)
-}
-
-fn read_json(path: &Path) -> Result<Value, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-fn sweep_table(sweep: &[Sweep]) -> String {
-    let mut table =
-        String::from("| method | 1 thread | 2 threads | 4 threads | 8 threads |\n|---|--:|--:|--:|--:|\n");
-    for Sweep { method, nanoseconds } in sweep {
-        let _ = write!(table, "| {method} |");
-        for time in nanoseconds {
-            let _ = write!(table, " {time:.2} |");
-        }
-        table.push('\n');
-    }
-    table
+/// What was kept under a name.
+fn kept<T: DeserializeOwned>(name: &str) -> Result<(Circumstances, Vec<T>), String> {
+    let path = record_path(name);
+    let at = |error: String| format!("{}: {error}", path.display());
+    let text = fs::read_to_string(&path).map_err(|error| at(error.to_string()))?;
+    let record: Record<T> = serde_json::from_str(&text).map_err(|error| at(error.to_string()))?;
+    Ok((record.circumstances, record.results))
 }

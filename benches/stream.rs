@@ -73,6 +73,7 @@ fn frames() -> [Ratio; 2] {
             ours: new,
             theirs: wire,
             target: 0.25,
+            ..Ratio::default()
         },
         Ratio {
             work: "receive, known frames, a word".into(),
@@ -80,6 +81,7 @@ fn frames() -> [Ratio; 2] {
             ours: known,
             theirs: new,
             target: 10.0,
+            ..Ratio::default()
         },
     ]
 }
@@ -110,6 +112,7 @@ fn unchanged_tick() -> Ratio {
         ours: ours / each,
         theirs: theirs / each,
         target: 0.7,
+        ..Ratio::default()
     }
 }
 
@@ -175,6 +178,7 @@ fn counting() -> Ratio {
         ours,
         theirs,
         target: 0.9,
+        ..Ratio::default()
     }
 }
 
