@@ -1,10 +1,11 @@
 //! Replicas by their public surface: what they promise, and what they refuse.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use atomik_core::{
-    Add, Algebra, Cluster, Event, Origin, Peer, Recipient, Refusal, Replica, ReplicaError, TableFanIn,
-    TableProducer, Xor,
+    Add, Algebra, Cluster, Event, Origin, PacketError, Peer, Recipient, Refusal, Replica, ReplicaError,
+    TableFanIn, TableProducer, Xor,
 };
 
 const LEN: usize = 1_000;
@@ -460,4 +461,58 @@ fn what_waits_is_bounded() {
         one.hello(Recipient::Peer(Peer(peer)));
     }
     assert_eq!(std::iter::from_fn(|| one.poll_packet()).count(), 9);
+}
+
+#[test]
+fn each_error_names_what_was_wrong() {
+    let refused = PacketError { at: 0, refusal: Refusal::Format { found: 9 } };
+    let told = [
+        (
+            ReplicaError::TableLength { table: 1, cluster: 2 },
+            "the fan-in has 1 addresses, the cluster's table 2",
+        ),
+        (
+            ReplicaError::BaseLength { base: 1, cluster: 2 },
+            "the initial base has 1 words, the cluster's table 2",
+        ),
+        (
+            ReplicaError::PartWords { part_words: 63 },
+            "a part of 63 words: it must be a multiple of 64 from 64 to 65536",
+        ),
+        (ReplicaError::SecondReplica, "the fan-in has, or had, a replica already"),
+        (ReplicaError::Address { addr: 5, len: 5 }, "no address 5 in a table of 5"),
+        (
+            ReplicaError::EpochsExhausted { addr: 5 },
+            "address 5 was loaded 2^63 times; there is no further epoch",
+        ),
+        (
+            ReplicaError::Stored { index: 3, error: refused.clone() },
+            "stored part 3: the section at byte 0 was refused: format version 9 is unknown here",
+        ),
+        (ReplicaError::OwnPart { part: 2 }, "part 2 is of the own origin: if it is in doubt, start anew"),
+        (
+            ReplicaError::UnknownPart { origin: origin(0xA), part: 2 },
+            "nothing is known of part 2 of origin a/1",
+        ),
+    ];
+    for (error, text) in told {
+        assert_eq!(error.to_string(), text);
+        let cause = error.source().map(|cause| cause.to_string());
+        let expected = matches!(error, ReplicaError::Stored { .. }).then(|| refused.to_string());
+        assert_eq!(cause, expected);
+    }
+}
+
+#[test]
+fn debug_shows_origins_and_lengths() {
+    let (replica, _producer) = node::<Xor>(0x1A);
+    assert_eq!(format!("{replica:?}"), "Replica { origin: Origin(1a/1), len: 1000, origins: 1, .. }");
+    assert_eq!(format!("{:?}", replica.view()), "View { len: 1000, .. }");
+    assert_eq!(replica.origin(), origin(0x1A));
+    assert_eq!((replica.len(), replica.view().len(), replica.parts()), (LEN, LEN, LEN.div_ceil(64)));
+    assert!(!replica.is_empty() && !replica.view().is_empty());
+    let nothing = Replica::<Xor>::new(&Cluster::new("tests", 0), Arc::new(TableFanIn::new(0)), origin(1));
+    let nothing = nothing.unwrap();
+    assert!(nothing.is_empty() && nothing.view().is_empty());
+    assert_eq!((nothing.parts(), nothing.sealed().len()), (0, 0));
 }

@@ -162,4 +162,11 @@ mod tests {
         assert_eq!(apply(&mut words, &batch), Err(AddressOutOfRange { addr: 9, len: 9 }));
         assert_eq!(words, [5; 9]);
     }
+
+    #[test]
+    fn whole_chunks_do_not_equal_more_of_them() {
+        let words: Vec<u64> = (0..3 * CHUNK as u64).collect();
+        assert!(!equal(&words, &words[..CHUNK]));
+        assert!(!equal(&words[..2 * CHUNK], &words));
+    }
 }

@@ -363,3 +363,27 @@ fn a_level_that_is_forced_is_used() {
     }
     assert_eq!(super::force_level(best), best);
 }
+
+#[test]
+fn alignment_is_reached_after_as_many_words_as_said() {
+    for offset in 0..8 {
+        for len in [0, 1, 7, 8, 9] {
+            let placed = Placed::new(&distinct(len), offset);
+            let words = super::line::words_to_alignment(placed.words());
+            assert_eq!(words, ((8 - offset) % 8).min(len), "{len} words, {offset} past a line's start");
+        }
+    }
+}
+
+#[test]
+fn errors_name_what_was_wrong() {
+    use alloc::string::ToString;
+    assert_eq!(
+        ApplyWireError::Length { len: 17 }.to_string(),
+        "17 bytes are not a whole number of 16-byte delta messages"
+    );
+    assert_eq!(
+        ApplyWireError::Address { offset: 16, addr: 9, len: 4 }.to_string(),
+        "the message at byte 16 is for address 9, past the end of 4 words"
+    );
+}

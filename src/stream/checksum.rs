@@ -4,24 +4,17 @@
 use crc::CRC_32_ISCSI;
 use crc::{CRC_64_XZ, Crc, Table};
 
+#[cfg(not(feature = "std"))]
+pub(super) use self::by_tables as crc32c;
 /// CRC-32C ([RFC 3720], Castagnoli's polynomial), by the CPU's own instruction where it has one.
 ///
 /// [RFC 3720]: https://www.rfc-editor.org/rfc/rfc3720#section-12.1
 #[cfg(feature = "std")]
-pub(super) fn crc32c(bytes: &[u8]) -> u32 {
-    ::crc32c::crc32c(bytes)
-}
+pub(super) use ::crc32c::crc32c;
 
-/// CRC-32C ([RFC 3720], Castagnoli's polynomial), by tables.
-///
-/// [RFC 3720]: https://www.rfc-editor.org/rfc/rfc3720#section-12.1
-#[cfg(not(feature = "std"))]
-pub(super) fn crc32c(bytes: &[u8]) -> u32 {
-    by_tables(bytes)
-}
-
+/// CRC-32C by tables.
 #[cfg(any(not(feature = "std"), test))]
-fn by_tables(bytes: &[u8]) -> u32 {
+pub(super) fn by_tables(bytes: &[u8]) -> u32 {
     static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
     CRC.checksum(bytes)
 }

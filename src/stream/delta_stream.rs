@@ -332,4 +332,21 @@ mod tests {
             prop_assert_eq!(missing, (1..=last).filter(|seq| !came.contains(seq)).collect::<Vec<_>>());
         }
     }
+
+    #[test]
+    fn each_error_names_what_was_wrong() {
+        use alloc::string::ToString;
+        let told = [
+            (StreamError::Address { addr: 2, len: 2 }, "no address 2 in a table of 2"),
+            (StreamError::SeqExhausted, "all 2^32 - 1 message numbers were given: go on as a new sender"),
+            (StreamError::SeqZero { sender: 3 }, "a message of sender 3 has number 0, but they count from 1"),
+            (
+                StreamError::GapTooLong { sender: 3, missing: 4 },
+                "message 4 of sender 3 is missing, and too many came after it",
+            ),
+        ];
+        for (error, text) in told {
+            assert_eq!(error.to_string(), text);
+        }
+    }
 }

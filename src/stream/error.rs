@@ -232,3 +232,87 @@ impl fmt::Display for Refusal {
 }
 
 impl Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn each_refusal_names_what_was_wrong() {
+        let origin = Origin { node: 0x1A, incarnation: 2 };
+        let told = [
+            (Refusal::Truncated { len: 3, needed: 64 }, "3 bytes where at least 64 are needed"),
+            (Refusal::Magic { found: *b"atmk" }, "it begins with [61, 74, 6d, 6b], not with `ATMK`"),
+            (Refusal::Format { found: 9 }, "format version 9 is unknown here"),
+            (
+                Refusal::HeaderCrc { found: 1, expected: 2 },
+                "damaged header: checksum 0x00000001 instead of 0x00000002",
+            ),
+            (
+                Refusal::BodyCrc { found: 3, expected: 4 },
+                "damaged body: checksum 0x00000003 instead of 0x00000004",
+            ),
+            (Refusal::Kind { found: 7 }, "a section of kind 7 does not belong here"),
+            (
+                Refusal::Algebra { found: 1, expected: 0 },
+                "it is of algebra 1, this table of 0 (0: XOR, 1: addition)",
+            ),
+            (
+                Refusal::Cluster { found: 1, expected: 2 },
+                "it is of cluster 0x0000000000000001, this is 0x0000000000000002: \
+                 another name, table length, part size or base",
+            ),
+            (Refusal::Reserved { found: 5 }, "byte 7 of a header is zero, not 5"),
+            (
+                Refusal::Counts { words: 6, entries: 7 },
+                "6 words and 7 entries are more than such a section has",
+            ),
+            (Refusal::Versions { from: 8, to: 7 }, "version 8 is not before version 7"),
+            (Refusal::Part { part: 4, parts: 3 }, "there is no part 4, the table has 3"),
+            (
+                Refusal::Address { addr: 70, part: 0 },
+                "address 70 is outside part 0 or not above the one before it",
+            ),
+            (
+                Refusal::LowBits { addr: 1, found: 2, to: 3 },
+                "the word of address 1 ends in 0x00000002, which are not the low bits of 3",
+            ),
+            (
+                Refusal::EpochCounter { addr: 1, counter: 1 << 63 },
+                "the epoch counter of address 1 is 9223372036854775808, beyond 2^63 - 1",
+            ),
+            (
+                Refusal::TooManyOrigins { origin, bound: 2 },
+                "origin 1a/2 would be one more than the bound of 2",
+            ),
+            (
+                Refusal::ClonedIdentity { origin, part: 3, found: 5, own: 4 },
+                "part 3 of the own origin 1a/2 came at version 5, above the own 4: \
+                 this identity is in use twice, or its store was rolled back",
+            ),
+            (
+                Refusal::Block { index: 2 },
+                "stored block 2 is out of place, newer than its part or has totals past the table",
+            ),
+            (
+                Refusal::IncarnationReused { origin },
+                "the store has origin 1a/2 already: a start needs an incarnation of its own",
+            ),
+            (Refusal::StoredTwice { origin, part: 3 }, "the store has part 3 of origin 1a/2 twice"),
+        ];
+        for (refusal, text) in told {
+            assert_eq!(refusal.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_packet_error_tells_where_and_leads_to_its_cause() {
+        let error = PacketError { at: 128, refusal: Refusal::Format { found: 9 } };
+        assert_eq!(
+            error.to_string(),
+            "the section at byte 128 was refused: format version 9 is unknown here"
+        );
+        assert_eq!(error.source().unwrap().to_string(), "format version 9 is unknown here");
+    }
+}

@@ -4,7 +4,8 @@
 //! old packets, over partitions, crashes, restarts from stores and backups, late joiners and the dead. After
 //! every step the node that moved is checked; at the end the links heal, and everyone is.
 //!
-//! `ci/simulate.sh SEEDS [FIRST]` runs as many seeds as wanted.
+//! `ci/simulate.sh SEEDS [FIRST]` runs as many seeds as wanted. A case that fails is run up to `ATOMIK_SHRINKS`
+//! times more to make it smaller.
 
 mod case;
 mod faults;
@@ -52,12 +53,13 @@ fn number_from_env(name: &str, otherwise: u64) -> u64 {
 fn every_seed_converges() {
     let first = number_from_env("ATOMIK_FIRST_SEED", 0);
     let count = number_from_env("ATOMIK_SEEDS", 1_000);
+    let shrinks = number_from_env("ATOMIK_SHRINKS", 20_000) as u32;
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     std::thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
                 let (start, end) = (count * thread / threads, count * (thread + 1) / threads);
-                if let Some((seed, error)) = first_failure(first + start..first + end, 20_000) {
+                if let Some((seed, error)) = first_failure(first + start..first + end, shrinks) {
                     panic!("seed {seed}: {error}");
                 }
             });

@@ -118,6 +118,8 @@ pub(crate) fn claim_place() -> Option<Place<FIRST_SLOTS>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sync::AtomicUsize;
+    use crate::sync::chunks::Chunks;
     use std::collections::HashSet;
     use std::sync::{Barrier, Mutex};
     use std::thread;
@@ -137,5 +139,27 @@ mod tests {
                 });
             }
         });
+    }
+
+    #[test]
+    fn a_place_is_known_once_it_is_claimed() {
+        let list = Chunks::<AtomicUsize, FIRST_SLOTS>::new();
+        let known = || list.get(place()).map(core::ptr::from_ref);
+        let claim = || {
+            assert_eq!(known(), None);
+            let claimed = core::ptr::from_ref(list.grow_to(claim_place().unwrap()));
+            assert_eq!(known(), Some(claimed));
+        };
+        thread::scope(|scope| scope.spawn(claim).join().unwrap());
+    }
+
+    #[test]
+    fn a_thread_that_ends_returns_its_index() {
+        // Other tests have some hundreds of threads meanwhile.
+        const THREADS: usize = 4_000;
+        for _ in 0..THREADS {
+            let index = || claim_place().and_then(|_| statics::lease_index());
+            assert!(thread::spawn(index).join().unwrap().unwrap() < THREADS / 2);
+        }
     }
 }

@@ -218,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn deltas_that_cancel_by_xor_count_all_the_same() {
+        let table = Table::<Add>::from_iter([1, 2, 3]);
+        table.accum_dense_shared(&[5, 5, 0]);
+        assert_eq!(states(&table), [6, 7, 3]);
+    }
+
+    #[test]
+    fn a_digest_is_the_fingerprint_of_the_bytes() {
+        let words: Vec<u64> = (0..3_000).collect();
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let digest = words.into_iter().collect::<Table<Add>>().digest();
+        assert_eq!(digest, crate::Fingerprint::new().load(&bytes));
+    }
+
+    #[test]
     fn bad_messages_leave_the_table_alone() {
         let mut table = Table::<Add>::from_iter([1, 2]);
         let mut bytes = DeltaMessage { addr: 0, delta: 5, seq: 0 }.to_bytes().to_vec();
