@@ -37,7 +37,7 @@ impl<A: Algebra> Observed<A> {
             Operation::Read(_) => Operation::Read(self.context.read()),
             Operation::Swap(v, _) => Operation::Swap(v, self.context.swap(v)),
         };
-        Recorded { call, ret: self.clock.fetch_add(1, Ordering::AcqRel), operation }
+        Recorded { call, ret: self.clock.fetch_add(1, Ordering::AcqRel), operations: vec![operation] }
     }
 }
 
@@ -91,7 +91,7 @@ fn loads_accums_and_reads() {
     stores_are_swaps(|| {
         histories_are_linearizable::<Add>(None, &[&[Load(16), Read(0)], &[Accum(2), Accum(4)]]);
         histories_are_linearizable::<Xor>(
-            Some(Preemptions { ordinary: 3, deep: None }),
+            Some(Preemptions { ordinary: 3, deep: Some(4) }),
             &[&[Load(16)], &[Accum(2)], &[Read(0), Read(0)]],
         );
     });

@@ -1,7 +1,7 @@
 //! Models of what is concurrent about replicas: one watches a table's fan-in, whose producers go on.
 
 use atomik_core::{Add, Cluster, Origin, Peer, Replica, TableFanIn, Xor};
-use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
+use atomik_loom_tests::{Past, check_pasts, join};
 use loom::thread;
 use std::sync::{Arc, Mutex};
 
@@ -37,7 +37,7 @@ fn start(node: u64, local: Arc<TableFanIn<Add>>) -> Replica<Add> {
 /// what they have from the fan-in; a view that reads the fan-in without Acquire.
 #[test]
 fn a_replica_ticks_beside_a_producer_and_a_view() {
-    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
+    loom::model(|| {
         let local = Arc::new(TableFanIn::<Add>::new(1));
         let (mut producer, past) = (local.producer_owned(), Past::new());
         let mut replica = start(1, local);
@@ -94,7 +94,7 @@ fn packets_of_a_peer() -> Vec<Vec<u8>> {
 #[test]
 fn packets_are_received_beside_a_producer_and_a_view() {
     let packets = packets_of_a_peer();
-    bounded_model(Preemptions { ordinary: 3, deep: None }, move || {
+    loom::model(move || {
         let local = Arc::new(TableFanIn::new(1));
         let (mut producer, past) = (local.producer_owned(), Past::new());
         let mut replica = start(1, local);
@@ -136,7 +136,7 @@ fn packets_are_received_beside_a_producer_and_a_view() {
 /// the LOAD's own delta alone).
 #[test]
 fn a_replica_loads_beside_a_producer_and_a_view() {
-    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
+    loom::model(|| {
         let local = Arc::new(TableFanIn::new(1));
         let (mut producer, mut replica) = (local.producer_owned(), start(1, local.clone()));
         let view = replica.view();

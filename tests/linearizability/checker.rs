@@ -13,6 +13,9 @@
 
 use std::collections::HashSet;
 
+/// The most threads of a history.
+const THREADS: usize = 4;
+
 /// An operation on a context, with its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -38,37 +41,40 @@ impl Operation {
     }
 }
 
-/// An operation that a thread made between two instants of one clock that all threads share.
-#[derive(Clone, Copy, Debug)]
+/// Operations that a thread made, one after the other, between two instants of one clock that all threads share.
+///
+/// Mostly it is one. To look at the clock orders what all threads do, so that they hardly meet in the midst of an
+/// operation; several in a row, of which the clock knows nothing, let them.
+#[derive(Clone, Debug)]
 pub(crate) struct Recorded {
-    /// When it was called.
+    /// When the first was called.
     pub(crate) call: u64,
-    /// When it returned: after `call`.
+    /// When the last returned: after `call`.
     pub(crate) ret: u64,
     /// What was called and what it returned.
-    pub(crate) operation: Operation,
+    pub(crate) operations: Vec<Operation>,
 }
 
 /// Whether the operations of all threads, each thread's in order, are linearizable from `start` on.
 ///
 /// # Errors
 ///
-/// The index of a thread and of its operation at whose return no order was possible any more.
+/// The index of a thread and of its record at whose return no order was possible any more.
 ///
 /// # Panics
 ///
-/// If there are more than 8 threads, or if a thread's operations overlap.
+/// If there are more than [`THREADS`] threads, or if a thread's records overlap.
 pub(crate) fn check(
     start: u64,
     threads: &[Vec<Recorded>],
     compose: fn(u64, u64) -> u64,
 ) -> Result<(), (usize, usize)> {
-    assert!(threads.len() <= 8, "a configuration has 8 bits for pending operations");
+    assert!(threads.len() <= THREADS, "a configuration has {THREADS} counts of pending operations");
     let mut events = Vec::with_capacity(2 * threads.iter().map(Vec::len).sum::<usize>());
-    for (thread, operations) in threads.iter().enumerate() {
+    for (thread, records) in threads.iter().enumerate() {
         let mut last = None;
-        for (at, recorded) in operations.iter().enumerate() {
-            assert!(last < Some(recorded.call) && recorded.call < recorded.ret, "the operations overlap");
+        for (at, recorded) in records.iter().enumerate() {
+            assert!(last < Some(recorded.call) && recorded.call < recorded.ret, "the records overlap");
             last = Some(recorded.ret);
             // At one instant, calls come before returns: such operations overlap.
             events.push((recorded.call, false, thread, at));
@@ -77,18 +83,18 @@ pub(crate) fn check(
     }
     events.sort_unstable();
 
-    let mut pending: [Option<Operation>; 8] = [None; 8];
-    let mut possible = HashSet::from([Configuration { state: start, done: 0 }]);
+    let mut pending: [&[Operation]; THREADS] = [&[]; THREADS];
+    let mut possible = HashSet::from([Configuration { state: start, done: [0; THREADS] }]);
     for (_, returns, thread, at) in events {
         if !returns {
-            pending[thread] = Some(threads[thread][at].operation);
+            pending[thread] = &threads[thread][at].operations;
             continue;
         }
         possible = after_return(possible, &pending, thread, compose);
         if possible.is_empty() {
             return Err((thread, at));
         }
-        pending[thread] = None;
+        pending[thread] = &[];
     }
     Ok(())
 }
@@ -96,28 +102,30 @@ pub(crate) fn check(
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Configuration {
     state: u64,
-    /// Bit t: the pending operation of thread t took effect.
-    done: u8,
+    /// How many of the pending operations of each thread took effect.
+    done: [u8; THREADS],
 }
 
-/// The configurations in which the operation of `thread` took effect; its bit is free again.
+/// The configurations in which all operations of `thread` took effect; its count is 0 again.
 fn after_return(
     mut open: HashSet<Configuration>,
-    pending: &[Option<Operation>; 8],
+    pending: &[&[Operation]; THREADS],
     thread: usize,
     compose: fn(u64, u64) -> u64,
 ) -> HashSet<Configuration> {
     let mut reached = HashSet::new();
     let mut stack: Vec<_> = open.iter().copied().collect();
-    while let Some(Configuration { state, done }) = stack.pop() {
-        if done & (1 << thread) != 0 {
-            reached.insert(Configuration { state, done: done & !(1 << thread) });
+    while let Some(Configuration { state, mut done }) = stack.pop() {
+        if usize::from(done[thread]) == pending[thread].len() {
+            done[thread] = 0;
+            reached.insert(Configuration { state, done });
             continue;
         }
-        for (other, operation) in pending.iter().enumerate() {
-            let Some(operation) = operation.filter(|_| done & (1 << other) == 0) else { continue };
+        for (other, operations) in pending.iter().enumerate() {
+            let Some(operation) = operations.get(usize::from(done[other])) else { continue };
             if let Some(state) = operation.on(state, compose) {
-                let next = Configuration { state, done: done | (1 << other) };
+                let mut next = Configuration { state, done };
+                next.done[other] += 1;
                 if open.insert(next) {
                     stack.push(next);
                 }

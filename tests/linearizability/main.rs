@@ -53,34 +53,55 @@ impl<A: Algebra> Operations for Context<A> {
     }
 }
 
-/// What `threads` threads do to a context at once, `each` operations a thread.
+/// What `threads` threads do to a context at once, `each` times `ROW` operations a thread.
+///
+/// They wait for one another again and again: left alone, a thread may be through before the next one runs.
 fn record<A: Algebra>(on: &dyn Operations, threads: u64, each: usize) -> Vec<Vec<Recorded>> {
+    const ROW: usize = 3;
+    const ROUND: usize = 500;
+    let arrived = AtomicU64::new(0);
+    let meet = |round: usize| {
+        arrived.fetch_add(1, Ordering::SeqCst);
+        let mut spins = 0u32;
+        while arrived.load(Ordering::SeqCst) < (round as u64 + 1) * threads {
+            spins += 1;
+            if spins.is_multiple_of(1_000) { thread::yield_now() } else { std::hint::spin_loop() }
+        }
+    };
     let operate = |thread: u64| {
         let mut number = numbers(thread << 32);
-        let mut one = || {
-            let (kind, v) = (number() % 8, number());
-            let call = now();
-            let operation = match kind {
-                0 => {
-                    on.load(v);
-                    Operation::Load(v)
-                }
-                1 => Operation::Swap(v, on.swap(v)),
-                2 | 3 => Operation::Read(on.read()),
-                4 => {
-                    on.rollback(v);
-                    Operation::Accum(A::invert(v))
-                }
-                _ => {
-                    on.accum(v);
-                    Operation::Accum(v)
-                }
-            };
-            Recorded { call, ret: now(), operation }
+        let one = |(kind, v): (u64, u64)| match kind % 8 {
+            0 => {
+                on.load(v);
+                Operation::Load(v)
+            }
+            1 => Operation::Swap(v, on.swap(v)),
+            2 | 3 => Operation::Read(on.read()),
+            4 => {
+                on.rollback(v);
+                Operation::Accum(A::invert(v))
+            }
+            _ => {
+                on.accum(v);
+                Operation::Accum(v)
+            }
         };
-        (0..each).map(|_| one()).collect()
+        let mut row = || {
+            let chosen = [(); ROW].map(|()| (number(), number()));
+            let call = now();
+            let made = chosen.map(one);
+            Recorded { call, ret: now(), operations: made.to_vec() }
+        };
+        let record = |at: usize| {
+            if at.is_multiple_of(ROUND) {
+                meet(at / ROUND);
+            }
+            row()
+        };
+        (0..each).map(record).collect()
     };
     thread::scope(|scope| {
+        let operate = &operate;
         let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || operate(thread))).collect();
         running.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
@@ -88,9 +109,9 @@ fn record<A: Algebra>(on: &dyn Operations, threads: u64, each: usize) -> Vec<Vec
 
 fn a_context_is_linearizable<A: Algebra>() {
     let context = Context::<A>::new(7);
-    let mut history = record::<A>(&context, 3, 200_000);
-    let (call, operation) = (now(), Operation::Read(context.read()));
-    history[0].push(Recorded { call, ret: now(), operation });
+    let mut history = record::<A>(&context, 3, 120_000);
+    let (call, operations) = (now(), vec![Operation::Read(context.read())]);
+    history[0].push(Recorded { call, ret: now(), operations });
     assert_eq!(check(7, &history, A::compose), Ok(()));
 }
 
@@ -136,7 +157,7 @@ fn an_accum_of_a_load_and_a_store_is_refuted() {
 #[test]
 fn the_checker_knows_right_from_wrong() {
     use Operation::{Accum, Load, Read, Swap};
-    let at = |call, ret, operation| Recorded { call, ret, operation };
+    let at = |call, ret, operation| Recorded { call, ret, operations: vec![operation] };
     let xor = |threads: &[Vec<Recorded>]| check(1, threads, Xor::compose);
     // One after the other.
     assert_eq!(
@@ -159,6 +180,12 @@ fn the_checker_knows_right_from_wrong() {
     for (result, expected) in [(4, Ok(())), (6, Ok(())), (3, Err((0, 1)))] {
         let history = [vec![at(0, 3, Load(4)), at(5, 6, Read(result))], vec![at(1, 4, Accum(2))]];
         assert_eq!(xor(&history), expected);
+    }
+    // Of operations in a row, another thread's may come between, but they keep their order.
+    for (seen, expected) in [([1, 3], Ok(())), ([3, 7], Ok(())), ([1, 7], Ok(())), ([7, 3], Err((1, 0)))] {
+        let row = Recorded { call: 1, ret: 2, operations: seen.map(Read).to_vec() };
+        let accums = Recorded { call: 0, ret: 3, operations: vec![Accum(2), Accum(4)] };
+        assert_eq!(xor(&[vec![accums.clone()], vec![row]]), expected);
     }
 }
 
