@@ -82,7 +82,7 @@ impl FoldFingerprint {
 
 fn fold(data: &[u8]) -> u64 {
     if data.len() < WORD {
-        return words(data).fold(0, |total, word| total ^ word);
+        return short(data);
     }
     let (head, rest) = data.split_at(data.as_ptr().align_offset(WORD));
     let (aligned, tail) = <[u64]>::ref_from_prefix_with_elems(rest, rest.len() / WORD)
@@ -90,10 +90,13 @@ fn fold(data: &[u8]) -> u64 {
     // XOR works byte by byte, so the aligned words need only be turned to where the data's words begin.
     // A word of the fold holds the data's bytes of one remainder modulo 8 in each of its bytes.
     let turn = 8 * head.len() as u32;
-    let head = words(head).fold(0, |total, word| total ^ word);
     let aligned = u64::from_le(kernel::fold::<Xor>(aligned));
-    let tail = words(tail).fold(0, |total, word| total ^ word);
-    head ^ (aligned ^ tail).rotate_left(turn)
+    short(head) ^ (aligned ^ short(tail)).rotate_left(turn)
+}
+
+/// The one word of less than a word's bytes.
+fn short(data: &[u8]) -> u64 {
+    words(data).next().unwrap_or(0)
 }
 
 impl fmt::Debug for FoldFingerprint {
