@@ -249,6 +249,23 @@ mod tests {
     }
 
     #[test]
+    fn a_block_is_known_by_every_word() {
+        let mut states: Vec<u64> = (1..=150).collect();
+        let table = states.iter().copied().collect::<AtomikTable>();
+        assert!(table.is_block(0, &states));
+        assert!(table.is_block(7, &states[7..]));
+        for at in [0, 63, 64, 127, 128, 149] {
+            states[at] ^= 1 << 40;
+            assert!(!table.is_block(0, &states), "word {at}");
+            states[at] ^= 1 << 40;
+        }
+        // Two differences that would cancel by XOR.
+        states[3] ^= 5;
+        states[4] ^= 5;
+        assert!(!table.is_block(0, &states));
+    }
+
+    #[test]
     fn a_reference_to_a_table_iterates_over_its_contexts() {
         let table = Table::<Add>::from_iter([1, 42]);
         let mut states = Vec::new();

@@ -251,6 +251,19 @@ fn a_table_is_observed_at_each_address() {
 }
 
 #[test]
+fn a_first_look_is_taken_at_a_single_plane() {
+    use crate::table::TableState;
+    let table = TableFanIn::<Add>::new(3);
+    assert!(!table.are_states(0, &[0; 3]));
+    let mut producer = table.producer();
+    producer.accum(2, 5);
+    assert!(table.are_states(0, &[0, 0, 5]));
+    assert!(!table.are_states(0, &[0, 0, 6]));
+    let _other = table.producer();
+    assert!(!table.are_states(0, &[0, 0, 5]));
+}
+
+#[test]
 fn a_table_has_one_replica_for_its_whole_life() {
     let table = TableFanIn::<Add>::new(3);
     assert_eq!([(); 3].map(|()| table.claim_replica()), [true, false, false]);

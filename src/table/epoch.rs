@@ -257,6 +257,15 @@ mod tests {
     }
 
     #[test]
+    fn a_quiet_table_is_seen_at_the_first_look() {
+        let table = AtomikTable::from_iter(1..=600);
+        let epoch = table.epoch();
+        assert!(table.are_states(0, epoch.reference()));
+        table[599].accum(5);
+        assert!(!table.are_states(0, epoch.reference()));
+    }
+
+    #[test]
     fn debug_shows_the_open_epoch() {
         let table = AtomikTable::new(3);
         let epoch = table.epoch();
