@@ -133,4 +133,15 @@ mod tests {
         assert_eq!(cluster.clone().with_base(&[0; 100]).digest(), digest);
         assert_eq!(cluster.with_max_origins(1).with_packet_len(2).with_max_waiting(3).digest(), digest);
     }
+
+    #[test]
+    fn a_part_is_a_multiple_of_64_words_up_to_65536() {
+        let checked = |part_words| Cluster::new("a", 100).with_part_words(part_words).checked_shape(100);
+        for part_words in [64, 128, 65_536] {
+            assert_eq!(checked(part_words), Ok(Shape { len: 100, part_words }));
+        }
+        for part_words in [0, 1, 63, 65, 65_537, 65_600] {
+            assert_eq!(checked(part_words), Err(ReplicaError::PartWords { part_words }));
+        }
+    }
 }

@@ -349,4 +349,13 @@ mod tests {
             assert_eq!(error.to_string(), text);
         }
     }
+
+    #[test]
+    fn each_gap_is_one_range_and_none_is_empty() {
+        let mut stream = DeltaStream::<Add>::new(1);
+        for seq in [3, 4, 6] {
+            stream.apply_from(1, &DeltaMessage { addr: 0, delta: 1, seq }).unwrap();
+        }
+        assert!(stream.missing(1).eq([1..=2, 5..=5]));
+    }
 }
