@@ -358,4 +358,13 @@ mod tests {
         }
         assert!(stream.missing(1).eq([1..=2, 5..=5]));
     }
+
+    #[test]
+    fn the_states_are_by_address() {
+        let mut stream = DeltaStream::<Add>::new(3);
+        stream.load(1, 40).unwrap();
+        stream.accum(1, 2).unwrap();
+        stream.accum(2, 7).unwrap();
+        assert_eq!(stream.states(), [0, 42, 7]);
+    }
 }
