@@ -106,8 +106,10 @@ impl Line for [__m256i; 2] {
 
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
-    unsafe fn nonzero(self) -> u8 {
-        (nonzero(self[0]) | nonzero(self[1]) << 4) as u8
+    unsafe fn differ(self, other: Self) -> u8 {
+        let equal = [_mm256_cmpeq_epi64(self[0], other[0]), _mm256_cmpeq_epi64(self[1], other[1])];
+        let equal = equal.map(|half| _mm256_movemask_pd(_mm256_castsi256_pd(half)));
+        !(equal[0] | equal[1] << 4) as u8
     }
 
     #[inline]

@@ -2,9 +2,9 @@
 //! with AVX-512 multiplies four pairs of words at once (VPCLMULQDQ).
 
 use core::arch::x86_64::{
-    __m512i, _mm512_add_epi32, _mm512_add_epi64, _mm512_clmulepi64_epi128, _mm512_extracti32x4_epi32,
-    _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64, _mm512_set1_epi32,
-    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi64,
+    __m512i, _mm512_add_epi32, _mm512_add_epi64, _mm512_clmulepi64_epi128, _mm512_cmpneq_epi64_mask,
+    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
+    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi64,
     _mm512_ternarylogic_epi64, _mm512_test_epi64_mask, _mm512_xor_si512,
 };
 use core::mem::MaybeUninit;
@@ -75,8 +75,8 @@ impl Line for __m512i {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-    unsafe fn nonzero(self) -> u8 {
-        _mm512_test_epi64_mask(self, self)
+    unsafe fn differ(self, other: Self) -> u8 {
+        _mm512_cmpneq_epi64_mask(self, other)
     }
 
     #[inline]

@@ -146,15 +146,22 @@ pub(super) fn first_different_word(a: &[u64], b: &[u64]) -> Option<usize> {
     a.iter().zip(b).position(|(a, b)| a != b)
 }
 
-/// Groups in a stretch: for as long `diff` expects what it saw last.
-const STRETCH: usize = 32;
+/// Words in a block: one for each bit of a mask.
+const BLOCK: usize = u64::BITS as usize;
+
+/// So many changes in a block, or fewer, are written word by word. At 1 % changed a block in two hundred has
+/// more.
+const FEW: usize = 3;
+
+/// Blocks in a stretch: for as long `diff` expects what it saw last.
+const STRETCH: usize = 16;
 
 /// Appends to `changes` what changed between two slices of one length, the first word's address being
 /// `base`.
 ///
 /// In a quiet stretch a group costs what it costs `equal`: a test and a branch never taken. Where
 /// changes are common but not everywhere, that branch would be mispredicted again and again, which
-/// costs more than to take up each group whether it changed or not. So after a stretch with changes, the
+/// costs more than to take up each block whether it changed or not. So after a stretch with changes, the
 /// next one is taken up whole.
 ///
 /// # Safety
@@ -173,30 +180,31 @@ pub(super) unsafe fn diff<L: Line, A: Algebra>(
     diff_words::<A>(base, head_reference, head_state, changes);
 
     let mut base = base.wrapping_add(start as u32);
-    let (groups_reference, tail_reference) = reference.as_chunks::<GROUP>();
-    let (groups_state, tail_state) = state.as_chunks::<GROUP>();
+    let (blocks_reference, tail_reference) = reference.as_chunks::<BLOCK>();
+    let (blocks_state, tail_state) = state.as_chunks::<BLOCK>();
     let mut quiet = true;
-    for (reference, state) in groups_reference.chunks(STRETCH).zip(groups_state.chunks(STRETCH)) {
+    for (reference, state) in blocks_reference.chunks(STRETCH).zip(blocks_state.chunks(STRETCH)) {
         // SAFETY: the contract is the caller's.
         unsafe {
-            let skip = if quiet { equal_groups::<L>(reference, state) } else { 0 };
+            let skip = if quiet { equal_blocks::<L>(reference, state) } else { 0 };
             quiet = skip == reference.len() || {
-                let base = base.wrapping_add((skip * GROUP) as u32);
-                diff_groups::<L, A>(base, &reference[skip..], &state[skip..], changes) == 0
+                let base = base.wrapping_add((skip * BLOCK) as u32);
+                diff_blocks::<L, A>(base, &reference[skip..], &state[skip..], changes) == 0
             };
         }
-        base = base.wrapping_add((reference.len() * GROUP) as u32);
+        base = base.wrapping_add((reference.len() * BLOCK) as u32);
     }
     diff_words::<A>(base, tail_reference, tail_state, changes);
 }
 
-/// How many groups at the start are equal.
+/// How many blocks at the start are equal.
 ///
 /// # Safety
 ///
 /// The contract of [`line`](super::line).
 #[inline(always)]
-unsafe fn equal_groups<L: Line>(a: &[[u64; GROUP]], b: &[[u64; GROUP]]) -> usize {
+unsafe fn equal_blocks<L: Line>(a: &[[u64; BLOCK]], b: &[[u64; BLOCK]]) -> usize {
+    let (a, b) = (a.as_flattened().as_chunks::<GROUP>().0, b.as_flattened().as_chunks::<GROUP>().0);
     let mut count = 0;
     for (a, b) in a.iter().zip(b) {
         // SAFETY: the contract is the caller's.
@@ -205,7 +213,7 @@ unsafe fn equal_groups<L: Line>(a: &[[u64; GROUP]], b: &[[u64; GROUP]]) -> usize
         }
         count += 1;
     }
-    count
+    count * GROUP / BLOCK
 }
 
 /// Appends what changed in a stretch, and returns how much.
@@ -214,47 +222,83 @@ unsafe fn equal_groups<L: Line>(a: &[[u64; GROUP]], b: &[[u64; GROUP]]) -> usize
 ///
 /// The contract of [`line`](super::line).
 #[inline(always)]
-unsafe fn diff_groups<L: Line, A: Algebra>(
+unsafe fn diff_blocks<L: Line, A: Algebra>(
     mut base: u32,
-    reference: &[[u64; GROUP]],
-    state: &[[u64; GROUP]],
+    reference: &[[u64; BLOCK]],
+    state: &[[u64; BLOCK]],
     changes: &mut Changes,
 ) -> usize {
-    let (addresses, deltas) = changes.spare(reference.len() * GROUP);
+    let (addresses, deltas) = changes.spare(reference.len() * BLOCK);
     let mut count = 0;
     for (reference, state) in reference.iter().zip(state) {
-        debug_assert!(addresses.len().min(deltas.len()) >= count + GROUP);
-        // SAFETY: the spare slices have a group's room for each group, and `count` is at most the words of
-        // the groups before this one. A bounds check here is a tenth of the time.
+        debug_assert!(addresses.len().min(deltas.len()) >= count + BLOCK);
+        // SAFETY: the spare slices have a block's room for each block, and `count` is at most the words of
+        // the blocks before this one. A bounds check here is a tenth of the time.
         let (addresses, deltas) = unsafe {
-            let addresses = addresses.as_mut_ptr().add(count).cast::<[MaybeUninit<u32>; GROUP]>();
-            let deltas = deltas.as_mut_ptr().add(count).cast::<[MaybeUninit<u64>; GROUP]>();
+            let addresses = addresses.as_mut_ptr().add(count).cast::<[MaybeUninit<u32>; BLOCK]>();
+            let deltas = deltas.as_mut_ptr().add(count).cast::<[MaybeUninit<u64>; BLOCK]>();
             (&mut *addresses, &mut *deltas)
         };
-        // SAFETY: the contract is the caller's.
-        unsafe {
-            let mut group = [L::zero(); GROUP_LINES];
-            let mut changed = 0;
-            for (i, line) in group.iter_mut().enumerate() {
-                *line = delta::<L, A>(L::load(&lines(reference)[i]), L::load(&lines(state)[i]));
-                changed |= u32::from(line.nonzero()) << (i * LINE);
-            }
-            let here = changed.count_ones() as usize;
-            if here <= 1 {
-                // Mostly so where changes are rare: the place is written whether there is one or none.
-                let at = changed.trailing_zeros() as usize % GROUP;
-                addresses[0].write(base.wrapping_add(at as u32));
-                deltas[0].write(A::delta(reference[at], state[at]));
-            } else {
-                L::compress_group(group, base, addresses, deltas);
-            }
-            count += here;
+        let mut changed = 0;
+        for (i, (old, new)) in reference.as_chunks().0.iter().zip(state.as_chunks().0).enumerate() {
+            // SAFETY: the contract is the caller's.
+            changed |= u64::from(unsafe { L::load(old).differ(L::load(new)) }) << (i * LINE);
         }
-        base = base.wrapping_add(GROUP as u32);
+        let here = changed.count_ones() as usize;
+        if here <= FEW {
+            // The places are written whether there are as many changes or fewer.
+            let mut left = changed;
+            for (address, delta) in addresses.iter_mut().zip(&mut *deltas).take(FEW) {
+                let at = left.trailing_zeros() as usize % BLOCK;
+                address.write(base.wrapping_add(at as u32));
+                delta.write(A::delta(reference[at], state[at]));
+                left &= left.wrapping_sub(1);
+            }
+        } else {
+            // Loaded anew: else the compiler keeps all lines' differences from above, which spills registers
+            // where there are few changes too.
+            let (reference, state) = core::hint::black_box((reference, state));
+            // SAFETY: the contract is the caller's.
+            unsafe { compress_block::<L, A>(changed, base, reference, state, addresses, deltas) };
+        }
+        count += here;
+        base = base.wrapping_add(BLOCK as u32);
     }
     // SAFETY: that many were written from the front of both, ascending, and none of the deltas is 0.
     unsafe { changes.take_spare(count) };
     count
+}
+
+/// Writes what changed in a block, given where, to the front of `addresses` and `deltas`.
+///
+/// # Safety
+///
+/// The contract of [`line`](super::line).
+#[inline(always)]
+unsafe fn compress_block<L: Line, A: Algebra>(
+    changed: u64,
+    base: u32,
+    reference: &[u64; BLOCK],
+    state: &[u64; BLOCK],
+    addresses: &mut [MaybeUninit<u32>; BLOCK],
+    deltas: &mut [MaybeUninit<u64>; BLOCK],
+) {
+    let groups = reference.as_chunks::<GROUP>().0.iter().zip(state.as_chunks::<GROUP>().0);
+    let mut before = 0;
+    for (i, (reference, state)) in groups.enumerate() {
+        // SAFETY: the contract is the caller's. `before` is 0, or at most the first group's words; so a group's
+        // room is left behind it.
+        unsafe {
+            let mut group = [L::zero(); GROUP_LINES];
+            for (line, (old, new)) in group.iter_mut().zip(lines(reference).iter().zip(lines(state))) {
+                *line = delta::<L, A>(L::load(old), L::load(new));
+            }
+            let addresses = &mut *addresses.as_mut_ptr().add(before).cast();
+            let deltas = &mut *deltas.as_mut_ptr().add(before).cast();
+            L::compress_group(group, base.wrapping_add((i * GROUP) as u32), addresses, deltas);
+        }
+        before = (changed as u32).count_ones() as usize;
+    }
 }
 
 /// The same, a word at a time.

@@ -46,8 +46,8 @@ pub(super) trait Line: Copy {
     /// Whether all words are 0.
     unsafe fn is_zero(self) -> bool;
 
-    /// Bit i is set where word i is not 0.
-    unsafe fn nonzero(self) -> u8;
+    /// Bit i is set where word i differs from the other's.
+    unsafe fn differ(self, other: Self) -> u8;
 
     /// Puts the words that are not 0, in order and close together, at the front of `deltas`, and their
     /// addresses, counted from `base` and wrapping, at the front of `addresses`. What it writes behind them is arbitrary.

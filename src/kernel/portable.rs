@@ -46,8 +46,8 @@ impl Line for [u64; LINE] {
     }
 
     #[inline(always)]
-    unsafe fn nonzero(self) -> u8 {
-        (0..LINE).fold(0, |mask, i| mask | u8::from(self[i] != 0) << i)
+    unsafe fn differ(self, other: Self) -> u8 {
+        (0..LINE).fold(0, |mask, i| mask | u8::from(self[i] != other[i]) << i)
     }
 }
 

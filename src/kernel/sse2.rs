@@ -56,15 +56,15 @@ impl Line for [m128i; REGISTERS] {
     }
 
     #[inline(always)]
-    unsafe fn nonzero(self) -> u8 {
+    unsafe fn differ(self, other: Self) -> u8 {
         let mut mask = 0;
-        for (i, register) in self.into_iter().enumerate() {
-            // Half-words that are 0, and then those whose other half is 0 too.
-            let zero = cmp_eq_mask_i32_m128i(register, zeroed_m128i());
-            let zero = bitand_m128i(zero, shuffle_ai_f32_all_m128i::<0b10_11_00_01>(zero));
-            mask |= (!move_mask_m128d(cast_to_m128d_from_m128i(zero)) as u8 & 0b11) << (2 * i);
+        for (i, (a, b)) in self.into_iter().zip(other).enumerate() {
+            // Half-words that are equal, and then those whose other half is equal too.
+            let equal = cmp_eq_mask_i32_m128i(a, b);
+            let equal = bitand_m128i(equal, shuffle_ai_f32_all_m128i::<0b10_11_00_01>(equal));
+            mask |= (move_mask_m128d(cast_to_m128d_from_m128i(equal)) as u8) << (2 * i);
         }
-        mask
+        !mask
     }
 }
 
