@@ -203,7 +203,7 @@ fn fingerprint(criterion: &mut Criterion) {
         }
         let bytes = words.as_bytes();
         at.measure("XXH3-64", || xxh3_64(black_box(bytes)));
-        // Without carry-less multiplication a GB takes seconds, at any size.
+        // Without carry-less multiplication a GB takes half a second, at any size.
         let lowest = if at.size <= 1 << 20 { Level::Portable } else { Level::Avx2 };
         at.at_levels(lowest, || fingerprint.load(black_box(bytes)));
     });

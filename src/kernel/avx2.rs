@@ -240,7 +240,7 @@ pub(super) fn to_u128(register: __m128i) -> u128 {
 super::dispatch::level! {
     name: Avx2 / "AVX2",
     line: [core::arch::x86_64::__m256i; 2],
-    carryless: crate::kernel::avx2::Wide,
+    block: crate::kernel::carryless::carryless_block::<crate::kernel::avx2::Wide>,
     product: crate::kernel::avx2::product,
     features: ["avx2", "popcnt", "bmi1", "pclmulqdq", "vpclmulqdq"],
 }
@@ -250,7 +250,7 @@ pub(super) mod narrow {
     crate::kernel::dispatch::level! {
         name: Avx2 / "AVX2, narrow PCLMULQDQ",
         line: [core::arch::x86_64::__m256i; 2],
-        carryless: crate::kernel::avx2::Narrow,
+        block: crate::kernel::carryless::carryless_block::<crate::kernel::avx2::Narrow>,
         product: crate::kernel::avx2::product,
         features: ["avx2", "popcnt", "bmi1", "pclmulqdq"],
     }

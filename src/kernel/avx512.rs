@@ -151,7 +151,7 @@ impl Carryless for Wide {
 super::dispatch::level! {
     name: Avx512 / "AVX-512",
     line: core::arch::x86_64::__m512i,
-    carryless: crate::kernel::avx512::Wide,
+    block: crate::kernel::carryless::carryless_block::<crate::kernel::avx512::Wide>,
     product: crate::kernel::avx2::product,
     features: ["avx512f", "avx512dq", "avx512vl", "popcnt", "bmi1", "pclmulqdq", "vpclmulqdq"],
 }
@@ -161,7 +161,7 @@ pub(super) mod narrow {
     crate::kernel::dispatch::level! {
         name: Avx512 / "AVX-512, narrow PCLMULQDQ",
         line: core::arch::x86_64::__m512i,
-        carryless: crate::kernel::avx2::Narrow,
+        block: crate::kernel::carryless::carryless_block::<crate::kernel::avx2::Narrow>,
         product: crate::kernel::avx2::product,
         features: ["avx512f", "avx512dq", "avx512vl", "popcnt", "bmi1", "pclmulqdq"],
     }

@@ -1,5 +1,6 @@
 //! The sum of carry-less products under `Fingerprint`: words multiplied as polynomials over GF(2).
 
+#[cfg(target_arch = "x86_64")]
 use super::line::{Carryless, GROUP_LINES, LINE};
 
 /// Words in a block, each with a key of its own.
@@ -11,6 +12,7 @@ pub(crate) const BLOCK: usize = 1024;
 pub(crate) struct BlockKeys(pub(crate) [u64; BLOCK]);
 
 /// Bytes in a line.
+#[cfg(target_arch = "x86_64")]
 const LINE_BYTES: usize = 8 * LINE;
 
 /// The sum (XOR) of the products of each little-endian word of `data` with its key; the tail is filled
@@ -23,6 +25,7 @@ const LINE_BYTES: usize = 8 * LINE;
 /// # Safety
 ///
 /// The contract of [`line`](super::line).
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) unsafe fn carryless_block<C: Carryless>(data: &[u8], keys: &BlockKeys) -> u128 {
     let (lines, tail) = data.as_chunks::<LINE_BYTES>();
@@ -52,23 +55,4 @@ pub(super) unsafe fn carryless_block<C: Carryless>(data: &[u8], keys: &BlockKeys
         }
         total
     }
-}
-
-/// The carry-less product of two words, without an instruction for it.
-///
-/// Multiplication with holes: of each operand only every fifth bit is taken at a time, so that the at
-/// most 13 ones which meet in a column carry into the four empty columns beside it and no further.
-#[inline]
-pub(super) fn carryless_product(a: u64, b: u64) -> u128 {
-    /// Every fifth bit.
-    const HOLES: u128 = 0x2108_4210_8421_0842_1084_2108_4210_8421;
-    let mut product = 0;
-    for i in 0..5 {
-        let a = u128::from(a & (HOLES << i) as u64);
-        for j in 0..5 {
-            let b = u128::from(b & (HOLES << j) as u64);
-            product ^= (a * b) & (HOLES << ((i + j) % 5));
-        }
-    }
-    product
 }

@@ -155,7 +155,7 @@ macro_rules! level {
     (
         name: $level:ident / $name:literal,
         line: $line:ty,
-        carryless: $carryless:ty,
+        block: $block:path,
         product: $product:path,
         features: [$($feature:tt),*],
     ) => {
@@ -167,7 +167,7 @@ macro_rules! level {
         mod instances {
             use crate::algebra::Algebra;
             use crate::delta::Changes;
-            use crate::kernel::carryless::{self, BlockKeys};
+            use crate::kernel::carryless::BlockKeys;
             use crate::kernel::{compare, dense};
 
             $(#[target_feature(enable = $feature)])*
@@ -208,7 +208,7 @@ macro_rules! level {
             $(#[target_feature(enable = $feature)])*
             pub(super) unsafe fn carryless_block(data: &[u8], keys: &BlockKeys) -> u128 {
                 // SAFETY: the contract is the caller's.
-                unsafe { carryless::carryless_block::<$carryless>(data, keys) }
+                unsafe { $block(data, keys) }
             }
         }
 

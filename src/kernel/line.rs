@@ -128,6 +128,7 @@ pub(super) unsafe fn delta<L: Line, A: Algebra>(old: L, new: L) -> L {
 /// # Safety
 ///
 /// The [module's](self) contract, for every method.
+#[cfg(target_arch = "x86_64")]
 pub(super) trait Carryless: Copy {
     unsafe fn zero() -> Self;
 

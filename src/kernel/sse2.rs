@@ -71,7 +71,7 @@ impl Line for [m128i; REGISTERS] {
 super::dispatch::level! {
     name: Sse2 / "SSE2",
     line: [safe_arch::m128i; 4],
-    carryless: u128,
-    product: crate::kernel::carryless::carryless_product,
+    block: crate::kernel::portable::carryless_block,
+    product: crate::kernel::portable::carryless_product,
     features: [],
 }
