@@ -21,7 +21,7 @@ mod compare;
 mod dense;
 mod dispatch;
 mod line;
-#[cfg(feature = "rayon")]
+#[cfg(all(feature = "rayon", not(atomik_loom)))]
 pub mod par;
 mod portable;
 mod scatter;

@@ -5,10 +5,12 @@
 //! Where one core already saturates the memory, more of them gain nothing: measure.
 
 use rayon::prelude::*;
+use zerocopy::{FromBytes, IntoBytes};
 
-use super::{LINE, dense, diff_more, same_length};
+use super::{ApplyWireError, LINE, dense, diff_more, same_length, scatter};
 use crate::algebra::Algebra;
-use crate::delta::{AddressOutOfRange, DeltaBatch};
+use crate::context::Context;
+use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
 
 /// Words in a chunk: enough that handing it to a thread costs a small part of its time; whole lines.
 const CHUNK: usize = 8192 * LINE;
@@ -108,6 +110,70 @@ pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(),
     Ok(())
 }
 
+/// [`kernel::apply_wire`](super::apply_wire) on all threads, for a table larger than the caches.
+///
+/// Each thread takes some of the messages. Two of them may name one word at once, so that words are changed by
+/// atomic instructions; on a table of 8 MiB these cost more than a second thread gains, so that on less than
+/// 32 MiB the calling thread works alone. All addresses are checked before anything is written.
+///
+/// # Errors
+///
+/// Those of [`kernel::apply_wire`](super::apply_wire).
+///
+/// ```
+/// use atomik_core::{DeltaMessage, Xor, kernel};
+///
+/// let mut words = vec![0; 8 << 20];
+/// let messages = (0..100_000).map(|seq| DeltaMessage { addr: seq * 83, delta: 1, seq });
+/// let bytes: Vec<u8> = messages.flat_map(|message| message.to_bytes()).collect();
+/// kernel::par::apply_wire::<Xor>(&mut words, &bytes)?;
+/// assert_eq!(words[83 * 99_999], 1);
+/// # Ok::<(), kernel::ApplyWireError>(())
+/// ```
+pub fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), ApplyWireError> {
+    if words.len() < LARGE || bytes.len() <= PART * DeltaMessage::WIRE_LEN {
+        return super::apply_wire::<A>(words, bytes);
+    }
+    apply_wire_in_parts::<A>(words, bytes)
+}
+
+/// Words in a table to which two threads apply messages faster than one.
+const LARGE: usize = 4 << 20;
+
+/// Messages that one thread takes at a time: 512 KiB, as a chunk.
+const PART: usize = 32 << 10;
+
+fn apply_wire_in_parts<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), ApplyWireError> {
+    let (messages, ragged) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
+    if !ragged.is_empty() {
+        return Err(ApplyWireError::Length { len: bytes.len() });
+    }
+    let len = words.len();
+    let past_the_end = messages.par_chunks(PART).enumerate().find_map_first(|(number, part)| {
+        let past = |message: &[u8; _]| DeltaMessage::decode(*message).addr as usize >= len;
+        part.iter().position(past).map(|at| number * PART + at)
+    });
+    if let Some(at) = past_the_end {
+        let offset = at * DeltaMessage::WIRE_LEN;
+        return Err(ApplyWireError::Address { offset, addr: DeltaMessage::decode(messages[at]).addr, len });
+    }
+    // Where an atomic needs more alignment than a word (32-bit x86), the words may lack it.
+    let Ok(contexts) = <[Context<A>]>::mut_from_bytes(words.as_mut_bytes()) else {
+        return super::apply_wire::<A>(words, bytes);
+    };
+    let contexts = &*contexts;
+    messages.par_chunks(PART).for_each(|part| {
+        for (at, message) in part.iter().enumerate() {
+            if let Some(later) = part.get(at + scatter::AHEAD) {
+                scatter::prefetch(contexts, DeltaMessage::decode(*later).addr as usize);
+            }
+            let DeltaMessage { addr, delta, .. } = DeltaMessage::decode(*message);
+            contexts[addr as usize].accum(delta);
+        }
+    });
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +227,53 @@ mod tests {
         let mut words = [5; 9];
         assert_eq!(apply(&mut words, &batch), Err(AddressOutOfRange { addr: 9, len: 9 }));
         assert_eq!(words, [5; 9]);
+    }
+
+    /// Some parts of messages, many of them to the same words.
+    fn messages() -> Vec<u8> {
+        let count = 2 * PART as u32 + 3;
+        let message = |seq: u32| DeltaMessage {
+            addr: seq.wrapping_mul(0x9E37_79B9) % 1000,
+            delta: u64::from(seq).wrapping_mul(0xD134_2543_DE82_EF95),
+            seq,
+        };
+        (0..count).flat_map(|seq| message(seq).to_bytes()).collect()
+    }
+
+    #[test]
+    fn messages_in_parts_add_up_to_the_same() {
+        fn add_up<A: Algebra>(bytes: &[u8]) {
+            let (mut ours, mut theirs) = ([7; 1000], [7; 1000]);
+            assert_eq!(apply_wire_in_parts::<A>(&mut ours, bytes), Ok(()));
+            assert_eq!(crate::kernel::apply_wire::<A>(&mut theirs, bytes), Ok(()));
+            assert_eq!(ours, theirs);
+        }
+        add_up::<Xor>(&messages());
+        add_up::<Add>(&messages());
+    }
+
+    #[test]
+    fn a_bad_message_in_any_part_changes_nothing() {
+        let bytes = messages();
+        let last = bytes.len() / DeltaMessage::WIRE_LEN - 1;
+        for at in [0, PART - 1, PART, 2 * PART + 1, last] {
+            let mut bytes = bytes.clone();
+            // Another one, later, is not the one to be named.
+            for at in [at, last] {
+                let bad = DeltaMessage { addr: 1000 + at as u32, delta: 1, seq: 0 };
+                let offset = at * DeltaMessage::WIRE_LEN;
+                bytes[offset..offset + DeltaMessage::WIRE_LEN].copy_from_slice(&bad.to_bytes());
+            }
+            let mut words = [7; 1000];
+            let error = apply_wire_in_parts::<Add>(&mut words, &bytes);
+            assert_eq!(error, crate::kernel::apply_wire::<Add>(&mut [7; 1000], &bytes));
+            let (offset, addr) = (at * DeltaMessage::WIRE_LEN, 1000 + at as u32);
+            assert_eq!(error, Err(ApplyWireError::Address { offset, addr, len: 1000 }));
+            assert_eq!(words, [7; 1000]);
+        }
+        let ragged = &bytes[..bytes.len() - 1];
+        let error = apply_wire_in_parts::<Add>(&mut [7; 1000], ragged);
+        assert_eq!(error, Err(ApplyWireError::Length { len: ragged.len() }));
     }
 
     #[test]

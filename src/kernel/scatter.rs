@@ -85,11 +85,11 @@ pub(super) fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<
 const CACHED: usize = 128 << 10;
 
 /// How many messages ahead words are asked for.
-const AHEAD: usize = 32;
+pub(super) const AHEAD: usize = 32;
 
 /// Asks for a word that is about to be changed; a word past the end is let be.
 #[inline(always)]
-fn prefetch(words: &[u64], at: usize) {
+pub(super) fn prefetch<T>(words: &[T], at: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(word) = words.get(at) {
         // SSE, which every x86-64 has.
