@@ -51,6 +51,9 @@ pub(super) unsafe fn equal<L: Line>(a: &[u64], b: &[u64]) -> bool {
         if a.len() <= 4 * LINE {
             return ends_differ::<L, { 2 * LINE }>(a, b).is_zero();
         }
+        if a.len() <= 6 * LINE {
+            return ends_differ::<L, { 3 * LINE }>(a, b).is_zero();
+        }
         if !ends_differ::<L, GROUP>(a, b).is_zero() {
             return false;
         }
