@@ -130,6 +130,26 @@ impl<A: Algebra> Table<A> {
         kernel::apply_wire::<A>(self.as_mut_words(), bytes)
     }
 
+    /// [`apply`](Self::apply) on rayon's threads: [`kernel::par::apply`].
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    #[cfg(feature = "rayon")]
+    pub fn par_apply(&mut self, batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
+        kernel::par::apply(self.as_mut_words(), batch)
+    }
+
+    /// [`apply_wire`](Self::apply_wire) on rayon's threads: [`kernel::par::apply_wire`].
+    ///
+    /// # Errors
+    ///
+    /// As [`apply_wire`](Self::apply_wire).
+    #[cfg(feature = "rayon")]
+    pub fn par_apply_wire(&mut self, bytes: &[u8]) -> Result<(), kernel::ApplyWireError> {
+        kernel::par::apply_wire::<A>(self.as_mut_words(), bytes)
+    }
+
     /// The [`Fingerprint`](crate::Fingerprint) value, with the fixed seed, of the states as little-endian
     /// words. Tables are compared by it without being sent: equal states give equal values everywhere. O(n).
     ///
@@ -196,7 +216,12 @@ mod tests {
             prop_assert_eq!(states(&parallel), states(&dense));
             let mut again = DeltaBatch::new();
             parallel.par_diff(&before, &mut again);
-            prop_assert_eq!(again, batch);
+            prop_assert_eq!(&again, &batch);
+            let (mut applied, mut wired) = (new(), new());
+            applied.par_apply(&batch).unwrap();
+            wired.par_apply_wire(&batch.to_wire(0)).unwrap();
+            prop_assert_eq!(states(&applied), states(&dense));
+            prop_assert_eq!(states(&wired), states(&dense));
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use core::fmt;
 
 use crate::algebra::Algebra;
 use crate::fan_in::TableFanIn;
-use crate::table::Table;
+use crate::kernel;
+use crate::table::{BLOCK, Table, TableState};
 
 /// The live states of a replicated table: what peers sent and what local producers wrote, ticked or not.
 ///
@@ -40,9 +41,14 @@ impl<A: Algebra> View<A> {
     ///
     /// If `out` is not as long as the table.
     pub fn snapshot(&self, out: &mut [u64]) {
-        self.local.snapshot(out);
-        for (word, context) in out.iter_mut().zip(self.learned.iter()) {
-            *word = A::compose(*word, context.read());
+        assert_eq!(out.len(), self.len(), "a snapshot is as long as its table");
+        let mut block = [0; BLOCK];
+        for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            // In the order of `read`: a LOAD is learned as the delta from the local state that it found.
+            self.learned.copy_states(start, out);
+            let local = &mut block[..out.len()];
+            self.local.copy_states(start, local);
+            kernel::accum::<A>(out, local);
         }
     }
 
