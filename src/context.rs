@@ -157,10 +157,11 @@ impl<A: Algebra> Context<A> {
         self.load(A::compose(state, delta));
     }
 
-    /// READ without ordering, for readers of many contexts, who then issue one `fence(Acquire)`.
+    /// READ without ordering, for readers of many contexts. Who gives a state on issues one `fence(Acquire)`.
     #[inline]
     pub(crate) fn read_relaxed(&self) -> u64 {
-        // Relaxed: the caller's fence(Acquire) pairs with the Release of the writers.
+        // Relaxed: the caller's fence(Acquire) pairs with the Release of the writers. (`Table::is_block` gives no state
+        // on, and needs none.)
         self.state.load(Ordering::Relaxed)
     }
 }

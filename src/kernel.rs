@@ -14,7 +14,8 @@
 //! asked, and the target features that the program is compiled for decide.
 //!
 //! A kernel blocks on nothing and touches no memory but its arguments. None is atomic: an
-//! exclusive or shared borrow of the words is what keeps other threads away.
+//! exclusive or shared borrow of the words is what keeps other threads away. (Those of `par`, on several threads,
+//! wait for one another.)
 
 mod carryless;
 mod compare;

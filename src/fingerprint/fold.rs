@@ -94,7 +94,7 @@ fn fold(data: &[u8]) -> u64 {
     short(head) ^ (aligned ^ short(tail)).rotate_left(turn)
 }
 
-/// The one word of less than a word's bytes.
+/// Less than a word's bytes as a word, filled up with zeros.
 fn short(data: &[u8]) -> u64 {
     words(data).next().unwrap_or(0)
 }

@@ -119,7 +119,7 @@ impl Line for [__m256i; 2] {
         base: u32,
         addresses: &mut [MaybeUninit<u32>; GROUP],
         deltas: &mut [MaybeUninit<u64>; GROUP],
-    ) {
+    ) -> usize {
         let mut count = 0;
         let mut lanes = _mm_add_epi32(_mm_set1_epi32(base.cast_signed()), _mm_setr_epi32(0, 1, 2, 3));
         for &register in group.as_flattened() {
@@ -138,6 +138,7 @@ impl Line for [__m256i; 2] {
             count += changed.count_ones() as usize;
             lanes = _mm_add_epi32(lanes, _mm_set1_epi32(4));
         }
+        count
     }
 }
 

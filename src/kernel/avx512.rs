@@ -86,7 +86,7 @@ impl Line for __m512i {
         base: u32,
         addresses: &mut [MaybeUninit<u32>; GROUP],
         deltas: &mut [MaybeUninit<u64>; GROUP],
-    ) {
+    ) -> usize {
         let mut count = 0;
         let mut lanes = _mm512_add_epi32(
             _mm512_set1_epi32(base.cast_signed()),
@@ -113,6 +113,7 @@ impl Line for __m512i {
             count = next + changed_high.count_ones() as usize;
             lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(2 * LINE as i32));
         }
+        count
     }
 }
 

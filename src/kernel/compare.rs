@@ -2,6 +2,8 @@
 
 use core::mem::MaybeUninit;
 
+use zerocopy::IntoBytes;
+
 use super::line::{GROUP, GROUP_LINES, LINE, Line, delta, words_to_alignment};
 use crate::algebra::Algebra;
 use crate::delta::Changes;
@@ -46,15 +48,15 @@ pub(super) unsafe fn equal<L: Line>(a: &[u64], b: &[u64]) -> bool {
     // SAFETY: the contract is the caller's.
     unsafe {
         if a.len() <= 2 * LINE {
-            return ends_differ::<L, LINE>(a, b).is_zero();
+            return end_differences::<L, LINE>(a, b).is_zero();
         }
         if a.len() <= 4 * LINE {
-            return ends_differ::<L, { 2 * LINE }>(a, b).is_zero();
+            return end_differences::<L, { 2 * LINE }>(a, b).is_zero();
         }
         if a.len() <= 6 * LINE {
-            return ends_differ::<L, { 3 * LINE }>(a, b).is_zero();
+            return end_differences::<L, { 3 * LINE }>(a, b).is_zero();
         }
-        if !ends_differ::<L, GROUP>(a, b).is_zero() {
+        if !end_differences::<L, GROUP>(a, b).is_zero() {
             return false;
         }
         if a.len() <= 2 * GROUP {
@@ -79,7 +81,7 @@ pub(super) unsafe fn equal<L: Line>(a: &[u64], b: &[u64]) -> bool {
 ///
 /// The contract of [`line`](super::line).
 #[inline(always)]
-unsafe fn ends_differ<L: Line, const N: usize>(a: &[u64], b: &[u64]) -> L {
+unsafe fn end_differences<L: Line, const N: usize>(a: &[u64], b: &[u64]) -> L {
     // SAFETY: the contract is the caller's.
     unsafe {
         let mut differences = L::zero();
@@ -149,23 +151,28 @@ pub(super) fn first_different_word(a: &[u64], b: &[u64]) -> Option<usize> {
     a.iter().zip(b).position(|(a, b)| a != b)
 }
 
-/// Words in a block: one for each bit of a mask.
-const BLOCK: usize = u64::BITS as usize;
+/// Words in a block: as many as a mask has bits.
+pub(super) const BLOCK: usize = u64::BITS as usize;
 
-/// So many changes in a block, or fewer, are written word by word. At 1 % changed a block in two hundred has
-/// more.
-const FEW: usize = 3;
+/// Blocks in a stretch, which `diff` may go through twice: all of it stays in L1.
+pub(super) const STRETCH: usize = 8;
 
-/// Blocks in a stretch: for as long `diff` expects what it saw last.
-const STRETCH: usize = 16;
+/// What `diff` expects of a stretch: what it saw in the last one. A wrong guess costs time alone.
+enum Expect {
+    /// No changes. A group costs what it costs `equal`: a test and a branch never taken.
+    None,
+    /// Some. Where changes are common but not everywhere, that branch would be mispredicted again and again, which costs
+    /// more than to look for changes in each line.
+    Some,
+    /// Many. To look for them first would be for nothing.
+    Many,
+}
+
+/// From one change in eight words on, there are many: compressing is faster than to write changes one by one.
+const MANY: usize = STRETCH * BLOCK / 8;
 
 /// Appends to `changes` what changed between two slices of one length, the first word's address being
 /// `base`.
-///
-/// In a quiet stretch a group costs what it costs `equal`: a test and a branch never taken. Where
-/// changes are common but not everywhere, that branch would be mispredicted again and again, which
-/// costs more than to take up each block whether it changed or not. So after a stretch with changes, the
-/// next one is taken up whole.
 ///
 /// # Safety
 ///
@@ -185,16 +192,28 @@ pub(super) unsafe fn diff<L: Line, A: Algebra>(
     let mut base = base.wrapping_add(start as u32);
     let (blocks_reference, tail_reference) = reference.as_chunks::<BLOCK>();
     let (blocks_state, tail_state) = state.as_chunks::<BLOCK>();
-    let mut quiet = true;
+    let mut expect = Expect::None;
     for (reference, state) in blocks_reference.chunks(STRETCH).zip(blocks_state.chunks(STRETCH)) {
         // SAFETY: the contract is the caller's.
-        unsafe {
-            let skip = if quiet { equal_blocks::<L>(reference, state) } else { 0 };
-            quiet = skip == reference.len() || {
-                let base = base.wrapping_add((skip * BLOCK) as u32);
-                diff_blocks::<L, A>(base, &reference[skip..], &state[skip..], changes) == 0
-            };
-        }
+        let count = unsafe {
+            match expect {
+                Expect::None => {
+                    let skip = equal_blocks::<L>(reference, state);
+                    let base = base.wrapping_add((skip * BLOCK) as u32);
+                    match (&reference[skip..], &state[skip..]) {
+                        ([], []) => 0,
+                        (reference, state) => diff_stretch::<L, A>(base, reference, state, changes),
+                    }
+                }
+                Expect::Some => diff_stretch::<L, A>(base, reference, state, changes),
+                Expect::Many => compress::<L, A>(base, reference, state, changes),
+            }
+        };
+        expect = match count {
+            0 => Expect::None,
+            1..MANY => Expect::Some,
+            _ => Expect::Many,
+        };
         base = base.wrapping_add((reference.len() * BLOCK) as u32);
     }
     diff_words::<A>(base, tail_reference, tail_state, changes);
@@ -225,7 +244,71 @@ unsafe fn equal_blocks<L: Line>(a: &[[u64; BLOCK]], b: &[[u64; BLOCK]]) -> usize
 ///
 /// The contract of [`line`](super::line).
 #[inline(always)]
-unsafe fn diff_blocks<L: Line, A: Algebra>(
+unsafe fn diff_stretch<L: Line, A: Algebra>(
+    base: u32,
+    reference: &[[u64; BLOCK]],
+    state: &[[u64; BLOCK]],
+    changes: &mut Changes,
+) -> usize {
+    // A bit for each word, made without a branch: a byte a line, read again as a mask a block.
+    let mut masks = [0; STRETCH];
+    let lines = reference.as_flattened().as_chunks().0.iter().zip(state.as_flattened().as_chunks().0);
+    for ((old, new), mask) in lines.zip(masks.as_mut_bytes()) {
+        // SAFETY: the contract is the caller's. Volatile, for each mask to be stored from where it comes to be: the
+        // compiler would gather eight of them in a vector, which takes longer than all the rest.
+        unsafe { core::ptr::from_mut(mask).write_volatile(L::load(old).differ(L::load(new))) };
+    }
+    let masks = masks.map(u64::from_le);
+    let count = masks.iter().map(|mask| mask.count_ones() as usize).sum();
+    if count < MANY {
+        write_some::<A>(&masks, base, reference, state, changes);
+        return count;
+    }
+    // SAFETY: the contract is the caller's.
+    unsafe { compress::<L, A>(base, reference, state, changes) }
+}
+
+/// Appends the changes that the masks name, one by one.
+#[inline(always)]
+fn write_some<A: Algebra>(
+    masks: &[u64; STRETCH],
+    mut base: u32,
+    reference: &[[u64; BLOCK]],
+    state: &[[u64; BLOCK]],
+    changes: &mut Changes,
+) {
+    let (addresses, deltas) = changes.spare(reference.len() * BLOCK);
+    let mut count = 0;
+    for ((reference, state), &mask) in reference.iter().zip(state).zip(masks) {
+        let mut left = mask;
+        let mut write = |place: usize| {
+            let at = left.trailing_zeros() as usize % BLOCK;
+            addresses[place].write(base.wrapping_add(at as u32));
+            deltas[place].write(A::delta(reference[at], state[at]));
+            left &= left.wrapping_sub(1);
+        };
+        // The first place is written whether there is a change or none: no branch to mispredict where there is mostly
+        // one or none.
+        write(count);
+        let next = count + mask.count_ones() as usize;
+        for place in count + 1..next {
+            write(place);
+        }
+        count = next;
+        base = base.wrapping_add(BLOCK as u32);
+    }
+    // SAFETY: that many were written from the front of both, ascending, and a mask's bits name the words that differ,
+    // so that none of the deltas is 0.
+    unsafe { changes.take_spare(count) };
+}
+
+/// Appends what changed in a stretch, compressing each group whether it changed or not, and returns how much.
+///
+/// # Safety
+///
+/// The contract of [`line`](super::line).
+#[inline(always)]
+unsafe fn compress<L: Line, A: Algebra>(
     mut base: u32,
     reference: &[[u64; BLOCK]],
     state: &[[u64; BLOCK]],
@@ -233,75 +316,35 @@ unsafe fn diff_blocks<L: Line, A: Algebra>(
 ) -> usize {
     let (addresses, deltas) = changes.spare(reference.len() * BLOCK);
     let mut count = 0;
+    let reference = reference.as_flattened().as_chunks::<GROUP>().0;
+    let state = state.as_flattened().as_chunks::<GROUP>().0;
     for (reference, state) in reference.iter().zip(state) {
-        debug_assert!(addresses.len().min(deltas.len()) >= count + BLOCK);
-        // SAFETY: the spare slices have a block's room for each block, and `count` is at most the words of
-        // the blocks before this one. A bounds check here is a tenth of the time.
-        let (addresses, deltas) = unsafe {
-            let addresses = addresses.as_mut_ptr().add(count).cast::<[MaybeUninit<u32>; BLOCK]>();
-            let deltas = deltas.as_mut_ptr().add(count).cast::<[MaybeUninit<u64>; BLOCK]>();
-            (&mut *addresses, &mut *deltas)
-        };
-        let mut changed = 0;
-        for (i, (old, new)) in reference.as_chunks().0.iter().zip(state.as_chunks().0).enumerate() {
-            // SAFETY: the contract is the caller's.
-            changed |= u64::from(unsafe { L::load(old).differ(L::load(new)) }) << (i * LINE);
-        }
-        let here = changed.count_ones() as usize;
-        if here <= FEW {
-            // The places are written whether there are as many changes or fewer.
-            let mut left = changed;
-            for (address, delta) in addresses.iter_mut().zip(&mut *deltas).take(FEW) {
-                let at = left.trailing_zeros() as usize % BLOCK;
-                address.write(base.wrapping_add(at as u32));
-                delta.write(A::delta(reference[at], state[at]));
-                left &= left.wrapping_sub(1);
+        // SAFETY: the contract is the caller's. The spare slices have a group's room for each group, and `count` is at
+        // most the words of the groups before this one.
+        unsafe {
+            let mut group = [L::zero(); GROUP_LINES];
+            for (line, (old, new)) in group.iter_mut().zip(lines(reference).iter().zip(lines(state))) {
+                *line = delta::<L, A>(L::load(old), L::load(new));
             }
-        } else {
-            // Loaded anew: else the compiler keeps all lines' differences from above, which spills registers
-            // where there are few changes too.
-            let (reference, state) = core::hint::black_box((reference, state));
-            // SAFETY: the contract is the caller's.
-            unsafe { compress_block::<L, A>(changed, base, reference, state, addresses, deltas) };
+            count += L::compress_group(group, base, room_at(addresses, count), room_at(deltas, count));
         }
-        count += here;
-        base = base.wrapping_add(BLOCK as u32);
+        base = base.wrapping_add(GROUP as u32);
     }
     // SAFETY: that many were written from the front of both, ascending, and none of the deltas is 0.
     unsafe { changes.take_spare(count) };
     count
 }
 
-/// Writes what changed in a block, given where, to the front of `addresses` and `deltas`.
+/// The group's room from `at` on. Without a bounds check, which is a tenth of the time of `diff`.
 ///
 /// # Safety
 ///
-/// The contract of [`line`](super::line).
+/// There are so many.
 #[inline(always)]
-unsafe fn compress_block<L: Line, A: Algebra>(
-    changed: u64,
-    base: u32,
-    reference: &[u64; BLOCK],
-    state: &[u64; BLOCK],
-    addresses: &mut [MaybeUninit<u32>; BLOCK],
-    deltas: &mut [MaybeUninit<u64>; BLOCK],
-) {
-    let groups = reference.as_chunks::<GROUP>().0.iter().zip(state.as_chunks::<GROUP>().0);
-    let mut before = 0;
-    for (i, (reference, state)) in groups.enumerate() {
-        // SAFETY: the contract is the caller's. `before` is 0, or at most the first group's words; so a group's
-        // room is left behind it.
-        unsafe {
-            let mut group = [L::zero(); GROUP_LINES];
-            for (line, (old, new)) in group.iter_mut().zip(lines(reference).iter().zip(lines(state))) {
-                *line = delta::<L, A>(L::load(old), L::load(new));
-            }
-            let addresses = &mut *addresses.as_mut_ptr().add(before).cast();
-            let deltas = &mut *deltas.as_mut_ptr().add(before).cast();
-            L::compress_group(group, base.wrapping_add((i * GROUP) as u32), addresses, deltas);
-        }
-        before = (changed as u32).count_ones() as usize;
-    }
+unsafe fn room_at<T>(places: &mut [MaybeUninit<T>], at: usize) -> &mut [MaybeUninit<T>; GROUP] {
+    debug_assert!(at + GROUP <= places.len());
+    // SAFETY: the condition is the caller's.
+    unsafe { &mut *places.as_mut_ptr().add(at).cast() }
 }
 
 /// The same, a word at a time.

@@ -50,14 +50,15 @@ pub(super) trait Line: Copy {
     unsafe fn differ(self, other: Self) -> u8;
 
     /// Puts the words that are not 0, in order and close together, at the front of `deltas`, and their
-    /// addresses, counted from `base` and wrapping, at the front of `addresses`. What it writes behind them is arbitrary.
+    /// addresses, counted from `base` and wrapping, at the front of `addresses`. What it writes behind them
+    /// is arbitrary. Returns how many words are not 0.
     #[inline(always)]
     unsafe fn compress_group(
         group: [Self; GROUP_LINES],
         mut base: u32,
         addresses: &mut [MaybeUninit<u32>; GROUP],
         deltas: &mut [MaybeUninit<u64>; GROUP],
-    ) {
+    ) -> usize {
         let mut count = 0;
         for line in group {
             let mut words = [0; LINE];
@@ -72,6 +73,7 @@ pub(super) trait Line: Copy {
                 base = base.wrapping_add(1);
             }
         }
+        count
     }
 }
 

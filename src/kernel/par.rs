@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{ApplyWireError, LINE, dense, diff_more, same_length, scatter};
+use super::{ApplyWireError, LINE, diff_more, same_length, scatter};
 use crate::algebra::Algebra;
 use crate::context::Context;
 use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
@@ -59,6 +59,9 @@ pub fn equal(a: &[u64], b: &[u64]) -> bool {
 #[must_use]
 pub fn first_difference(a: &[u64], b: &[u64]) -> Option<usize> {
     let shorter = a.len().min(b.len());
+    if shorter <= CHUNK {
+        return super::first_difference(a, b);
+    }
     let chunks = a[..shorter].par_chunks(CHUNK).zip(b[..shorter].par_chunks(CHUNK)).enumerate();
     let found =
         chunks.find_map_first(|(number, (a, b))| super::first_difference(a, b).map(|at| number * CHUNK + at));
@@ -96,6 +99,9 @@ pub fn diff<A: Algebra>(reference: &[u64], state: &[u64], batch: &mut DeltaBatch
 ///
 /// [`AddressOutOfRange`] if an address lies past the end of `words`, which are then as they were.
 pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
+    if words.len() <= CHUNK {
+        return super::apply(words, batch);
+    }
     batch.check_fits(words.len())?;
     let (addresses, deltas) = (batch.addresses(), batch.deltas());
     words.par_chunks_mut(CHUNK).enumerate().for_each(|(number, words)| {
@@ -104,7 +110,7 @@ pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(),
         let to = addresses.partition_point(|&addr| (addr as usize) < start + words.len());
         for (&addr, &delta) in addresses[from..to].iter().zip(&deltas[from..to]) {
             let word = &mut words[addr as usize - start];
-            dense::accum_words::<A>(core::slice::from_mut(word), &[delta]);
+            *word = A::compose(*word, delta);
         }
     });
     Ok(())
@@ -113,8 +119,8 @@ pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(),
 /// [`kernel::apply_wire`](super::apply_wire) on all threads, for a table larger than the caches.
 ///
 /// Each thread takes some of the messages. Two of them may name one word at once, so that words are changed by
-/// atomic instructions; on a table of 8 MiB these cost more than a second thread gains, so that on less than
-/// 32 MiB the calling thread works alone. All addresses are checked before anything is written.
+/// atomic instructions; these pay where a word has to be waited for. On a table of less than 32 MiB, or for 32,768
+/// messages or fewer, the calling thread works alone.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
 //! The level that needs nothing: plain loops over eight words, which the compiler turns into whatever
-//! vectors the target has.
+//! vectors the target has; and the products of `Fingerprint` where there is no instruction for them.
 
 use super::carryless::BlockKeys;
 use super::line::{LINE, Line};
@@ -52,7 +52,7 @@ impl Line for [u64; LINE] {
 }
 
 /// From this many words on, [`carryless_block`] adds up keys before it multiplies.
-const MANY: usize = 48;
+const SUM_FROM: usize = 48;
 
 /// The sum (XOR) of the products of each little-endian word of `data` with its key, without an instruction
 /// for them; the tail is filled up with zeros.
@@ -74,7 +74,7 @@ pub(super) unsafe fn carryless_block(data: &[u8], keys: &BlockKeys) -> u128 {
     let (words, tail) = data.as_chunks::<8>();
     let (word_keys, rest_keys) = keys.0.split_at(words.len());
     let mut total = 0;
-    if words.len() < MANY {
+    if words.len() < SUM_FROM {
         for (&word, &key) in words.iter().zip(word_keys) {
             total ^= carryless_product(u64::from_le_bytes(word), key);
         }

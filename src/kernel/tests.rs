@@ -168,6 +168,34 @@ fn basis_vectors() {
     }
 }
 
+/// `diff` goes by stretches, and expects of one what it saw in the last: quiet ones, some changes, many, in any order,
+/// and a change in any block after quiet ones.
+#[test]
+fn changes_in_some_blocks_of_several_stretches() {
+    use super::compare::{BLOCK as WORDS, STRETCH};
+    let a = distinct(4 * STRETCH * WORDS + WORDS + 9);
+    for changes in [1, 2, 7, 8, 9, 33, 64] {
+        for first in [0, 1, STRETCH - 1, STRETCH, 2 * STRETCH + 5, 4 * STRETCH] {
+            let mut b = a.clone();
+            for block in [first, 3 * STRETCH - 1] {
+                for n in 0..changes {
+                    b[block * WORDS + n * WORDS / changes] ^= 1 << 40;
+                }
+            }
+            at_every_level(&a, 0, &b, 0);
+            at_every_level(&a, 3, &b, 6);
+        }
+    }
+    for dense_at in 0..4 {
+        let mut b = a.clone();
+        for (i, word) in b.iter_mut().enumerate() {
+            let is_dense = i / (STRETCH * WORDS) == dense_at;
+            *word ^= u64::from(i % if is_dense { 2 } else { 100 } == 0);
+        }
+        at_every_level(&a, 0, &b, 0);
+    }
+}
+
 proptest! {
     #[test]
     fn random_words_with_few_and_many_differences(

@@ -10,7 +10,8 @@ use crate::{
 
 impl<A: Algebra> Table<A> {
     /// Accumulates a delta into every context: `deltas[addr]` into address `addr`. One RMW for each delta
-    /// that is not the identity, and a glance at the others, eight at a time. Progress and ordering are [`Context::accum`](crate::Context::accum)'s, word by word.
+    /// that is not the identity, and a glance at the others, eight at a time. Progress and ordering are
+    /// [`Context::accum`](crate::Context::accum)'s, word by word.
     ///
     /// # Panics
     ///

@@ -168,7 +168,7 @@ impl<S: TableState> TableEpoch<S> {
         batch.clear();
         let mut block = [0; BLOCK];
         for (start, reference) in (0..).step_by(BLOCK).zip(self.reference.chunks_mut(BLOCK)) {
-            // Where nothing changed, nothing is written: the memory is what a quiet table costs.
+            // Where nothing changed, nothing is copied or written: reading the memory is all that a quiet table costs.
             if self.source.are_states(start, reference) {
                 continue;
             }
