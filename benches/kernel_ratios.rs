@@ -65,7 +65,7 @@ fn at_level(run: &mut Run, level: Level) {
         // XXH3 takes the widest registers that the build allows.
         let [default, native] = [[3.5, 3.5, 1.3, 1.3], [1.5, 1.5, 1.0, 1.0]];
         let half = |[l1, l2, l3, memory]: Targets| [l1 / 2.0, l2 / 2.0, l3, memory];
-        let of_build = if cfg!(target_feature = "avx512f") { native } else { default };
+        let of_build = if cfg!(target_feature = "avx2") { native } else { default };
         fingerprint(r, level, place, at(of_build, half(of_build)));
     }
     short_equal(run, level);

@@ -1,6 +1,6 @@
-//! What two cores do: `kernel::par` against one thread, and folding beside the FPGA of ATOMiK's own: `cargo bench
-//! -p atomik-benches --bench kernel_threads [-- [--save NAME] ["two cores" | par]]`. Exits with 1 where a target is missed by
-//! more than 15 %.
+//! What two cores do: `kernel::par` against one thread, and folding beside the FPGA of ATOMiK's own:
+//! `cargo bench -p atomik-benches --bench kernel_threads [-- [--save NAME] ["two cores" | par]]`. Exits with 1
+//! where a target is missed by more than 15 %.
 
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use atomik_benches::kernels::{PLACES, change, level_name, random_words};
+use atomik_benches::kernels::{PLACES, change, level_name, messages, random_words};
 use atomik_benches::measure::{let_go, race};
 use atomik_benches::record::Run;
 use atomik_benches::roof::bare_loads;
@@ -145,6 +145,28 @@ fn on_all_threads(run: &mut Run) {
             16 * len,
             &mut || lock().par_accum_dense(black_box(changed)),
             &mut || lock().accum_dense(black_box(changed)),
+        );
+        let bytes = messages(1 << 20, place.words);
+        let batch: DeltaBatch = (0..place.words as u32).step_by(64).map(|addr| (addr, 5)).collect();
+        let (mut ours, mut theirs) = (random_words(place.words, 1), random_words(place.words, 1));
+        ours.par_apply_wire(&bytes).expect("addresses are of the table");
+        ours.par_apply(&batch).expect("as before");
+        theirs.apply_wire(&bytes).expect("as before");
+        theirs.apply(&batch).expect("as before");
+        assert!(ours.as_mut_words() == theirs.as_mut_words());
+        line(
+            "Table::par_apply_wire",
+            "Table::apply_wire",
+            bytes.len(),
+            &mut || ours.par_apply_wire(black_box(&bytes)).expect("as before"),
+            &mut || theirs.apply_wire(black_box(&bytes)).expect("as before"),
+        );
+        line(
+            "Table::par_apply",
+            "Table::apply",
+            12 * batch.len(),
+            &mut || ours.par_apply(black_box(&batch)).expect("as before"),
+            &mut || theirs.apply(black_box(&batch)).expect("as before"),
         );
     }
 }

@@ -19,7 +19,7 @@ pub struct Place {
     pub rounds: usize,
 }
 
-/// The caches of this class of machine, each filled by half, and memory.
+/// L1 and L2 of this class of machine, each filled by half; L3, which other machines share; and memory.
 pub const PLACES: [Place; 4] = [
     Place { name: "L1", words: 3 << 10, rounds: 600 },
     Place { name: "L2", words: 128 << 10, rounds: 400 },
@@ -30,7 +30,7 @@ pub const PLACES: [Place; 4] = [
 /// All levels, the best first.
 pub const LEVELS: [Level; 4] = [Level::Avx512, Level::Avx2, Level::Sse2, Level::Portable];
 
-/// The levels that this processor has, the best first; it is in force afterwards.
+/// The levels that this processor has, the best first, which is in force afterwards.
 #[must_use]
 pub fn levels_here() -> Vec<Level> {
     let here = LEVELS.into_iter().filter(|&level| kernel::force_level(level) == level).collect();

@@ -23,7 +23,15 @@ native() {
         --target-dir "${CARGO_TARGET_DIR:-target}/native" --bench kernel_ratios "$@"
 }
 
-# A missed target is told by the table; it is no reason to leave the table out.
+# A missed target is told by the table, and is no reason to leave it out; a run that ended early, which saved nothing,
+# is.
+ratios() {
+    local saved=${CARGO_TARGET_DIR:-target}/ratios/$1.json
+    shift
+    rm -f "$saved"
+    "$@" || [[ -f $saved ]]
+}
+
 part() {
     case $1 in
         clean) rm -rf "${CARGO_TARGET_DIR:-target}"/{criterion,ratios} ;;
@@ -32,13 +40,13 @@ part() {
             native --no-run
             ;;
         fan_in_threads) bench fan_in_threads ;;
-        fan_in_ratios) bench fan_in_ratios || true ;;
+        fan_in_ratios) ratios fan_in bench fan_in_ratios ;;
         kernel) bench kernel ;;
         kernel=*) bench kernel "${1#kernel=}" ;;
-        kernel_ratios) bench kernel_ratios --save kernel || true ;;
-        kernel_native) native -- --save kernel_native Fingerprint || true ;;
-        kernel_threads) bench kernel_threads --save kernel_threads || true ;;
-        stream) bench stream || true ;;
+        kernel_ratios) ratios kernel bench kernel_ratios --save kernel ;;
+        kernel_native) ratios kernel_native native -- --save kernel_native Fingerprint ;;
+        kernel_threads) ratios kernel_threads bench kernel_threads --save kernel_threads ;;
+        stream) ratios stream bench stream ;;
         report) cargo run --release -p atomik-benches --locked --bin report ;;
         *)
             echo "ci/bench.sh: there is no part $1" >&2
