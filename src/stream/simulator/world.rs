@@ -31,7 +31,7 @@ type Store = BTreeMap<(Writer, usize), (u64, Rc<Vec<u8>>)>;
 /// A node that runs.
 struct Running<A: Algebra> {
     replica: Replica<A>,
-    producers: [TableProducer<'static, A>; 2],
+    producers: Vec<TableProducer<'static, A>>,
     /// What producers wrote since the last tick.
     unticked: BTreeMap<usize, u64>,
     /// The last transaction, if all of it was written.
@@ -130,7 +130,8 @@ impl<A: Algebra> World<A> {
             None => Replica::new(&self.cluster, of_fan_in, origin),
         };
         let replica = replica.expect("what a store was given it gives back");
-        let producers = [local.producer_owned(), local.producer_owned()];
+        // Every other start has one, so that the tick's first look is taken too.
+        let producers = (0..=self.starts % 2).map(|_| local.producer_owned()).collect();
         let running = Running { replica, producers, unticked: BTreeMap::new(), written: None };
         self.nodes[node].running = Some(running);
     }

@@ -15,7 +15,8 @@ use crate::stream::{Origin, Peer, Recipient};
 impl<A: Algebra> World<A> {
     pub(super) fn accum(&mut self, node: usize, addr: usize, delta: u64) {
         let running = self.nodes[node].running.as_mut().expect("only running nodes are picked");
-        running.producers[delta as usize % 2].accum(addr, delta);
+        let at = delta as usize % running.producers.len();
+        running.producers[at].accum(addr, delta);
         let unticked = running.unticked.entry(addr).or_insert(0);
         *unticked = self.oracle.join(*unticked, delta);
     }

@@ -146,6 +146,12 @@ impl<A: Algebra> World<A> {
         }
         let replica = &mut self.nodes[node].running.as_mut().expect("it runs").replica;
         prop_assert_eq!(replica.sealed(), states);
+        let view = replica.view();
+        let mut copied = [u64::MAX; LEN];
+        view.snapshot(&mut copied);
+        for (addr, &state) in copied.iter().enumerate() {
+            prop_assert_eq!(state, view.read(addr), "node {}, copied {}", node, addr);
+        }
         prop_assert_eq!(replica.poll_packet(), None, "something waits for ever");
         prop_assert_eq!(replica.poll_event(), None);
         let mut blocks = 0;
