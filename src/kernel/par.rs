@@ -170,14 +170,20 @@ fn apply_wire_in_parts<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<()
     let contexts = &*contexts;
     messages.par_chunks(PART).for_each(|part| {
         for (at, message) in part.iter().enumerate() {
-            if let Some(later) = part.get(at + scatter::AHEAD) {
-                scatter::prefetch(contexts, DeltaMessage::decode(*later).addr as usize);
-            }
+            ask_ahead(contexts, part, at);
             let DeltaMessage { addr, delta, .. } = DeltaMessage::decode(*message);
             contexts[addr as usize].accum(delta);
         }
     });
     Ok(())
+}
+
+/// Asks for the word of a message after the one at `at`, if there are so many.
+#[inline(always)]
+fn ask_ahead<A: Algebra>(contexts: &[Context<A>], messages: &[[u8; DeltaMessage::WIRE_LEN]], at: usize) {
+    if let Some(later) = messages.get(at + scatter::AHEAD) {
+        scatter::prefetch(contexts, DeltaMessage::decode(*later).addr as usize);
+    }
 }
 
 #[cfg(test)]
