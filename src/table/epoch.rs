@@ -37,7 +37,7 @@ pub trait TableState: Sealed {
     ///
     /// # Panics
     ///
-    /// If the source ends before `states`.
+    /// May panic if the source ends before `states`.
     fn are_states(&self, start: usize, states: &[u64]) -> bool;
 }
 

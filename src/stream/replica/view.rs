@@ -35,7 +35,8 @@ impl<A: Algebra> View<A> {
         A::compose(self.learned[addr].read(), self.local.read(addr))
     }
 
-    /// Copies all states to `out`.
+    /// Copies all states to `out`. Wait-free, Acquire, as [`read`](Self::read) of each address; the states are not
+    /// of one instant.
     ///
     /// # Panics
     ///

@@ -4,7 +4,7 @@ use super::{first_failure, with_fault};
 use crate::stream::fault::Fault;
 
 /// Within how many seeds each must be found.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 1_000;
 
 macro_rules! finds {
     ($($name:ident: $fault:ident,)*) => {$(
