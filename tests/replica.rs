@@ -99,6 +99,30 @@ fn puts_at_once_compose_and_the_last_load_wins_everywhere() {
     assert_eq!((one.view().read(5), two.view().read(5)), (9, 9));
 }
 
+#[test]
+fn a_view_is_copied_as_it_is_read() {
+    let ((mut one, mut a), (mut two, mut b)) = (node::<Add>(1), node::<Add>(2));
+    (0..LEN).for_each(|addr| a.accum(addr, addr as u64));
+    one.tick();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    (0..LEN).step_by(3).for_each(|addr| b.accum(addr, 1 << 40));
+
+    let view = two.view();
+    let mut copied = vec![u64::MAX; LEN];
+    view.snapshot(&mut copied);
+    for (addr, &state) in copied.iter().enumerate() {
+        let local = if addr % 3 == 0 { 1 << 40 } else { 0 };
+        assert_eq!(state, addr as u64 + local, "address {addr}");
+        assert_eq!(state, view.read(addr), "address {addr}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "as long as its table")]
+fn a_view_is_not_copied_to_a_shorter_place() {
+    node::<Xor>(1).0.view().snapshot(&mut [0; LEN - 1]);
+}
+
 /// LOAD against producers at full speed: both replicas agree, and on a value that the loads allow.
 #[test]
 fn a_load_wins_against_running_producers() {
