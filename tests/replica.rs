@@ -432,6 +432,33 @@ fn nothing_leaves_before_it_is_stored_and_a_restart_has_it() {
     assert_eq!(error.refusal, Refusal::IncarnationReused { origin: origin(1) });
 }
 
+/// Whichever of the parts comes first.
+#[test]
+fn a_store_of_as_many_origins_as_the_bound_comes_back() {
+    let bounded = cluster().with_max_origins(3);
+    let resume = |parts: &[Vec<u8>]| {
+        let local = Arc::new(TableFanIn::<Add>::new(LEN));
+        Replica::resume(&bounded, local, origin(1), parts)
+    };
+    let mut one = resume(&[]).unwrap();
+    one.put(0, 1).unwrap();
+    for other in 2..4 {
+        let (mut peer, _producer) = node::<Add>(other);
+        peer.put(0, other).unwrap();
+        one.receive(Peer(other), &sent(&mut peer)).unwrap();
+    }
+    let mut parts: Vec<Vec<u8>> = one.to_store().unwrap().parts.into_iter().map(|part| part.bytes).collect();
+    for _ in 0..parts.len() {
+        parts.rotate_left(1);
+        let again = resume(&parts).unwrap();
+        assert_eq!((again.origins(), again.sealed()[0]), (3, 6));
+    }
+    // The own origin counts without a part too.
+    let anew = Replica::restore(&bounded, Arc::new(TableFanIn::<Add>::new(LEN)), origin(9), &parts);
+    let Err(ReplicaError::Stored { index: 2, error }) = anew.map(drop) else { panic!("one more than 3") };
+    assert!(matches!(error.refusal, Refusal::TooManyOrigins { bound: 3, .. }));
+}
+
 #[test]
 fn what_a_store_damaged_is_refused_by_name() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));

@@ -127,7 +127,9 @@ impl<A: Algebra> Replica<A> {
                 planes.push(Plane::new(key.0));
                 planes.len() - 1
             });
-            if planes.len() + usize::from(key.0 != origin) > cluster.max_origins {
+            // The own origin is one of them, with parts in the store or without.
+            let others = planes.iter().filter(|plane| plane.origin != origin).count();
+            if others + 1 > cluster.max_origins {
                 let (origin, bound) = (key.0, cluster.max_origins);
                 return Err(refused(Refusal::TooManyOrigins { origin, bound }));
             }
