@@ -102,6 +102,16 @@ pub enum Refusal {
         /// The version that it leads to.
         to: u64,
     },
+    /// A stored part says that it starts after a version: it holds all of them.
+    StoredFrom {
+        /// That version.
+        from: u64,
+    },
+    /// A stored part of the own origin is at a version, 2^63 or more, that none can follow.
+    LastVersion {
+        /// The version.
+        version: u64,
+    },
     /// The table has no such part.
     Part {
         /// The part.
@@ -196,6 +206,12 @@ impl fmt::Display for Refusal {
                 write!(f, "{words} words and {entries} entries are more than such a section has")
             }
             Self::Versions { from, to } => write!(f, "version {from} is not before version {to}"),
+            Self::StoredFrom { from } => {
+                write!(f, "a stored part starts from version 0, not from version {from}")
+            }
+            Self::LastVersion { version } => {
+                write!(f, "no version of the own origin can follow {version}: start anew")
+            }
             Self::Part { part, parts } => write!(f, "there is no part {part}, the table has {parts}"),
             Self::Address { addr, part } => {
                 write!(f, "address {addr} is outside part {part} or not above the one before it")
@@ -269,6 +285,11 @@ mod tests {
                 "6 words and 7 entries are more than such a section has",
             ),
             (Refusal::Versions { from: 8, to: 7 }, "version 8 is not before version 7"),
+            (Refusal::StoredFrom { from: 8 }, "a stored part starts from version 0, not from version 8"),
+            (
+                Refusal::LastVersion { version: 1 << 63 },
+                "no version of the own origin can follow 9223372036854775808: start anew",
+            ),
             (Refusal::Part { part: 4, parts: 3 }, "there is no part 4, the table has 3"),
             (
                 Refusal::Address { addr: 70, part: 0 },

@@ -121,7 +121,7 @@ impl<A: Algebra> Replica<A> {
             }
             // The own plane goes on from here, and a version above the last there is none.
             if key.0 == origin && part.version >= LoadEpoch::COUNTER_LIMIT {
-                return Err(refused(Refusal::Versions { from: 0, to: part.version }));
+                return Err(refused(Refusal::LastVersion { version: part.version }));
             }
             let at = planes.iter().position(|plane| plane.origin == key.0).unwrap_or_else(|| {
                 planes.push(Plane::new(key.0));
@@ -268,8 +268,11 @@ fn read_part(bytes: &[u8], marks: Marks, shape: Shape) -> Result<(Key, Box<Part>
     if words > range.len().div_ceil(BLOCK) || count > range.len() || !rest.is_empty() {
         return Err(Refusal::Counts { words, entries: count });
     }
-    if header.from != 0 || header.to == 0 {
-        return Err(Refusal::Versions { from: header.from, to: header.to });
+    if header.from != 0 {
+        return Err(Refusal::StoredFrom { from: header.from });
+    }
+    if header.to == 0 {
+        return Err(Refusal::Versions { from: 0, to: 0 });
     }
     section.check_body()?;
 
@@ -334,9 +337,36 @@ mod tests {
 
         // But the own origin needs versions to go on with.
         let mut part = Part::new(0..1);
-        part.version = u64::MAX;
-        let refused = start(&[write_part(marks, (own, 0), &part)]).map(drop).unwrap_err();
-        let error = PacketError { at: 0, refusal: Refusal::Versions { from: 0, to: u64::MAX } };
-        assert_eq!(refused, ReplicaError::Stored { index: 0, error });
+        let mut started = |version| {
+            part.version = version;
+            start(&[write_part(marks, (own, 0), &part)]).map(drop)
+        };
+        assert_eq!(started((1 << 63) - 1), Ok(()));
+        for version in [1 << 63, u64::MAX] {
+            let error = PacketError { at: 0, refusal: Refusal::LastVersion { version } };
+            assert_eq!(started(version), Err(ReplicaError::Stored { index: 0, error }));
+        }
+    }
+
+    #[test]
+    fn a_stored_part_holds_some_versions_and_all_of_them() {
+        let cluster = Cluster::new("versions", 1);
+        let [own, origin] = [1, 2].map(|node| Origin { node, incarnation: 1 });
+        let started = |from, to| {
+            let mut bytes = Vec::new();
+            let header = Header { kind: Kind::Stored, origin, part: 0, from, to };
+            let none: [WireBlock; 0] = [];
+            frame::write(&mut bytes, Marks::new::<Xor>(cluster.digest()), header, &none, &[]);
+            Replica::<Xor>::restore(&cluster, Arc::new(TableFanIn::new(1)), own, [bytes]).map(drop)
+        };
+        assert_eq!(started(0, 1), Ok(()));
+        for (from, to, refusal) in [
+            (0, 0, Refusal::Versions { from: 0, to: 0 }),
+            (5, 7, Refusal::StoredFrom { from: 5 }),
+            (7, 7, Refusal::StoredFrom { from: 7 }),
+        ] {
+            let error = PacketError { at: 0, refusal };
+            assert_eq!(started(from, to), Err(ReplicaError::Stored { index: 0, error }));
+        }
     }
 }
