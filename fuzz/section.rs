@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use atomik_core::{Add, Cluster, Origin, Replica, TableFanIn};
+use atomik_core::{Add, Cluster, Origin, Replica, ReplicaError, StoredPart, TableFanIn};
 
 pub const LEN: usize = 300;
 pub const HEADER: usize = 68;
@@ -54,6 +54,29 @@ pub fn cluster() -> Cluster {
 pub fn replica() -> Replica<Add> {
     let local = Arc::new(TableFanIn::new(LEN));
     Replica::new(&cluster(), local, Origin { node: 0, incarnation: 0 }).expect("it is the first")
+}
+
+/// Starts a replica from a store that has these parts.
+pub fn resume<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> Result<Replica<Add>, ReplicaError> {
+    let local = Arc::new(TableFanIn::new(LEN));
+    Replica::resume(&cluster(), local, Origin { node: 0, incarnation: 0 }, parts)
+}
+
+/// A replica that is started from what the store has is the one that wrote it; but versions of 2^63 and more of
+/// the own origin can't be gone on from.
+pub fn check_start(replica: &Replica<Add>, parts: &[StoredPart]) {
+    let own = |part: &&StoredPart| part.origin == replica.origin();
+    if parts.iter().filter(own).any(|part| part.version >= 1 << 63) {
+        return;
+    }
+    let again =
+        resume(parts.iter().map(|part| &part.bytes)).expect("what a replica stored it can start from");
+    for part in parts {
+        let digest = again.digest(part.origin, part.part);
+        assert_eq!(digest, replica.digest(part.origin, part.part));
+        assert_eq!(digest.map(|digest| digest.version), Some(part.version));
+    }
+    assert_eq!((again.sealed(), again.origins()), (replica.sealed(), replica.origins()));
 }
 
 /// What must not change when something is refused.

@@ -1,5 +1,5 @@
 //! Frames of arbitrary content with right checksums: applied if and only if they are right, and the state is
-//! untouched if not.
+//! untouched if not; and what was applied can be stored and taken again.
 #![no_main]
 
 #[path = "../section.rs"]
@@ -8,14 +8,14 @@ mod section;
 use arbitrary::Arbitrary;
 use atomik_core::{Origin, Peer};
 use libfuzzer_sys::fuzz_target;
-use section::{LEN, bounded, replica, seal, state};
+use section::{LEN, bounded, check_start, resume, seal, state};
 
 #[derive(Arbitrary, Debug)]
 struct Frame {
     node: u8,
     part: u8,
     from: u8,
-    to: u8,
+    to: u64,
     /// Address and total; the third says that the low bits are wrong.
     words: Vec<(u16, u64, bool)>,
     /// Address, counter, node, value, total.
@@ -30,13 +30,13 @@ impl Frame {
         bytes[23] = self.node % 6;
         bytes[35] = self.part % 4;
         bytes[43] = self.from;
-        bytes[51] = self.to;
+        bytes[44..52].copy_from_slice(&self.to.to_be_bytes());
         bytes[52..56].copy_from_slice(&(self.words.len() as u32).to_be_bytes());
         bytes[56..60].copy_from_slice(&(self.entries.len() as u32).to_be_bytes());
         for &(addr, total, wrong) in &self.words {
             bytes.extend(u32::from(addr).to_be_bytes());
             bytes.extend(total.to_be_bytes());
-            bytes.extend((u32::from(self.to) + u32::from(wrong)).to_be_bytes());
+            bytes.extend((self.to as u32).wrapping_add(wrong.into()).to_be_bytes());
         }
         for &(addr, counter, node, value, total) in &self.entries {
             bytes.extend(u32::from(addr).to_be_bytes());
@@ -61,7 +61,7 @@ impl Frame {
         node != 0
             && part < 3
             && self.flip.is_none()
-            && self.from < self.to
+            && u64::from(self.from) < self.to
             && ascend(&words)
             && ascend(&entries)
             && inside(&words)
@@ -72,7 +72,8 @@ impl Frame {
 }
 
 fuzz_target!(|frames: Vec<Frame>| {
-    let mut replica = replica();
+    let none: [&[u8]; 0] = [];
+    let mut replica = resume(none).expect("an empty store is a right one");
     let packets: Vec<Vec<u8>> = frames.iter().map(Frame::bytes).collect();
     let size: usize = packets.iter().map(Vec::len).sum();
     bounded(size, || {
@@ -83,11 +84,11 @@ fuzz_target!(|frames: Vec<Frame>| {
             match replica.receive(Peer(1), packet) {
                 Ok(received) if received.applied == 1 => {
                     assert!(frame.is_right());
-                    assert_eq!(replica.version(origin, part), u64::from(frame.to));
+                    assert_eq!(replica.version(origin, part), frame.to);
                 }
                 _ => assert_eq!(state(&replica), before),
             }
-            let is_new = frame.from == 0 && replica.version(origin, part) < u64::from(frame.to);
+            let is_new = frame.from == 0 && replica.version(origin, part) < frame.to;
             let is_known = replica.version(origin, part) > 0 || replica.origins() < 4;
             assert!(!(frame.is_right() && is_new && is_known), "a right frame was not applied");
         }
@@ -95,4 +96,8 @@ fuzz_target!(|frames: Vec<Frame>| {
             assert_eq!(replica.audit(part), 0);
         }
     });
+    // So that the own origin has a part too, at a place among the others'.
+    replica.put(0, 1).expect("the table has this address");
+    let parts = replica.to_store().map_or_else(Vec::new, |transaction| transaction.parts);
+    check_start(&replica, &parts);
 });

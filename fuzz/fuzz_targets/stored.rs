@@ -5,11 +5,11 @@
 #[path = "../section.rs"]
 mod section;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use atomik_core::{Add, Origin, Replica, TableFanIn};
+use atomik_core::{Origin, StoredPart};
 use libfuzzer_sys::fuzz_target;
-use section::{LEN, bounded, cluster, seal};
+use section::{bounded, check_start, resume, seal};
 
 fuzz_target!(|parts: Vec<(Vec<u8>, bool)>| {
     let size: usize = parts.iter().map(|(bytes, _)| bytes.len()).sum();
@@ -20,16 +20,27 @@ fuzz_target!(|parts: Vec<(Vec<u8>, bool)>| {
         }
         stored.push(bytes);
     }
-    bounded(size, || {
-        let local = Arc::new(TableFanIn::<Add>::new(LEN));
-        let origin = Origin { node: 0, incarnation: 0 };
-        let Ok(mut replica) = Replica::resume(&cluster(), local, origin, &stored) else { return };
+    let taken = bounded(size, || {
+        let mut replica = resume(&stored).ok()?;
         for part in 0..replica.parts() {
             assert_eq!(replica.audit(part), 0);
         }
-        let written = replica.put(0, 1).map(|()| replica.to_store());
-        if let Ok(Some(transaction)) = written {
-            assert!(transaction.parts.iter().all(|part| part.version > 0));
-        }
+        replica.put(0, 1).expect("the table has this address");
+        let transaction = replica.to_store();
+        Some((replica, transaction))
     });
+    let Some((replica, transaction)) = taken else { return };
+    let mut store: BTreeMap<_, _> = stored.into_iter().map(stored_part).collect();
+    let written = transaction.into_iter().flat_map(|transaction| transaction.parts);
+    store.extend(written.map(|part| ((part.origin, part.part), part)));
+    let parts: Vec<StoredPart> = store.into_values().collect();
+    check_start(&replica, &parts);
 });
+
+/// A part that a replica took, under the key that its header has.
+fn stored_part(bytes: Vec<u8>) -> ((Origin, usize), StoredPart) {
+    let word = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+    let origin = Origin { node: word(16), incarnation: word(24) };
+    let (part, version) = (word(28) as u32 as usize, word(44));
+    ((origin, part), StoredPart { origin, part, version, bytes })
+}
