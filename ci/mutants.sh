@@ -5,8 +5,8 @@
 #
 #   ci/mutants.sh --file src/epoch.rs
 #
-# Two passes. The first gives each mutant the quick tests of its own part of src, and those catch nearly all;
-# the second gives what is left everything. `.cargo/mutants.toml` lists the mutants that may survive, and why.
+# Five passes. The first four give each mutant the quick tests of one part of src, and those catch nearly all; the
+# last gives what is left everything. `.cargo/mutants.toml` lists the mutants that may survive, and why.
 # A mutant that never ends counts as caught.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -6,7 +6,7 @@
     ci/mutate-orderings.py --list          name them
     ci/mutate-orderings.py --resume 8      the next 8 of those without a result
     ci/mutate-orderings.py --models        find a mutant for each model that no mutant was seen to fail yet
-    ci/mutate-orderings.py --write         put the results of the last runs into loom-tests/README.md
+    ci/mutate-orderings.py --write         put the results of runs here in place of those in loom-tests/README.md
     ci/mutate-orderings.py --check         are the tables there about these mutants and these models?
 
 The mutants, found by reading src (tests, comments and `kernel/dispatch.rs` apart, which is not modelled):
@@ -359,7 +359,7 @@ def main():
     chosen = [mutant for mutant in everyone if given.only in mutant.name]
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if given.resume:
-        chosen = [mutant for mutant in chosen if mutant.name not in results][: given.resume]
+        chosen = [mutant for mutant in chosen if not results.get(mutant.name)][: given.resume]
     if given.list:
         print("\n".join(mutant.name for mutant in chosen))
     elif given.check:
@@ -376,26 +376,29 @@ def main():
 
 
 def judge_all(chosen, results, models, seen):
-    """How many mutants are not killed."""
+    """How many mutants are not killed: their results are `None`."""
     survivors = 0
     for mutant in chosen:
         killer, killed = judge(mutant, models, seen)
         survivors += not killed
         print(f"{'killed' if killed else 'ALIVE '}  {mutant.name}: {killer}", flush=True)
-        if killed:
-            results[mutant.name] = killer
-        else:
-            results.pop(mutant.name, None)
+        results[mutant.name] = killer if killed else None
         RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False))
     print(f"{len(chosen) - survivors} of {len(chosen)} mutants killed")
     return survivors
 
 
+def is_told(mutant, killer, models):
+    """Whether the killer is a model that there is, or the reason why there is none."""
+    return killer in models or (mutant in ACCEPTED and killer == f"none: {ACCEPTED[mutant]}")
+
+
 def check(everyone):
-    rows, models = table_rows("mutants"), models_in_source()
-    wrong = [name for name in {mutant.name for mutant in everyone} ^ rows.keys()]
-    wrong += [name for name in models ^ table_rows("models").keys()]
-    wrong += [killer for killer in rows.values() if not killer.startswith("none: ") and killer not in models]
+    names, models = {mutant.name for mutant in everyone}, models_in_source()
+    killers, faults = table_rows("mutants"), table_rows("models")
+    wrong = (names ^ killers.keys()) | (models ^ faults.keys())
+    wrong |= {killer for name, killer in killers.items() if not is_told(name, killer, models)}
+    wrong |= set(faults.values()) - names
     for name in sorted(wrong):
         print(f"loom-tests/README.md: only in its tables, or not there: {name}")
     if wrong:
@@ -411,12 +414,16 @@ def write_table(table, head, rows):
 
 
 def write(everyone, results):
-    names, models, seen = [mutant.name for mutant in everyone], models_in_source(), Seen().by_model
-    write_table("mutants", ("mutant", "a model that fails"), [(n, results[n]) for n in names if n in results])
-    write_table("models", ("model", "a mutant that it fails on"), sorted((m, seen[m]) for m in models if m in seen))
-    missing = [name for name in names if name not in results] + sorted(models - seen.keys())
+    """Whole tables or nothing: what no run here was about stays as it was."""
+    names, models = [mutant.name for mutant in everyone], models_in_source()
+    killers = table_rows("mutants") | results
+    faults = table_rows("models") | Seen().by_model
+    missing = [name for name in names if not is_told(name, killers.get(name), models)]
+    missing += sorted(model for model in models if faults.get(model) not in names)
     if missing:
-        sys.exit("not killed, or not run; models not seen to fail:\n" + "\n".join(missing))
+        sys.exit("nothing written. Not killed, or not run; models not seen to fail:\n" + "\n".join(missing))
+    write_table("mutants", ("mutant", "a model that fails"), [(name, killers[name]) for name in names])
+    write_table("models", ("model", "a mutant that it fails on"), [(model, faults[model]) for model in sorted(models)])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Uses everything at once for some minutes, with a known outcome.
+# Uses all but replicas at once for some minutes, with a known outcome.
 #
 #   ci/soak.sh [MINUTES]            as it is; default 5
 #   ci/soak.sh [MINUTES] address    under AddressSanitizer: must pass

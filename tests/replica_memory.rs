@@ -250,3 +250,26 @@ fn a_flood_fills_what_the_bounds_allow_and_no_more() {
     assert_eq!(one.origins(), 4);
     assert!(sent(&mut one).len() <= 4 * 16);
 }
+
+/// A peer whose digests are all wrong, and nobody who polls what they lead to.
+#[test]
+fn events_that_nobody_polls_are_as_many_as_their_bound() {
+    let cluster = bounded();
+    let packets = packets(&cluster);
+    let mut one = replica(&cluster, LEN, 1);
+    for frame in packets.iter().filter(|packet| packet[5] == 1) {
+        one.receive(Peer(2), frame).unwrap();
+    }
+    let mut wrong = packets.iter().find(|packet| packet[5] == 4).unwrap().clone();
+    wrong[HEADER] ^= 1;
+    seal(&mut wrong);
+    let receive = |one: &mut Replica<Xor>, times| {
+        for _ in 0..times {
+            one.receive(Peer(2), &wrong).unwrap();
+        }
+    };
+    receive(&mut one, 1_024);
+    let (later, ..) = grown(|| receive(&mut one, 5_000));
+    assert_eq!(later, 0, "bytes for events past the bound");
+    assert_eq!(std::iter::from_fn(|| one.poll_event()).count(), 1_024);
+}

@@ -129,11 +129,11 @@ fn packets_are_received_beside_a_producer_and_a_view() {
     });
 }
 
-/// A replica loads an address that a producer writes to, while a view is read: the delta came before the LOAD, and
-/// is gone, or after, and counts; a reader sees one of the states on the way.
+/// A replica loads an address that a producer writes to, while a view is read and copied: the delta came before the
+/// LOAD, and is gone, or after, and counts; a reader sees one of the states on the way.
 ///
-/// Rules out: a view that reads the local state before what the replica learned (of a LOAD over a delta it would see
-/// the LOAD's own delta alone).
+/// Rules out: a view that reads or copies the local state before what the replica learned (of a LOAD over a delta it
+/// would see the LOAD's own delta alone).
 #[test]
 fn a_replica_loads_beside_a_producer_and_a_view() {
     loom::model(|| {

@@ -163,6 +163,37 @@ fn epochs_while_a_plane_is_used_again() {
     });
 }
 
+/// A second plane is made beside an observer that had looked at one: each delta is in exactly one of its epochs.
+///
+/// Rules out: a first look that takes the first plane for all; a plane seen before it is made.
+#[test]
+fn epochs_while_a_second_plane_is_made() {
+    loom::model(|| {
+        let table = Arc::new(TableFanIn::<Add>::new(1));
+        let past = Past::new();
+        let mut epoch = TableEpoch::new(table.clone());
+        // Alive to the end, so that the other producer can't have its plane.
+        let mut here = table.producer_owned();
+        here.accum(0, 0b10);
+        let writer = {
+            let past = past.clone();
+            thread::spawn(move || {
+                past.happen();
+                table.producer_owned().accum(0, 0b01);
+            })
+        };
+        let observer = thread::spawn(move || {
+            let epochs = [epoch.swap().get(0), epoch.swap().get(0)];
+            check_pasts(epochs[0] + epochs[1], &[past]);
+            (epochs, epoch)
+        });
+        join([writer]);
+        let (epochs, mut epoch) = observer.join().unwrap();
+        assert_eq!(epochs[0] + epochs[1] + epoch.swap().get(0), 0b11);
+        drop(here);
+    });
+}
+
 /// A plane is returned and claimed again while a reader copies all twice: nothing that was seen goes away.
 ///
 /// Rules out: a plane that is reset when it is claimed.

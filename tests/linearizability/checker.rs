@@ -63,7 +63,7 @@ pub(crate) struct Recorded {
 ///
 /// # Panics
 ///
-/// If there are more than [`THREADS`] threads, or if a thread's records overlap.
+/// If there are more than [`THREADS`] threads, if a thread's records overlap, or if one has more than 255 operations.
 pub(crate) fn check(
     start: u64,
     threads: &[Vec<Recorded>],
@@ -76,6 +76,7 @@ pub(crate) fn check(
         for (at, recorded) in records.iter().enumerate() {
             assert!(last < Some(recorded.call) && recorded.call < recorded.ret, "the records overlap");
             last = Some(recorded.ret);
+            assert!(recorded.operations.len() <= 255, "a count of pending operations has 8 bits");
             // At one instant, calls come before returns: such operations overlap.
             events.push((recorded.call, false, thread, at));
             events.push((recorded.ret, true, thread, at));

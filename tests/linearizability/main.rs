@@ -189,6 +189,16 @@ fn the_checker_knows_right_from_wrong() {
     }
 }
 
+/// The most operations of a record are checked; one more would be counted as none.
+#[test]
+#[should_panic = "a count of pending operations has 8 bits"]
+fn the_checker_refuses_what_it_cannot_count() {
+    let record =
+        |operations| vec![Recorded { call: 0, ret: 1, operations: vec![Operation::Accum(0); operations] }];
+    assert_eq!(check(1, &[record(255)], Xor::compose), Ok(()));
+    let _ = check(1, &[record(256)], Xor::compose);
+}
+
 /// A fan-in's reads are not linearizable, but each holds every delta that came before it and none that comes
 /// after, and one observer's reads only go forward, writer by writer: so each delta is in exactly one epoch.
 ///

@@ -1,4 +1,4 @@
-//! Uses everything at once, round after round, with a known outcome: producers that come and go, threads without a
+//! Uses all but replicas at once, round after round, with a known outcome: producers that come and go, threads without a
 //! handle that begin and end, observers with accounts of their own, tables, chains of deltas undone.
 //!
 //! `atomik-soak SECONDS` exits with a panic where an account does not add up. `atomik-soak race` has a data race and
