@@ -89,6 +89,7 @@
 //! | each delta in one epoch, each ordering needed | the models in `loom-tests`, `ci/mutate-orderings.py` |
 //! | operations are linearizable; a fan-in's reads hold what came before | `tests/linearizability` |
 //! | all of it for minutes, with writers that come and go | `ci/soak.sh` |
+//! | replicas converge | `ci/simulate.sh`, `models` |
 //!
 //! [rmw]: https://eel.is/c++draft/atomics.order
 //! [coherence]: https://eel.is/c++draft/intro.races
