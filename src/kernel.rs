@@ -106,7 +106,7 @@ pub fn equal(a: &[u64], b: &[u64]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    if a.len() < LINE {
+    if a.len() <= LINE {
         return compare::short_equal(a, b);
     }
     dispatch::kernels().equal(a, b)

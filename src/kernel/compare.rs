@@ -96,7 +96,7 @@ unsafe fn end_differences<L: Line, const N: usize>(a: &[u64], b: &[u64]) -> L {
     }
 }
 
-/// Whether two slices of one length, less than a line, are equal. As in [`equal`] the ends may overlap.
+/// Whether two slices of one length, a line or less, are equal. As in [`equal`] the ends may overlap.
 #[inline]
 pub(super) fn short_equal(a: &[u64], b: &[u64]) -> bool {
     if a.len() >= LINE / 2 {
