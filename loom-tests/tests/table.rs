@@ -2,7 +2,7 @@
 
 use atomik_core::{Add, DeltaBatch, Table, TableEpoch, TableFanIn, Xor};
 use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 
 /// A table's observer against a writer of two addresses: each delta is in exactly one epoch, and the fence makes
@@ -134,6 +134,19 @@ fn a_plane_is_made_beside_a_snapshot() {
     });
 }
 
+/// The composition of an observer's two epochs beside a writer, whose past `past` is, and of the one after it. (The
+/// observer must be spawned after the writer: see README.)
+fn total_of_epochs_beside(writer: JoinHandle<()>, mut epoch: TableEpoch<Arc<TableFanIn<Add>>>, past: Past) -> u64 {
+    let observer = thread::spawn(move || {
+        let beside = epoch.swap().get(0) + epoch.swap().get(0);
+        check_pasts(beside, &[past]);
+        (beside, epoch)
+    });
+    join([writer]);
+    let (beside, mut epoch) = observer.join().unwrap();
+    beside + epoch.swap().get(0)
+}
+
 /// A plane is made, returned and claimed again beside an observer: each delta is in exactly one of its epochs.
 ///
 /// Rules out: a plane that is reset when it is claimed; a table epoch that reads twice; a plane seen before it is
@@ -143,7 +156,7 @@ fn epochs_while_a_plane_is_used_again() {
     loom::model(|| {
         let table = Arc::new(TableFanIn::<Add>::new(1));
         let past = Past::new();
-        let mut epoch = TableEpoch::new(table.clone());
+        let epoch = TableEpoch::new(table.clone());
         let writer = {
             let past = past.clone();
             thread::spawn(move || {
@@ -152,14 +165,7 @@ fn epochs_while_a_plane_is_used_again() {
                 table.producer().accum(0, 0b01);
             })
         };
-        let observer = thread::spawn(move || {
-            let epochs = [epoch.swap().get(0), epoch.swap().get(0)];
-            check_pasts(epochs[0] + epochs[1], &[past]);
-            (epochs, epoch)
-        });
-        join([writer]);
-        let (epochs, mut epoch) = observer.join().unwrap();
-        assert_eq!(epochs[0] + epochs[1] + epoch.swap().get(0), 0b11);
+        assert_eq!(total_of_epochs_beside(writer, epoch, past), 0b11);
     });
 }
 
@@ -171,7 +177,7 @@ fn epochs_while_a_second_plane_is_made() {
     loom::model(|| {
         let table = Arc::new(TableFanIn::<Add>::new(1));
         let past = Past::new();
-        let mut epoch = TableEpoch::new(table.clone());
+        let epoch = TableEpoch::new(table.clone());
         // Alive to the end, so that the other producer can't have its plane.
         let mut here = table.producer_owned();
         here.accum(0, 0b10);
@@ -182,14 +188,7 @@ fn epochs_while_a_second_plane_is_made() {
                 table.producer_owned().accum(0, 0b01);
             })
         };
-        let observer = thread::spawn(move || {
-            let epochs = [epoch.swap().get(0), epoch.swap().get(0)];
-            check_pasts(epochs[0] + epochs[1], &[past]);
-            (epochs, epoch)
-        });
-        join([writer]);
-        let (epochs, mut epoch) = observer.join().unwrap();
-        assert_eq!(epochs[0] + epochs[1] + epoch.swap().get(0), 0b11);
+        assert_eq!(total_of_epochs_beside(writer, epoch, past), 0b11);
         drop(here);
     });
 }
