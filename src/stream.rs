@@ -19,7 +19,7 @@ mod simulator;
 
 pub use cluster::Cluster;
 pub use delta_stream::{DeltaStream, StreamError};
-pub use error::{PacketError, Refusal};
+pub use error::{PacketError, Refusal, ReplicaError};
 pub use origin::Origin;
 pub use outbox::{Peer, Recipient};
-pub use replica::{Event, PartDigest, Received, Replica, ReplicaError, StoredPart, Transaction, View};
+pub use replica::{Event, PartDigest, Received, Replica, StoredPart, Transaction, View};

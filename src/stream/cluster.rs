@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use super::checksum::WordDigest;
+use super::error::ReplicaError;
 use super::part::{BLOCK, Shape};
-use super::replica::ReplicaError;
 
 /// What the replicas of one table agree on, and the bounds of one replica.
 ///

@@ -1,9 +1,105 @@
-//! Why something from outside was refused.
+//! Why a replica can't do what it was asked to, and why something from outside was refused.
 
 use core::error::Error;
 use core::fmt;
 
 use super::origin::Origin;
+
+/// Why a replica can't start, or can't do what it was asked to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReplicaError {
+    /// The fan-in is not as long as the cluster's table.
+    TableLength {
+        /// The length of the fan-in.
+        table: usize,
+        /// The length of the cluster's table.
+        cluster: usize,
+    },
+    /// The initial base is not as long as the cluster's table.
+    BaseLength {
+        /// The length of the base.
+        base: usize,
+        /// The length of the cluster's table.
+        cluster: usize,
+    },
+    /// The part size is not a multiple of 64 from 64 to 65,536.
+    PartWords {
+        /// The part size in words.
+        part_words: usize,
+    },
+    /// The fan-in has, or had, a replica.
+    SecondReplica,
+    /// The table has no such address.
+    Address {
+        /// The address.
+        addr: usize,
+        /// The length of the table.
+        len: usize,
+    },
+    /// The counter of an address's epochs is at its end, 2^63 - 1.
+    EpochsExhausted {
+        /// The address.
+        addr: usize,
+    },
+    /// A part that the store gave back was refused.
+    Stored {
+        /// Which of them, counted from 0.
+        index: usize,
+        /// Why.
+        error: PacketError,
+    },
+    /// A part of the own origin can't be fetched from others: if it is in doubt, start anew, with a new
+    /// incarnation and without the store's copy.
+    OwnPart {
+        /// The part.
+        part: usize,
+    },
+    /// Nothing is known here of this part of this origin.
+    UnknownPart {
+        /// The origin.
+        origin: Origin,
+        /// The part.
+        part: usize,
+    },
+}
+
+impl fmt::Display for ReplicaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TableLength { table, cluster } => {
+                write!(f, "the fan-in has {table} addresses, the cluster's table {cluster}")
+            }
+            Self::BaseLength { base, cluster } => {
+                write!(f, "the initial base has {base} words, the cluster's table {cluster}")
+            }
+            Self::PartWords { part_words } => {
+                write!(f, "a part of {part_words} words: it must be a multiple of 64 from 64 to 65536")
+            }
+            Self::SecondReplica => f.write_str("the fan-in has, or had, a replica already"),
+            Self::Address { addr, len } => write!(f, "no address {addr} in a table of {len}"),
+            Self::EpochsExhausted { addr } => {
+                write!(f, "address {addr} was loaded 2^63 times; there is no further epoch")
+            }
+            Self::Stored { index, error } => write!(f, "stored part {index}: {error}"),
+            Self::OwnPart { part } => {
+                write!(f, "part {part} is of the own origin: if it is in doubt, start anew")
+            }
+            Self::UnknownPart { origin, part } => {
+                write!(f, "nothing is known of part {part} of origin {origin}")
+            }
+        }
+    }
+}
+
+impl Error for ReplicaError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Stored { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// A packet, or what a store gave back, was refused, and why.
 ///

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use zerocopy::byteorder::big_endian::U64;
 
-use super::{Replica, ReplicaError};
+use super::Replica;
 use crate::algebra::Algebra;
-use crate::stream::error::Refusal;
+use crate::stream::error::{Refusal, ReplicaError};
 use crate::stream::frame::{self, Header, Kind, Section};
 use crate::stream::origin::Origin;
 use crate::stream::outbox::{Key, Peer};

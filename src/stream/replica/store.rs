@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use zerocopy::byteorder::big_endian::U64;
 
-use super::{Replica, ReplicaError};
+use super::Replica;
 use crate::algebra::Algebra;
 use crate::fan_in::TableFanIn;
 use crate::stream::cluster::Cluster;
-use crate::stream::error::{PacketError, Refusal};
+use crate::stream::error::{PacketError, Refusal, ReplicaError};
 use crate::stream::frame::{self, Header, Kind, Marks, Section, WireBlock, WireEntry};
 use crate::stream::origin::{LoadEpoch, Origin, Total};
 use crate::stream::outbox::{Change, Key, Recipient};
@@ -72,7 +72,7 @@ impl<A: Algebra> Replica<A> {
     /// now as at every start. The own planes of earlier starts are others' planes from then on; so it doesn't
     /// matter if the store is a backup.
     ///
-    /// From then on nothing that names a version leaves before the store has it: call
+    /// From then on no frame, answer or vector of a version leaves before the store has it: call
     /// [`to_store`](Self::to_store) after ticks and receipts, and [`stored`](Self::stored).
     ///
     /// # Errors
