@@ -24,6 +24,7 @@ step_in loom-tests cargo fmt --check
 step_in ci/no_std cargo fmt --check
 step_in ci/probe cargo fmt --check
 step_in ci/soak cargo fmt --check
+step_in fuzz cargo fmt --check
 
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step cargo clippy --no-default-features --locked -- -D warnings

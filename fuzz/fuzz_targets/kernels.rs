@@ -1,41 +1,65 @@
-//! Every kernel at every level against the plain loop, on arbitrary words at arbitrary places.
+//! Every kernel and fingerprint at every level against the plain loop, on arbitrary words at arbitrary places.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use atomik_core::kernel::{self, Level};
-use atomik_core::{Add, Algebra, DeltaBatch, FoldFingerprint, Xor};
+use atomik_core::{Add, Algebra, DeltaBatch, Fingerprint, FoldFingerprint, Xor};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
     /// A word of `a`, and what is to be XORed to it for `b`: mostly nothing, so that the two are alike.
     words: Vec<(u64, Option<u64>)>,
-    /// Where in its memory each slice starts.
+    /// How often the words follow one another, so that slices reach over several of the kernels' blocks.
+    repeats: u8,
+    /// Where `b` differs once more, for what the repeats don't show.
+    odd: u16,
+    /// Where in its memory each slice starts, in words.
     start_a: u8,
     start_b: u8,
+    /// Where in its memory the fingerprints' data start, and how many bytes their last word lacks.
+    start_bytes: u8,
+    cut: u8,
     level: u8,
-    bytes: Vec<u8>,
 }
 
 fuzz_target!(|input: Input| {
     let level = [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512][usize::from(input.level % 4)];
     kernel::force_level(level);
+    let words = input.words.repeat(1 + usize::from(input.repeats % 32));
     let (start_a, start_b) = (usize::from(input.start_a % 8), usize::from(input.start_b % 8));
-    let a = placed(start_a, input.words.iter().map(|word| word.0));
-    let b = placed(start_b, input.words.iter().map(|word| word.0 ^ word.1.unwrap_or(0)));
+    let a = placed(start_a, words.iter().map(|word| word.0));
+    let mut b = placed(start_b, words.iter().map(|word| word.0 ^ word.1.unwrap_or(0)));
+    if let Some(word) = b[start_b..].get_mut(usize::from(input.odd)) {
+        *word ^= 1 << 63;
+    }
     agree::<Xor>(&a[start_a..], &b[start_b..]);
     agree::<Add>(&a[start_a..], &b[start_b..]);
 
-    let fold = input.bytes.chunks(8).fold(0, |total, chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        total ^ u64::from_le_bytes(word)
-    });
-    assert_eq!(FoldFingerprint::new().load(&input.bytes), fold);
+    let start = usize::from(input.start_bytes % 64);
+    let data: Vec<u8> =
+        std::iter::repeat_n(0, start).chain(a.iter().flat_map(|word| word.to_le_bytes())).collect();
+    let data = &data[start..];
+    fingerprints_agree(&data[..data.len().saturating_sub(usize::from(input.cut % 8))]);
 });
 
 fn placed(start: usize, words: impl Iterator<Item = u64>) -> Box<[u64]> {
     std::iter::repeat_n(0, start).chain(words).collect()
+}
+
+/// The fingerprints of all bytes at once against those that follow one word after the other.
+fn fingerprints_agree(data: &[u8]) {
+    let mut fold = 0;
+    let mut followed = Fingerprint::new();
+    followed.load(&vec![0; data.len()]);
+    for (index, chunk) in data.chunks(8).enumerate() {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        fold ^= u64::from_le_bytes(word);
+        followed.accum(index, u64::from_le_bytes(word)).expect("the data have this word");
+    }
+    assert_eq!(FoldFingerprint::new().load(data), fold);
+    assert_eq!(Fingerprint::new().load(data), followed.value());
 }
 
 fn agree<A: Algebra>(a: &[u64], b: &[u64]) {
