@@ -1,7 +1,6 @@
 //! Fingerprints of buffers: has it changed since?
 
 mod fold;
-mod keys;
 mod positional;
 
 pub use fold::FoldFingerprint;

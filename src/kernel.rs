@@ -21,6 +21,7 @@ mod carryless;
 mod compare;
 mod dense;
 mod dispatch;
+mod keys;
 mod line;
 #[cfg(all(feature = "rayon", not(atomik_loom)))]
 pub mod par;
@@ -41,8 +42,8 @@ use crate::algebra::Algebra;
 use crate::delta::{AddressOutOfRange, DeltaBatch};
 use line::LINE;
 
-pub(crate) use carryless::{BLOCK, BlockKeys};
 pub use dispatch::Level;
+pub(crate) use keys::Keys;
 pub use scatter::ApplyWireError;
 
 /// The composition of all words; the identity for none.
@@ -232,19 +233,15 @@ pub fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), App
     scatter::apply_wire::<A>(words, bytes)
 }
 
-/// The sum of the carry-less products of each little-endian word of `data`, of any address, with its
-/// key. A tail of less than a word is filled up with zeros.
-///
-/// # Panics
-///
-/// If `data` is longer than a block of words.
-pub(crate) fn carryless_block(data: &[u8], keys: &BlockKeys) -> u128 {
-    dispatch::kernels().carryless_block(data, keys)
+/// The value of `data` under the construction of `Fingerprint`.
+pub(crate) fn fingerprint(data: &[u8], keys: &Keys) -> u64 {
+    dispatch::kernels().fingerprint(data, keys)
 }
 
-/// The carry-less product of two words.
-pub(crate) fn carryless_product(a: u64, b: u64) -> u128 {
-    dispatch::kernels().carryless_product(a, b)
+/// What word `index` of some data adds to their value.
+pub(crate) fn fingerprint_of_word(index: usize, word: u64, keys: &Keys) -> u64 {
+    let kernels = dispatch::kernels();
+    carryless::fingerprint_of_word(index, word, keys, |a, b| kernels.carryless_product(a, b))
 }
 
 /// The level of instructions that the kernels run on.

@@ -2,10 +2,9 @@
 
 use core::fmt;
 
-use super::keys::Keys;
-use super::{IndexOutOfRange, Tracked, WORD};
+use super::{IndexOutOfRange, Tracked};
 use crate::algebra::{Shown, Xor};
-use crate::kernel::{self, BLOCK, carryless_product};
+use crate::kernel::{self, Keys};
 
 /// A positional fingerprint of a buffer: has it changed since [`load`](Self::load)? Meant as a gate in
 /// front of expensive work. It sees reordered words, repeated ones and the length, follows single changes
@@ -77,12 +76,12 @@ impl Fingerprint {
 
     /// Takes `data` as the reference and returns the value. O(n).
     pub fn load(&mut self, data: &[u8]) -> u64 {
-        self.tracked.load(self.of(data), data.len())
+        self.tracked.load(kernel::fingerprint(data, &self.keys), data.len())
     }
 
     /// Looks at `data` anew, against the same reference, and returns the value. O(n).
     pub fn update(&mut self, data: &[u8]) -> u64 {
-        self.tracked.update(self.of(data), data.len())
+        self.tracked.update(kernel::fingerprint(data, &self.keys), data.len())
     }
 
     /// Whether the value differs from the reference's: if so, the data changed; if not, they did not, but for
@@ -122,8 +121,7 @@ impl Fingerprint {
     /// data are taken as given.
     pub fn accum(&mut self, index: usize, delta: u64) -> Result<(), IndexOutOfRange> {
         self.tracked.check(index)?;
-        let product = carryless_product(delta, self.keys.words().0[index % BLOCK]);
-        self.tracked.value ^= reduce(self.scale(index / BLOCK, product));
+        self.tracked.value ^= kernel::fingerprint_of_word(index, delta, &self.keys);
         Ok(())
     }
 
@@ -135,33 +133,6 @@ impl Fingerprint {
     pub fn replace(&mut self, index: usize, old: u64, new: u64) -> Result<(), IndexOutOfRange> {
         self.accum(index, old ^ new)
     }
-
-    /// The value of data.
-    fn of(&self, data: &[u8]) -> u64 {
-        let mut total = 0;
-        for (number, block) in data.chunks(BLOCK * WORD).enumerate() {
-            total ^= self.scale(number, kernel::carryless_block(block, self.keys.words()));
-        }
-        // A slice has at most isize::MAX bytes, so its length fits a word.
-        reduce(total ^ carryless_product(data.len() as u64, self.keys.len()))
-    }
-
-    /// The second level: a block's 128 bits by the two keys of the block.
-    fn scale(&self, block: usize, bits: u128) -> u128 {
-        let (low, high) = self.keys.block(block);
-        carryless_product(bits as u64, low) ^ carryless_product((bits >> 64) as u64, high)
-    }
-}
-
-/// The remainder modulo x⁶⁴ + x⁴ + x³ + x + 1.
-fn reduce(product: u128) -> u64 {
-    // x⁶⁴ ≡ x⁴ + x³ + x + 1: fold the high half down; its overflow of 4 bits folds once more.
-    let fold = |high: u64| {
-        let high = u128::from(high);
-        high ^ (high << 1) ^ (high << 3) ^ (high << 4)
-    };
-    let once = u128::from(product as u64) ^ fold((product >> 64) as u64);
-    (once as u64) ^ fold((once >> 64) as u64) as u64
 }
 
 impl Default for Fingerprint {

@@ -179,6 +179,12 @@ impl Carryless for Wide {
 
     #[inline]
     #[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(_mm256_xor_si256(self.0, other.0))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
     unsafe fn sum(self) -> u128 {
         to_u128(_mm256_extracti128_si256::<0>(self.0)) ^ to_u128(_mm256_extracti128_si256::<1>(self.0))
     }
@@ -208,6 +214,12 @@ impl Carryless for Narrow {
             sum = _mm_xor_si128(sum, _mm_xor_si128(even, odd));
         }
         Self(sum)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(_mm_xor_si128(self.0, other.0))
     }
 
     #[inline]

@@ -141,6 +141,12 @@ impl Carryless for Wide {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,pclmulqdq,vpclmulqdq")]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(_mm512_xor_si512(self.0, other.0))
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,pclmulqdq,vpclmulqdq")]
     unsafe fn sum(self) -> u128 {
         to_u128(_mm512_extracti32x4_epi32::<0>(self.0))
             ^ to_u128(_mm512_extracti32x4_epi32::<1>(self.0))

@@ -1,15 +1,59 @@
-//! The sum of carry-less products under `Fingerprint`: words multiplied as polynomials over GF(2).
+//! `Fingerprint`'s construction: words multiplied as polynomials over GF(2).
 
+use super::keys::{BLOCK, BlockKeys, Keys};
 #[cfg(target_arch = "x86_64")]
 use super::line::{Carryless, GROUP_LINES, LINE};
 
-/// Words in a block, each with a key of its own.
-pub(crate) const BLOCK: usize = 1024;
+/// The length of a word in bytes.
+const WORD: usize = 8;
 
-/// The keys of a block's words, aligned like the lines that the kernels load.
-#[derive(Clone)]
-#[repr(align(64))]
-pub(crate) struct BlockKeys(pub(crate) [u64; BLOCK]);
+/// The value of `data` under `Fingerprint`'s construction, by a level's functions: the sum of the products of a block's
+/// words with their keys, and the product of two words.
+#[inline(always)]
+pub(super) fn fingerprint(
+    data: &[u8],
+    keys: &Keys,
+    block_sum: impl Fn(&[u8], &BlockKeys) -> u128,
+    product: impl Fn(u64, u64) -> u128,
+) -> u64 {
+    // A slice has at most isize::MAX bytes, so its length fits a word.
+    let mut total = product(data.len() as u64, keys.len());
+    for (number, block) in data.chunks(BLOCK * WORD).enumerate() {
+        total ^= scale(number, block_sum(block, keys.words()), keys, &product);
+    }
+    reduce(total)
+}
+
+/// What one word of the data adds to the value.
+#[inline(always)]
+pub(super) fn fingerprint_of_word(
+    index: usize,
+    word: u64,
+    keys: &Keys,
+    product: impl Fn(u64, u64) -> u128,
+) -> u64 {
+    let sum = product(word, keys.words().0[index % BLOCK]);
+    reduce(scale(index / BLOCK, sum, keys, &product))
+}
+
+/// The second level: a block's 128 bits by the two keys of the block.
+#[inline(always)]
+fn scale(block: usize, sum: u128, keys: &Keys, product: impl Fn(u64, u64) -> u128) -> u128 {
+    let (low, high) = keys.block(block);
+    product(sum as u64, low) ^ product((sum >> 64) as u64, high)
+}
+
+/// The remainder modulo x⁶⁴ + x⁴ + x³ + x + 1.
+#[inline(always)]
+fn reduce(product: u128) -> u64 {
+    // x⁶⁴ ≡ x⁴ + x³ + x + 1: fold the high half down; its overflow of 4 bits folds once more.
+    let fold = |high: u64| {
+        let high = u128::from(high);
+        high ^ (high << 1) ^ (high << 3) ^ (high << 4)
+    };
+    let once = u128::from(product as u64) ^ fold((product >> 64) as u64);
+    (once as u64) ^ fold((once >> 64) as u64) as u64
+}
 
 /// Bytes in a line.
 #[cfg(target_arch = "x86_64")]
@@ -49,10 +93,6 @@ pub(super) unsafe fn carryless_block<C: Carryless>(data: &[u8], keys: &BlockKeys
             line[..tail.len()].copy_from_slice(tail);
             sums[0] = sums[0].multiply_add(&line, &rest_keys[rest.len()]);
         }
-        let mut total = 0;
-        for sum in sums {
-            total ^= sum.sum();
-        }
-        total
+        sums.into_iter().reduce(|total, sum| total.add(sum)).map_or(0, |total| total.sum())
     }
 }

@@ -6,7 +6,7 @@
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::carryless::BlockKeys;
+use super::keys::Keys;
 use crate::algebra::Algebra;
 use crate::delta::Changes;
 
@@ -39,7 +39,7 @@ pub(super) struct Kernels {
     pub(super) equal: unsafe fn(&[u64], &[u64]) -> bool,
     pub(super) first_difference: unsafe fn(&[u64], &[u64]) -> Option<usize>,
     pub(super) diff: [unsafe fn(u32, &[u64], &[u64], &mut Changes); 2],
-    pub(super) carryless_block: unsafe fn(&[u8], &BlockKeys) -> u128,
+    pub(super) fingerprint: unsafe fn(&[u8], &Keys) -> u64,
     pub(super) carryless_product: unsafe fn(u64, u64) -> u128,
 }
 
@@ -79,8 +79,8 @@ impl Kernels {
     }
 
     #[inline]
-    pub(super) fn carryless_block(&self, data: &[u8], keys: &BlockKeys) -> u128 {
-        unsafe { (self.carryless_block)(data, keys) }
+    pub(super) fn fingerprint(&self, data: &[u8], keys: &Keys) -> u64 {
+        unsafe { (self.fingerprint)(data, keys) }
     }
 
     #[inline]
@@ -167,8 +167,8 @@ macro_rules! level {
         mod instances {
             use crate::algebra::Algebra;
             use crate::delta::Changes;
-            use crate::kernel::carryless::BlockKeys;
-            use crate::kernel::{compare, dense};
+            use crate::kernel::keys::Keys;
+            use crate::kernel::{carryless, compare, dense};
 
             $(#[target_feature(enable = $feature)])*
             pub(super) unsafe fn fold<A: Algebra>(words: &[u64]) -> u64 {
@@ -206,9 +206,9 @@ macro_rules! level {
             }
 
             $(#[target_feature(enable = $feature)])*
-            pub(super) unsafe fn carryless_block(data: &[u8], keys: &BlockKeys) -> u128 {
+            pub(super) unsafe fn fingerprint(data: &[u8], keys: &Keys) -> u64 {
                 // SAFETY: the contract is the caller's.
-                unsafe { $block(data, keys) }
+                unsafe { carryless::fingerprint(data, keys, |data, keys| $block(data, keys), |a, b| $product(a, b)) }
             }
         }
 
@@ -224,7 +224,7 @@ macro_rules! level {
                 equal: instances::equal,
                 first_difference: instances::first_difference,
                 diff: [instances::diff::<Xor>, instances::diff::<Add>],
-                carryless_block: instances::carryless_block,
+                fingerprint: instances::fingerprint,
                 carryless_product: $product,
             }
         };

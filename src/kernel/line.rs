@@ -137,6 +137,8 @@ pub(super) trait Carryless: Copy {
     /// Adds the eight products of a line's little-endian words with their keys.
     unsafe fn multiply_add(self, line: &[u8; 8 * LINE], keys: &[u64; LINE]) -> Self;
 
+    unsafe fn add(self, other: Self) -> Self;
+
     /// The sum of all products: 128 bits, of which the highest is always 0.
     unsafe fn sum(self) -> u128;
 }

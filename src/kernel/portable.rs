@@ -1,7 +1,7 @@
 //! The level that needs nothing: plain loops over eight words, which the compiler turns into whatever
 //! vectors the target has; and the products of `Fingerprint` where there is no instruction for them.
 
-use super::carryless::BlockKeys;
+use super::keys::BlockKeys;
 use super::line::{LINE, Line};
 
 impl Line for [u64; LINE] {

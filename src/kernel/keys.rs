@@ -1,8 +1,14 @@
-//! The keys of a positional fingerprint.
+//! What `Fingerprint` multiplies by.
 
 use alloc::boxed::Box;
 
-use crate::kernel::{BLOCK, BlockKeys};
+/// Words in a block, each with a key of its own.
+pub(super) const BLOCK: usize = 1024;
+
+/// The keys of a block's words, aligned like the lines that the kernels load.
+#[derive(Clone)]
+#[repr(align(64))]
+pub(super) struct BlockKeys(pub(super) [u64; BLOCK]);
 
 /// All keys that one seed gives: key n is output n (from 0) of the generator [SplitMix64] started at the
 /// seed. It can be computed at any n at once, since the generator's state is a counter.
@@ -15,7 +21,7 @@ use crate::kernel::{BLOCK, BlockKeys};
 ///
 /// [SplitMix64]: https://doi.org/10.1145/2660193.2660195
 #[derive(Clone)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     seed: u64,
     words: Words,
 }
@@ -41,11 +47,11 @@ static FIXED: BlockKeys = {
 };
 
 impl Keys {
-    pub(super) const fn fixed() -> Self {
+    pub(crate) const fn fixed() -> Self {
         Self { seed: FIXED_SEED, words: Words::Fixed }
     }
 
-    pub(super) fn seeded(seed: u64) -> Self {
+    pub(crate) fn seeded(seed: u64) -> Self {
         let mut keys = Box::new(BlockKeys([0; BLOCK]));
         for (n, word) in (0..).zip(&mut keys.0) {
             *word = key(seed, n);
