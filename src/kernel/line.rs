@@ -152,3 +152,20 @@ pub(super) fn words_to_alignment(words: &[u64]) -> usize {
     let past = (words.as_ptr().addr() / size_of::<u64>()) % LINE;
     ((LINE - past) % LINE).min(words.len())
 }
+
+/// Asks for a word, and the line that it is in, ahead of its use; a word past the end is let be.
+#[inline(always)]
+pub(super) fn prefetch<T>(words: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(word) = words.get(at) {
+        // SSE, which every x86-64 has.
+        // SAFETY: a prefetch reads nothing, and the address is that of a word besides.
+        unsafe {
+            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(
+                core::ptr::from_ref(word).cast(),
+            );
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (words, at);
+}

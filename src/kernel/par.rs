@@ -7,7 +7,8 @@
 use rayon::prelude::*;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::{ApplyWireError, LINE, diff_more, same_length, scatter};
+use super::line::{LINE, prefetch};
+use super::{ApplyWireError, diff_more, same_length, scatter};
 use crate::algebra::Algebra;
 use crate::context::Context;
 use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
@@ -182,7 +183,7 @@ fn apply_wire_in_parts<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<()
 #[inline(always)]
 fn ask_ahead<A: Algebra>(contexts: &[Context<A>], messages: &[[u8; DeltaMessage::WIRE_LEN]], at: usize) {
     if let Some(later) = messages.get(at + scatter::AHEAD) {
-        scatter::prefetch(contexts, DeltaMessage::decode(*later).addr as usize);
+        prefetch(contexts, DeltaMessage::decode(*later).addr as usize);
     }
 }
 

@@ -3,6 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
+use super::line::prefetch;
 use crate::algebra::Algebra;
 use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
 
@@ -86,23 +87,6 @@ const CACHED: usize = 128 << 10;
 
 /// How many messages ahead words are asked for.
 pub(super) const AHEAD: usize = 32;
-
-/// Asks for a word that is about to be changed; a word past the end is let be.
-#[inline(always)]
-pub(super) fn prefetch<T>(words: &[T], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(word) = words.get(at) {
-        // SSE, which every x86-64 has.
-        // SAFETY: a prefetch reads nothing, and the address is that of a word besides.
-        unsafe {
-            core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(
-                core::ptr::from_ref(word).cast(),
-            );
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (words, at);
-}
 
 /// Takes messages back that were applied.
 ///

@@ -214,6 +214,17 @@ fn changes_in_some_blocks_of_several_stretches() {
     }
 }
 
+/// Long slices, whose later words are asked for early, to their end.
+#[test]
+fn changes_beyond_the_caches() {
+    let a = distinct(super::compare::CACHED + 1_000);
+    let mut b = a.clone();
+    for word in b.iter_mut().step_by(97) {
+        *word ^= 1 << 50;
+    }
+    at_every_level(&a, 3, &b, 6);
+}
+
 proptest! {
     #[test]
     fn random_words_with_few_and_many_differences(
