@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each target uses a part of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -84,6 +85,40 @@ pub fn state(replica: &Replica<Add>) -> (Vec<u64>, Vec<u64>, usize) {
     let origins = (0..8).map(|node| Origin { node, incarnation: 0 });
     let versions = origins.flat_map(|origin| (0..3).map(move |part| replica.version(origin, part)));
     (replica.sealed().to_vec(), versions.collect(), replica.origins())
+}
+
+/// An address, its epoch's counter and node, its value and its total.
+pub type Entry = (u16, u64, u8, u64, u64);
+
+/// The header of a section, to be made right by [`seal`], with room behind it.
+pub fn header(node: u8, part: u8, [from, to]: [u64; 2], words: usize, entries: usize) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER];
+    bytes[23] = node;
+    bytes[35] = part;
+    bytes[36..44].copy_from_slice(&from.to_be_bytes());
+    bytes[44..52].copy_from_slice(&to.to_be_bytes());
+    bytes[52..56].copy_from_slice(&(words as u32).to_be_bytes());
+    bytes[56..60].copy_from_slice(&(entries as u32).to_be_bytes());
+    bytes
+}
+
+pub fn write_entries(bytes: &mut Vec<u8>, entries: &[Entry]) {
+    for &(addr, counter, node, value, total) in entries {
+        bytes.extend(u32::from(addr).to_be_bytes());
+        [counter, node.into(), 0, value, total].iter().for_each(|word| bytes.extend(word.to_be_bytes()));
+    }
+}
+
+/// The addresses of a part.
+pub fn range(part: u8) -> Range<usize> {
+    let part = usize::from(part);
+    128 * part..LEN.min(128 * (part + 1))
+}
+
+/// Whether entries ascend, are inside a range and of epochs that there are.
+pub fn are_right(entries: &[Entry], range: &Range<usize>) -> bool {
+    entries.windows(2).all(|pair| pair[0].0 < pair[1].0)
+        && entries.iter().all(|entry| range.contains(&usize::from(entry.0)) && entry.1 < 1 << 63)
 }
 
 /// Makes the fixed bytes and the checksums of a section right, so that what is behind them is reached.

@@ -8,7 +8,7 @@ mod section;
 use arbitrary::Arbitrary;
 use atomik_core::{Origin, Peer};
 use libfuzzer_sys::fuzz_target;
-use section::{LEN, bounded, check_start, resume, seal, state};
+use section::{Entry, are_right, bounded, check_start, header, range, resume, seal, state, write_entries};
 
 #[derive(Arbitrary, Debug)]
 struct Frame {
@@ -18,30 +18,21 @@ struct Frame {
     to: u64,
     /// Address and total; the third says that the low bits are wrong.
     words: Vec<(u16, u64, bool)>,
-    /// Address, counter, node, value, total.
-    entries: Vec<(u16, u64, u8, u64, u64)>,
+    entries: Vec<Entry>,
     /// A bit to flip.
     flip: Option<u16>,
 }
 
 impl Frame {
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0; section::HEADER];
-        bytes[23] = self.node % 6;
-        bytes[35] = self.part % 4;
-        bytes[43] = self.from;
-        bytes[44..52].copy_from_slice(&self.to.to_be_bytes());
-        bytes[52..56].copy_from_slice(&(self.words.len() as u32).to_be_bytes());
-        bytes[56..60].copy_from_slice(&(self.entries.len() as u32).to_be_bytes());
+        let versions = [self.from.into(), self.to];
+        let mut bytes = header(self.node % 6, self.part % 4, versions, self.words.len(), self.entries.len());
         for &(addr, total, wrong) in &self.words {
             bytes.extend(u32::from(addr).to_be_bytes());
             bytes.extend(total.to_be_bytes());
             bytes.extend((self.to as u32).wrapping_add(wrong.into()).to_be_bytes());
         }
-        for &(addr, counter, node, value, total) in &self.entries {
-            bytes.extend(u32::from(addr).to_be_bytes());
-            [counter, node.into(), 0, value, total].iter().for_each(|word| bytes.extend(word.to_be_bytes()));
-        }
+        write_entries(&mut bytes, &self.entries);
         seal(&mut bytes, Some(1));
         if let Some(flip) = self.flip {
             let at = usize::from(flip) / 8 % bytes.len();
@@ -52,22 +43,15 @@ impl Frame {
 
     /// Whether it is right, of a part of this table, and of another origin.
     fn is_right(&self) -> bool {
-        let (node, part) = (self.node % 6, usize::from(self.part % 4));
-        let range = 128 * part..LEN.min(128 * (part + 1));
-        let ascend = |addrs: &[u16]| addrs.windows(2).all(|pair| pair[0] < pair[1]);
-        let inside = |addrs: &[u16]| addrs.iter().all(|&addr| range.contains(&usize::from(addr)));
-        let words: Vec<u16> = self.words.iter().map(|word| word.0).collect();
-        let entries: Vec<u16> = self.entries.iter().map(|entry| entry.0).collect();
+        let (node, part) = (self.node % 6, self.part % 4);
+        let range = range(part);
         node != 0
             && part < 3
             && self.flip.is_none()
             && u64::from(self.from) < self.to
-            && ascend(&words)
-            && ascend(&entries)
-            && inside(&words)
-            && inside(&entries)
-            && self.words.iter().all(|word| !word.2)
-            && self.entries.iter().all(|entry| entry.1 < 1 << 63)
+            && self.words.windows(2).all(|pair| pair[0].0 < pair[1].0)
+            && self.words.iter().all(|word| range.contains(&usize::from(word.0)) && !word.2)
+            && are_right(&self.entries, &range)
     }
 }
 
