@@ -3,9 +3,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
+use arbitrary::{Arbitrary, Unstructured};
 use atomik_core::{Add, Cluster, Origin, Replica, ReplicaError, StoredPart, TableFanIn};
 
 pub const LEN: usize = 300;
@@ -87,8 +88,33 @@ pub fn state(replica: &Replica<Add>) -> (Vec<u64>, Vec<u64>, usize) {
     (replica.sealed().to_vec(), versions.collect(), replica.origins())
 }
 
+/// An address, mostly of the table, and mostly one of a few, so that sections meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Addr(pub u16);
+
+impl<'a> Arbitrary<'a> for Addr {
+    fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
+        let few = bytes.ratio(3, 4)?;
+        Ok(Self(if few {
+            20 * bytes.int_in_range(0..=15)?
+        } else {
+            bytes.int_in_range(0..=LEN as u16 + 9)?
+        }))
+    }
+}
+
+impl Addr {
+    pub fn is_in(self, range: &Range<usize>) -> bool {
+        range.contains(&usize::from(self.0))
+    }
+
+    pub fn to_be_bytes(self) -> [u8; 4] {
+        u32::from(self.0).to_be_bytes()
+    }
+}
+
 /// An address, its epoch's counter and node, its value and its total.
-pub type Entry = (u16, u64, u8, u64, u64);
+pub type Entry = (Addr, u64, u8, u64, u64);
 
 /// The header of a section, to be made right by [`seal`], with room behind it.
 pub fn header(node: u8, part: u8, [from, to]: [u64; 2], words: usize, entries: usize) -> Vec<u8> {
@@ -104,7 +130,7 @@ pub fn header(node: u8, part: u8, [from, to]: [u64; 2], words: usize, entries: u
 
 pub fn write_entries(bytes: &mut Vec<u8>, entries: &[Entry]) {
     for &(addr, counter, node, value, total) in entries {
-        bytes.extend(u32::from(addr).to_be_bytes());
+        bytes.extend(addr.to_be_bytes());
         [counter, node.into(), 0, value, total].iter().for_each(|word| bytes.extend(word.to_be_bytes()));
     }
 }
@@ -118,7 +144,7 @@ pub fn range(part: u8) -> Range<usize> {
 /// Whether entries ascend, are inside a range and of epochs that there are.
 pub fn are_right(entries: &[Entry], range: &Range<usize>) -> bool {
     entries.windows(2).all(|pair| pair[0].0 < pair[1].0)
-        && entries.iter().all(|entry| range.contains(&usize::from(entry.0)) && entry.1 < 1 << 63)
+        && entries.iter().all(|entry| entry.0.is_in(range) && entry.1 < 1 << 63)
 }
 
 /// Makes the fixed bytes and the checksums of a section right, so that what is behind them is reached.
@@ -126,7 +152,8 @@ pub fn seal(section: &mut [u8], kind: Option<u8>) {
     if section.len() < HEADER {
         return;
     }
-    let own = replica().vector();
+    static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| replica().vector());
+    let own = &*OWN;
     section[..5].copy_from_slice(&own[..5]);
     section[6..16].copy_from_slice(&own[6..16]);
     if let Some(kind) = kind {

@@ -8,7 +8,9 @@ mod section;
 use arbitrary::Arbitrary;
 use atomik_core::{Origin, Peer};
 use libfuzzer_sys::fuzz_target;
-use section::{Entry, are_right, bounded, check_start, header, range, resume, seal, state, write_entries};
+use section::{
+    Addr, Entry, are_right, bounded, check_start, header, range, resume, seal, state, write_entries,
+};
 
 #[derive(Arbitrary, Debug)]
 struct Frame {
@@ -17,7 +19,7 @@ struct Frame {
     from: u8,
     to: u64,
     /// Address and total; the third says that the low bits are wrong.
-    words: Vec<(u16, u64, bool)>,
+    words: Vec<(Addr, u64, bool)>,
     entries: Vec<Entry>,
     /// A bit to flip.
     flip: Option<u16>,
@@ -28,7 +30,7 @@ impl Frame {
         let versions = [self.from.into(), self.to];
         let mut bytes = header(self.node % 6, self.part % 4, versions, self.words.len(), self.entries.len());
         for &(addr, total, wrong) in &self.words {
-            bytes.extend(u32::from(addr).to_be_bytes());
+            bytes.extend(addr.to_be_bytes());
             bytes.extend(total.to_be_bytes());
             bytes.extend((self.to as u32).wrapping_add(wrong.into()).to_be_bytes());
         }
@@ -50,7 +52,7 @@ impl Frame {
             && self.flip.is_none()
             && u64::from(self.from) < self.to
             && self.words.windows(2).all(|pair| pair[0].0 < pair[1].0)
-            && self.words.iter().all(|word| range.contains(&usize::from(word.0)) && !word.2)
+            && self.words.iter().all(|word| word.0.is_in(&range) && !word.2)
             && are_right(&self.entries, &range)
     }
 }

@@ -1,23 +1,83 @@
-//! Any bytes as packets, one after the other, some with right checksums: no panic, no memory beyond the bounds,
-//! and sealed states that are always what the planes add up to.
+//! Packets of any bytes and of arbitrary sections, some with right checksums, one after the other: no panic, no memory
+//! beyond the bounds, and sealed states that are always what the planes add up to.
 #![no_main]
 
 #[path = "../section.rs"]
 mod section;
 
+use arbitrary::Arbitrary;
 use atomik_core::Peer;
 use libfuzzer_sys::fuzz_target;
-use section::{bounded, replica, seal};
+use section::{Addr, Entry, bounded, header, replica, seal, write_entries};
 
-fuzz_target!(|packets: Vec<(Vec<u8>, Option<u8>)>| {
-    let mut replica = replica();
-    let size: usize = packets.iter().map(|(bytes, _)| bytes.len()).sum();
-    bounded(size, || {
-        for (mut packet, sealed) in packets {
-            if let Some(kind) = sealed {
-                seal(&mut packet, Some(kind % 8));
+#[derive(Arbitrary, Debug)]
+enum Section {
+    /// Any bytes, and the kind that they get with right checksums, if any.
+    Bytes(Vec<u8>, Option<u8>),
+    /// A whole section of a kind.
+    Whole(Whole),
+}
+
+#[derive(Arbitrary, Debug)]
+struct Whole {
+    kind: u8,
+    node: u8,
+    part: u8,
+    /// Mostly none, as for a part that nothing is known of.
+    from: Option<u8>,
+    to: u64,
+    words: Vec<(Addr, u64)>,
+    entries: Vec<Entry>,
+}
+
+impl Section {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes, kind) => {
+                let mut bytes = bytes.clone();
+                if let Some(kind) = kind {
+                    seal(&mut bytes, Some(kind % 8));
+                }
+                bytes
             }
-            let _ = replica.receive(Peer(u64::from(sealed.unwrap_or(0))), &packet);
+            Self::Whole(whole) => whole.bytes(),
+        }
+    }
+}
+
+impl Whole {
+    fn bytes(&self) -> Vec<u8> {
+        let kind = self.kind % 8;
+        let words = if matches!(kind, 1 | 2 | 4) { self.words.as_slice() } else { &[] };
+        let entries = if kind == 1 { self.entries.as_slice() } else { &[] };
+        let versions = [self.from.unwrap_or(0).into(), self.to];
+        let mut bytes = header(self.node % 6, self.part % 5, versions, words.len(), entries.len());
+        for &(addr, word) in words {
+            if kind == 1 {
+                bytes.extend(addr.to_be_bytes());
+            }
+            bytes.extend(word.to_be_bytes());
+            if kind == 1 {
+                bytes.extend((self.to as u32).to_be_bytes());
+            }
+        }
+        write_entries(&mut bytes, entries);
+        seal(&mut bytes, Some(kind));
+        bytes
+    }
+}
+
+fuzz_target!(|packets: Vec<(u8, Vec<Section>)>| {
+    let mut replica = replica();
+    replica.put(200, 7).expect("the table has this address");
+    let packets: Vec<(u8, Vec<u8>)> = packets
+        .into_iter()
+        .map(|(peer, sections)| (peer, sections.iter().flat_map(Section::bytes).collect()))
+        .collect();
+    let size: usize = packets.iter().map(|(_, bytes)| bytes.len()).sum();
+    bounded(size, || {
+        for (peer, packet) in packets {
+            let _ = replica.receive(Peer(peer.into()), &packet);
         }
         let mut answers = 0;
         while replica.poll_packet().is_some() {

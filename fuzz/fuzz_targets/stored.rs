@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arbitrary::Arbitrary;
 use atomik_core::{Origin, StoredPart};
 use libfuzzer_sys::fuzz_target;
-use section::{Entry, are_right, bounded, check_start, header, range, resume, seal, write_entries};
+use section::{Addr, Entry, are_right, bounded, check_start, header, range, resume, seal, write_entries};
 
 #[derive(Arbitrary, Debug)]
 enum Stored {
@@ -56,7 +56,7 @@ impl Part {
     fn is_right(&self) -> bool {
         let (node, part) = self.key();
         let range = range(part);
-        let block = |addr: u16| (usize::from(addr) - range.start) / BLOCK;
+        let block = |addr: Addr| (usize::from(addr.0) - range.start) / BLOCK;
         let inside = |&(index, _, total, at): &(u8, u64, u64, u8)| {
             let addr = range.start + usize::from(index) * BLOCK + usize::from(at) % BLOCK;
             usize::from(index) < range.len().div_ceil(BLOCK) && (total == 0 || addr < range.end)
