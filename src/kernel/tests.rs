@@ -174,6 +174,24 @@ fn a_single_bit_anywhere() {
     }
 }
 
+/// In each of the ways that `equal` has for short slices, and by the functions that come before the levels.
+#[test]
+fn one_word_in_slices_of_every_length() {
+    for len in 1..=LONGEST {
+        let a = distinct(len);
+        for index in 0..len {
+            let mut b = a.clone();
+            b[index] ^= 1 << (index % 64);
+            assert!(!super::equal(&a, &b), "{index} of {len}");
+            assert_eq!(super::first_difference(&a, &b), Some(index), "{len}");
+            for kernels in dispatch::available() {
+                assert!(!kernels.equal(&a, &b), "{}, {index} of {len}", kernels.name);
+                assert_eq!(kernels.first_difference(&a, &b), Some(index), "{}, {len}", kernels.name);
+            }
+        }
+    }
+}
+
 #[test]
 fn basis_vectors() {
     let zero = [0; LONGEST];
