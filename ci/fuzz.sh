@@ -12,6 +12,7 @@ RUSTFLAGS=$(echo $RUSTFLAGS)
 target=x86_64-unknown-linux-gnu
 cargo +nightly build --release --locked --target "$target"
 for name in kernels wire packets frames stored; do
-    mkdir -p "corpus/$name"
-    "${CARGO_TARGET_DIR:-target}/$target/release/$name" -max_total_time="${1:-60}" -max_len=8192 "corpus/$name"
+    mkdir -p "corpus/$name" "artifacts/$name"
+    "${CARGO_TARGET_DIR:-target}/$target/release/$name" -max_total_time="${1:-60}" -max_len=8192 -artifact_prefix="artifacts/$name/" \
+        "corpus/$name"
 done

@@ -161,18 +161,25 @@ pub fn diff<A: Algebra>(reference: &[u64], state: &[u64], batch: &mut DeltaBatch
     same_length(reference.len(), state.len());
     assert!(reference.len() as u64 <= 1 << 32, "addresses are 32 bits: {} words", reference.len());
     batch.clear();
-    diff_more(0, reference, state, batch);
+    diff_more(0, reference, state, reference.len() > compare::CACHED, batch);
 }
 
 /// Appends what leads from `reference` to `state`, whose first words have the address `base`, past all
-/// addresses in the batch. For callers that go through a table block by block.
+/// addresses in the batch. For callers that go through a table block by block. `prefetches` is for long slices that
+/// the caches don't hold.
 #[inline]
-pub(crate) fn diff_more<A: Algebra>(base: u32, reference: &[u64], state: &[u64], batch: &mut DeltaBatch<A>) {
+pub(crate) fn diff_more<A: Algebra>(
+    base: u32,
+    reference: &[u64],
+    state: &[u64],
+    prefetches: bool,
+    batch: &mut DeltaBatch<A>,
+) {
     let changes = batch.changes_mut();
     if reference.len() < LINE {
         return compare::diff_words::<A>(base, reference, state, changes);
     }
-    dispatch::kernels().diff::<A>(base, reference, state, changes);
+    dispatch::kernels().diff::<A>(base, reference, state, prefetches, changes);
 }
 
 /// Composes each delta of a batch into the word that it names.

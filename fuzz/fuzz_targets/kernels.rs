@@ -1,4 +1,5 @@
-//! Every kernel and fingerprint at every level against the plain loop, on arbitrary words at arbitrary places.
+//! Every kernel and fingerprint at every level that can be forced against the plain loop, on arbitrary words at
+//! arbitrary places. (The levels without VPCLMULQDQ are compared by the tests in `src/kernel`.)
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -8,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
-    /// A word of `a`, and what is to be XORed to it for `b`: mostly nothing, so that the two are alike.
+    /// A word of `a`, and what is to be XORed to it for `b`: for half of them nothing, so that the two are alike.
     words: Vec<(u64, Option<u64>)>,
     /// How often the words follow one another, so that slices reach over several of the kernels' blocks.
     repeats: u8,
@@ -37,18 +38,19 @@ fuzz_target!(|input: Input| {
     agree::<Add>(&a[start_a..], &b[start_b..]);
 
     let start = usize::from(input.start_bytes % 64);
-    let data: Vec<u8> =
-        std::iter::repeat_n(0, start).chain(a.iter().flat_map(|word| word.to_le_bytes())).collect();
-    let data = &data[start..];
-    fingerprints_agree(&data[..data.len().saturating_sub(usize::from(input.cut % 8))]);
+    let bytes = a.iter().flat_map(|word| word.to_le_bytes());
+    let mut data: Vec<u8> = std::iter::repeat_n(0, start).chain(bytes).collect();
+    data.truncate(start.max(data.len().saturating_sub(usize::from(input.cut % 8))));
+    fingerprints_agree(&data.into_boxed_slice()[start..], level);
 });
 
 fn placed(start: usize, words: impl Iterator<Item = u64>) -> Box<[u64]> {
     std::iter::repeat_n(0, start).chain(words).collect()
 }
 
-/// The fingerprints of all bytes at once against those that follow one word after the other.
-fn fingerprints_agree(data: &[u8]) {
+/// The fingerprints of all bytes at once against those that follow one word after the other, without vectors.
+fn fingerprints_agree(data: &[u8], level: Level) {
+    kernel::force_level(Level::Portable);
     let mut fold = 0;
     let mut followed = Fingerprint::new();
     followed.load(&vec![0; data.len()]);
@@ -58,6 +60,7 @@ fn fingerprints_agree(data: &[u8]) {
         fold ^= u64::from_le_bytes(word);
         followed.accum(index, u64::from_le_bytes(word)).expect("the data have this word");
     }
+    kernel::force_level(level);
     assert_eq!(FoldFingerprint::new().load(data), fold);
     assert_eq!(Fingerprint::new().load(data), followed.value());
 }

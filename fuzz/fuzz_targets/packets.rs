@@ -23,7 +23,7 @@ struct Whole {
     kind: u8,
     node: u8,
     part: u8,
-    /// Mostly none, as for a part that nothing is known of.
+    /// Half of them none, as for a part that nothing is known of.
     from: Option<u8>,
     to: u64,
     words: Vec<(Addr, u64)>,

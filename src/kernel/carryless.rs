@@ -57,14 +57,10 @@ fn reduce(product: u128) -> u64 {
 
 /// Bytes in a line.
 #[cfg(target_arch = "x86_64")]
-const LINE_BYTES: usize = 8 * LINE;
+const LINE_BYTES: usize = WORD * LINE;
 
-/// The sum (XOR) of the products of each little-endian word of `data` with its key; the tail is filled
-/// up with zeros.
-///
-/// # Panics
-///
-/// If `data` is longer than a block.
+/// The sum (XOR) of the products of each little-endian word of `data`, a block at most, with its key; the tail is
+/// filled up with zeros.
 ///
 /// # Safety
 ///
@@ -72,6 +68,7 @@ const LINE_BYTES: usize = 8 * LINE;
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) unsafe fn carryless_block<C: Carryless>(data: &[u8], keys: &BlockKeys) -> u128 {
+    debug_assert!(data.len() <= BLOCK * WORD);
     let (lines, tail) = data.as_chunks::<LINE_BYTES>();
     let keys = keys.0.as_chunks::<LINE>().0;
     let (groups, rest) = lines.as_chunks::<GROUP_LINES>();
@@ -93,6 +90,7 @@ pub(super) unsafe fn carryless_block<C: Carryless>(data: &[u8], keys: &BlockKeys
             line[..tail.len()].copy_from_slice(tail);
             sums[0] = sums[0].multiply_add(&line, &rest_keys[rest.len()]);
         }
-        sums.into_iter().reduce(|total, sum| total.add(sum)).map_or(0, |total| total.sum())
+        let [a, b, c, d] = sums;
+        a.add(b).add(c.add(d)).sum()
     }
 }

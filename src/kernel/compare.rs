@@ -157,15 +157,15 @@ pub(super) const BLOCK: usize = u64::BITS as usize;
 /// Blocks in a stretch, which `diff` may go through twice: all of it stays in L1.
 pub(super) const STRETCH: usize = 8;
 
-/// The longest slices, in words, that come fast enough without asking: 512 KiB each.
+/// The longest two slices, in words, that come fast enough without prefetching: 512 KiB each.
 pub(super) const CACHED: usize = 64 << 10;
 
 /// What `diff` expects of a stretch: what it saw in the last one. A wrong guess costs time alone.
 enum Expect {
     /// No changes. A group costs what it costs `equal`: a test and a branch never taken.
     None,
-    /// Some. Where changes are common but not everywhere, that branch would be mispredicted again and again, which costs
-    /// more than to look for changes in each line.
+    /// Some. Where changes are common but not everywhere, that branch would be mispredicted again and again, which
+    /// costs more than to look for changes in each line.
     Some,
     /// Many. To look for them first would be for nothing.
     Many,
@@ -175,7 +175,7 @@ enum Expect {
 const MANY: usize = STRETCH * BLOCK / 8;
 
 /// Appends to `changes` what changed between two slices of one length, the first word's address being
-/// `base`.
+/// `base`. With `prefetches` the next stretch is prefetched while the changes of one are written.
 ///
 /// # Safety
 ///
@@ -185,6 +185,7 @@ pub(super) unsafe fn diff<L: Line, A: Algebra>(
     base: u32,
     reference: &[u64],
     state: &[u64],
+    prefetches: bool,
     changes: &mut Changes,
 ) {
     let start = words_to_alignment(reference).min(state.len());
@@ -198,9 +199,10 @@ pub(super) unsafe fn diff<L: Line, A: Algebra>(
     let mut expect = Expect::None;
     let stretches = blocks_reference.chunks(STRETCH).zip(blocks_state.chunks(STRETCH));
     for (number, (reference, state)) in stretches.enumerate() {
-        let next = if blocks_reference.len() > CACHED / BLOCK { (number + 1) * STRETCH } else { usize::MAX };
-        let later =
-            [blocks_reference, blocks_state].map(|blocks| blocks.get(next..).unwrap_or(&[]).as_flattened());
+        let later = [blocks_reference, blocks_state].map(|blocks| {
+            let later = if prefetches { blocks.get((number + 1) * STRETCH..) } else { None };
+            later.unwrap_or(&[]).as_flattened()
+        });
         // SAFETY: the contract is the caller's.
         let count = unsafe {
             match expect {
@@ -245,8 +247,8 @@ unsafe fn equal_blocks<L: Line>(a: &[[u64; BLOCK]], b: &[[u64; BLOCK]]) -> usize
     count * GROUP / BLOCK
 }
 
-/// Appends what changed in a stretch, and returns how much. `later` are the words of each slice behind it that are to
-/// be asked for, if any.
+/// Appends what changed in a stretch, and returns how much. `later` are the words of each slice behind it, of which
+/// as many as it has are prefetched; none for no prefetching.
 ///
 /// # Safety
 ///
@@ -267,8 +269,8 @@ unsafe fn diff_stretch<L: Line, A: Algebra>(
         // compiler would gather eight of them in a vector, which takes longer than all the rest.
         unsafe { core::ptr::from_mut(mask).write_volatile(L::load(old).differ(L::load(new))) };
     }
-    // SAFETY: a reference can be read. Volatile again, for each mask to be read by itself: a vector of all would wait
-    // for the last store, and all that is written below with it.
+    // SAFETY: a reference can be read. Volatile again, for each mask to be read by itself: it waits for its own eight
+    // stores. A vector of all would wait for the last of 64, and the writing of the changes with it.
     let masks =
         masks.each_ref().map(|mask| u64::from_le(unsafe { core::ptr::from_ref(mask).read_volatile() }));
     let count = masks.iter().map(|mask| mask.count_ones() as usize).sum();
@@ -280,7 +282,7 @@ unsafe fn diff_stretch<L: Line, A: Algebra>(
     unsafe { compress::<L, A>(base, reference, state, changes) }
 }
 
-/// Appends the changes that the masks name, one by one, and asks for as many words of `later` meanwhile.
+/// Appends the changes that the masks name, one by one, and prefetches as many words of `later` meanwhile.
 #[inline(always)]
 fn write_some<A: Algebra>(
     masks: &[u64; STRETCH],

@@ -18,9 +18,9 @@ pub enum Level {
     Portable,
     /// x86-64's own vectors of 128 bits.
     Sse2,
-    /// AVX2, POPCNT and PCLMULQDQ: vectors of 256 bits.
+    /// AVX2, POPCNT, BMI1 and PCLMULQDQ: vectors of 256 bits.
     Avx2,
-    /// AVX-512 F, DQ and VL, POPCNT and PCLMULQDQ: vectors of 512 bits.
+    /// AVX-512 F, DQ and VL, POPCNT, BMI1 and PCLMULQDQ: vectors of 512 bits.
     Avx512,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Kernels {
     pub(super) accum: [unsafe fn(&mut [u64], &[u64]); 2],
     pub(super) equal: unsafe fn(&[u64], &[u64]) -> bool,
     pub(super) first_difference: unsafe fn(&[u64], &[u64]) -> Option<usize>,
-    pub(super) diff: [unsafe fn(u32, &[u64], &[u64], &mut Changes); 2],
+    pub(super) diff: [unsafe fn(u32, &[u64], &[u64], bool, &mut Changes); 2],
     pub(super) fingerprint: unsafe fn(&[u8], &Keys) -> u64,
     pub(super) carryless_product: unsafe fn(u64, u64) -> u128,
 }
@@ -73,9 +73,10 @@ impl Kernels {
         base: u32,
         reference: &[u64],
         state: &[u64],
+        prefetches: bool,
         changes: &mut Changes,
     ) {
-        unsafe { self.diff[A::KIND as usize](base, reference, state, changes) }
+        unsafe { self.diff[A::KIND as usize](base, reference, state, prefetches, changes) }
     }
 
     #[inline]
@@ -199,16 +200,25 @@ macro_rules! level {
                 base: u32,
                 reference: &[u64],
                 state: &[u64],
+                prefetches: bool,
                 changes: &mut Changes,
             ) {
                 // SAFETY: the contract is the caller's.
-                unsafe { compare::diff::<$line, A>(base, reference, state, changes) }
+                unsafe { compare::diff::<$line, A>(base, reference, state, prefetches, changes) }
             }
 
             $(#[target_feature(enable = $feature)])*
             pub(super) unsafe fn fingerprint(data: &[u8], keys: &Keys) -> u64 {
-                // SAFETY: the contract is the caller's.
-                unsafe { carryless::fingerprint(data, keys, |data, keys| $block(data, keys), |a, b| $product(a, b)) }
+                // SAFETY: the contract is the caller's. Closures, since unsafe functions are no `Fn`; written here
+                // they have the level's features.
+                unsafe {
+                    carryless::fingerprint(
+                        data,
+                        keys,
+                        |data, keys| $block(data, keys),
+                        |a, b| $product(a, b),
+                    )
+                }
             }
         }
 

@@ -5,7 +5,8 @@
 //! All `unsafe fn` of this module's traits, the algorithms over them and the entries of a level's table
 //! share one condition: **the caller runs on a processor that has the level's instructions.** `dispatch`
 //! upholds it, by picking a table only after it asked the processor. Memory needs no condition: a line
-//! is loaded and stored by reference, so the slices bound every access.
+//! is loaded and stored by reference, so the slices bound every access, except where `compare` writes unchecked and
+//! says why it may.
 
 use core::mem::MaybeUninit;
 
@@ -153,7 +154,7 @@ pub(super) fn words_to_alignment(words: &[u64]) -> usize {
     ((LINE - past) % LINE).min(words.len())
 }
 
-/// Asks for a word, and the line that it is in, ahead of its use; a word past the end is let be.
+/// Prefetches the line of a word; a word past the end is let be.
 #[inline(always)]
 pub(super) fn prefetch<T>(words: &[T], at: usize) {
     #[cfg(target_arch = "x86_64")]

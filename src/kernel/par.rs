@@ -84,7 +84,7 @@ pub fn diff<A: Algebra>(reference: &[u64], state: &[u64], batch: &mut DeltaBatch
     let parts: alloc::vec::Vec<DeltaBatch<A>> = chunks
         .map(|(number, (reference, state))| {
             let mut part = DeltaBatch::new();
-            diff_more((number * CHUNK) as u32, reference, state, &mut part);
+            diff_more((number * CHUNK) as u32, reference, state, true, &mut part);
             part
         })
         .collect();

@@ -54,21 +54,17 @@ impl Line for [u64; LINE] {
 /// From this many words on, [`carryless_block`] adds up keys before it multiplies.
 const SUM_FROM: usize = 48;
 
-/// The sum (XOR) of the products of each little-endian word of `data` with its key, without an instruction
-/// for them; the tail is filled up with zeros.
+/// The sum (XOR) of the products of each little-endian word of `data`, a block at most, with its key, without an
+/// instruction for them; the tail is filled up with zeros.
 ///
 /// A word is the sum of its eight bytes, each times x⁸ᵖ for its place p. So for each value of a byte and each
 /// place, the keys of the words that have it there are added up, at one XOR a byte; then each of these sums is
 /// multiplied by its byte. The table of the sums has all places of a value in one line: then neighbours do not
 /// lie a multiple of 4 KiB apart, where loads wait for stores that they have nothing to do with.
 ///
-/// # Panics
-///
-/// If `data` is longer than a block.
-///
 /// # Safety
 ///
-/// It has no condition; a level's table is of unsafe functions.
+/// It has no condition, and is unsafe for `level!` to call it as the others'.
 #[inline(always)]
 pub(super) unsafe fn carryless_block(data: &[u8], keys: &BlockKeys) -> u128 {
     let (words, tail) = data.as_chunks::<8>();

@@ -127,9 +127,11 @@ fn agrees_with_the_oracle<A: Algebra>(kernels: &Kernels, a: &Placed, b: &Placed)
     assert_eq!(super::equal(a, b), difference.is_none(), "equal");
 
     let base = 1000;
-    let mut batch = DeltaBatch::<A>::new();
-    kernels.diff::<A>(base, a, b, batch.changes_mut());
-    assert_eq!(batch, oracle::diff(base, a, b), "diff, {at}");
+    for prefetches in [false, true] {
+        let mut batch = DeltaBatch::<A>::new();
+        kernels.diff::<A>(base, a, b, prefetches, batch.changes_mut());
+        assert_eq!(batch, oracle::diff(base, a, b), "diff, {at}");
+    }
 }
 
 /// The runner: one property, every level, both algebras.
@@ -230,17 +232,6 @@ fn changes_in_some_blocks_of_several_stretches() {
         }
         at_every_level(&a, 0, &b, 0);
     }
-}
-
-/// Long slices, whose later words are asked for early, to their end.
-#[test]
-fn changes_beyond_the_caches() {
-    let a = distinct(super::compare::CACHED + 1_000);
-    let mut b = a.clone();
-    for word in b.iter_mut().step_by(97) {
-        *word ^= 1 << 50;
-    }
-    at_every_level(&a, 3, &b, 6);
 }
 
 proptest! {

@@ -77,3 +77,15 @@ pub(super) struct Entry {
     pub(super) register: Register,
     pub(super) total: Total,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn an_origin_is_shown_in_hexadecimal() {
+        let origin = Origin { node: 0x1A, incarnation: 2 };
+        assert_eq!((format!("{origin}"), format!("{origin:?}")), ("1a/2".into(), "Origin(1a/2)".into()));
+    }
+}

@@ -175,7 +175,7 @@ impl<S: TableState> TableEpoch<S> {
             let states = &mut block[..reference.len()];
             self.source.copy_states(start, states);
             let before = batch.len();
-            kernel::diff_more(start as u32, reference, states, batch);
+            kernel::diff_more(start as u32, reference, states, false, batch);
             if batch.len() > before {
                 reference.copy_from_slice(states);
             }

@@ -18,9 +18,9 @@ impl<A: Algebra> Replica<A> {
     /// The next packet to send, and to whom. `None` if there is nothing to send now.
     ///
     /// In it go announcements of own versions, to all; answers to what peers asked, and questions; and what
-    /// [`heartbeat`](Self::heartbeat) and [`hello`](Self::hello) ordered. With a store, no frame, answer or
-    /// vector of a version leaves before the store has it. A packet that gets lost needs no care: what was in it
-    /// will be asked for.
+    /// [`heartbeat`](Self::heartbeat) and [`hello`](Self::hello) ordered. With a store, no totals, version or
+    /// digest leaves before the store has it; only a request may name one. A packet that gets lost needs no care:
+    /// what was in it will be asked for.
     pub fn poll_packet(&mut self) -> Option<(Recipient, Vec<u8>)> {
         loop {
             if let Some(packet) = self.outbox.pop() {

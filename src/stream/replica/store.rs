@@ -72,7 +72,7 @@ impl<A: Algebra> Replica<A> {
     /// now as at every start. The own planes of earlier starts are others' planes from then on; so it doesn't
     /// matter if the store is a backup.
     ///
-    /// From then on no frame, answer or vector of a version leaves before the store has it: call
+    /// From then on no totals, version or digest leaves before the store has it; only a request may name one. Call
     /// [`to_store`](Self::to_store) after ticks and receipts, and [`stored`](Self::stored).
     ///
     /// # Errors
@@ -282,10 +282,12 @@ fn read_part(bytes: &[u8], marks: Marks, shape: Shape) -> Result<(Key, Box<Part>
     let mut next = 0;
     for block in blocks {
         let index = block.index.get();
+        if index < next || index as usize >= range.len().div_ceil(BLOCK) || block.stamp.get() > header.to {
+            return Err(Refusal::Block { index });
+        }
         let start = range.start + index as usize * BLOCK;
-        let inside = range.end.saturating_sub(start).min(BLOCK);
-        let past = block.totals[inside..].iter().any(|total| total.get() != 0);
-        if index < next || inside == 0 || past || block.stamp.get() > header.to {
+        let inside = BLOCK.min(range.end - start);
+        if block.totals[inside..].iter().any(|total| total.get() != 0) {
             return Err(Refusal::Block { index });
         }
         let kept = part.block_mut(start as u32);
