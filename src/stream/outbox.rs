@@ -70,14 +70,14 @@ impl Change {
         };
         let entries = self.offsets(true).filter_map(|offset| part.entry(first + offset));
         let entries: Vec<WireEntry> = entries.map(WireEntry::new).collect();
-        let header = Header { kind: Kind::Totals, origin, part: index as u32, from: self.from, to };
+        let header = |from, to| Header { kind: Kind::Totals, origin, part: index as u32, from, to };
         #[cfg(test)]
         if planted!(TwoVersions) && !entries.is_empty() && to - self.from > 1 {
-            frame::write(out, marks, Header { to: to - 1, ..header }, &words(to - 1), &[]);
-            frame::write::<WireWord>(out, marks, Header { from: to - 1, ..header }, &[], &entries);
+            frame::write(out, marks, header(self.from, to - 1), &words(to - 1), &[]);
+            frame::write::<WireWord>(out, marks, header(to - 1, to), &[], &entries);
             return;
         }
-        frame::write(out, marks, header, &words(to), &entries);
+        frame::write(out, marks, header(self.from, to), &words(to), &entries);
     }
 }
 
