@@ -289,11 +289,9 @@ pub(super) fn write<W: IntoBytes + Immutable>(
     entries: &[WireEntry],
 ) {
     let start = out.len();
-    let (words_bytes, entries_bytes) = (words.as_bytes(), entries.as_bytes());
-    out.reserve(HEADER_LEN + words_bytes.len() + entries_bytes.len());
     out.resize(start + HEADER_LEN, 0);
-    out.extend_from_slice(words_bytes);
-    out.extend_from_slice(entries_bytes);
+    out.extend_from_slice(words.as_bytes());
+    out.extend_from_slice(entries.as_bytes());
     let mut wire = WireHeader {
         magic: MAGIC,
         format: FORMAT,

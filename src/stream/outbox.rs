@@ -166,3 +166,43 @@ impl Outbox {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Key = (Origin { node: 2, incarnation: 1 }, 0);
+
+    #[test]
+    fn questions_and_answers_are_bounded_and_those_about_one_part_are_one() {
+        let mut outbox = Outbox::default();
+        for (peer, version) in [(1, 5), (1, 7), (1, 6), (2, 5), (3, 5), (1, 4)] {
+            outbox.ask(Peer(peer), KEY, version, 2);
+            outbox.owe(Peer(peer), KEY, version, 2);
+        }
+        let waiting = |versions: [u64; 2]| {
+            BTreeMap::from([1, 2].map(|peer| ((Peer(peer), KEY), versions[peer as usize - 1])))
+        };
+        assert_eq!(outbox.requests, waiting([7, 5]));
+        assert_eq!(outbox.answers, waiting([4, 5]));
+    }
+
+    #[test]
+    fn answers_that_are_held_count() {
+        let mut outbox = Outbox::default();
+        outbox.held.insert((Peer(1), KEY), 0);
+        for peer in 2..9 {
+            outbox.owe(Peer(peer), KEY, 0, 3);
+        }
+        assert_eq!(outbox.answers.len(), 2);
+    }
+
+    #[test]
+    fn recipients_are_bounded() {
+        let mut set = BTreeSet::new();
+        for peer in [1, 2, 1, 3, 4] {
+            Outbox::note(&mut set, Recipient::Peer(Peer(peer)), 3);
+        }
+        assert_eq!(set.len(), 3);
+    }
+}

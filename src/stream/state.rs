@@ -208,7 +208,7 @@ impl<A: Algebra> State<A> {
         let (sealed, learned) = (&mut self.sealed[first..end], &self.learned[first..end]);
         for word in words {
             let offset = word.addr() as usize % BLOCK;
-            let is_loaded = loaded >> offset & 1 != 0;
+            let is_loaded = loaded >> offset & 1 == 1;
             if is_loaded && planted!(LoadedWordsDropped) {
                 continue;
             }
@@ -259,7 +259,7 @@ impl<A: Algebra> State<A> {
         }
         // Under the fault, what entries there are gets a version of its own, and the stamps don't tell.
         let two = planted!(TwoVersions) && deltas.clone().any(|(addr, _)| self.is_loaded(addr));
-        let version = version + u64::from(two);
+        let version = if two { version.wrapping_add(1) } else { version };
         self.planes[own].part_mut(part, self.shape).version = version;
         version
     }
@@ -332,3 +332,6 @@ impl<A: Algebra> State<A> {
         others
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,6 +117,30 @@ fn what_waits_is_bounded() {
 }
 
 #[test]
+fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
+    let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+    let mut producer = local.producer_owned();
+    // A frame of a whole part has a header of 68 bytes and 64 words of 16; the last part has 40 words.
+    let frame = 68 + 64 * 16;
+    let mut one = Replica::new(&cluster().with_packet_len(2 * frame), local, origin(1)).unwrap();
+    (0..LEN).for_each(|addr| producer.accum(addr, 1));
+    one.tick();
+    let packets: Vec<_> = std::iter::from_fn(|| one.poll_packet()).collect();
+    let mut lens = vec![2 * frame; 7];
+    lens.push(frame + 68 + 40 * 16);
+    assert!(packets.iter().all(|(to, _)| *to == Recipient::All));
+    assert!(packets.iter().map(|(_, packet)| packet.len()).eq(lens));
+
+    let recipients = [Recipient::Peer(Peer(1)), Recipient::Peer(Peer(2)), Recipient::All];
+    recipients.iter().for_each(|&to| one.send_vector(to));
+    let mut told: Vec<_> = std::iter::from_fn(|| one.poll_packet()).map(|(to, _)| to).collect();
+    told.sort_unstable();
+    let mut expected = recipients;
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn each_error_names_what_was_wrong() {
     let refused = PacketError { at: 0, refusal: Refusal::Format { found: 9 } };
     let told = [

@@ -236,3 +236,66 @@ impl<A: Algebra> Replica<A> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::algebra::Xor;
+    use crate::fan_in::TableFanIn;
+    use crate::stream::frame::{self, Header, Marks};
+    use crate::stream::origin::{Entry, Origin, Register, Total};
+    use crate::stream::{Cluster, PacketError};
+    use zerocopy::IntoBytes;
+    use zerocopy::byteorder::big_endian::U64;
+
+    /// What a table of three parts, the last of 10 addresses, answers to a section.
+    fn receive<W: IntoBytes + zerocopy::Immutable>(
+        kind: Kind,
+        part: u32,
+        words: &[W],
+        entries: usize,
+    ) -> Result<Received, Refusal> {
+        let cluster = Cluster::new("counts", 138).with_part_words(64);
+        let [own, origin] = [1, 2].map(|node| Origin { node, incarnation: 1 });
+        let mut replica = Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(138)), own).unwrap();
+        let register = Register { epoch: LoadEpoch { counter: 1, origin }, value: 7 };
+        let entries: Vec<WireEntry> = (0..entries as u32)
+            .map(|at| WireEntry::new(&Entry { addr: 64 * part + at, register, total: Total(0) }))
+            .collect();
+        let header = Header { kind, origin, part, from: 0, to: 1 };
+        let mut packet = Vec::new();
+        frame::write(&mut packet, Marks::new::<Xor>(cluster.digest()), header, words, &entries);
+        replica.receive(Peer(2), &packet).map_err(|PacketError { refusal, .. }| refusal)
+    }
+
+    #[test]
+    fn a_vector_names_no_part_past_the_last() {
+        let versions = [0, 1, 2, 3].map(U64::new);
+        assert_eq!(receive(Kind::Vector, 0, &versions[..3], 0).unwrap().behind, 2);
+        assert_eq!(receive(Kind::Vector, 2, &versions[3..], 0).unwrap().behind, 1);
+        let part = |part| Err(Refusal::Part { part, parts: 3 });
+        assert_eq!(receive(Kind::Vector, 1, &versions[..3], 0), part(4));
+        assert_eq!(receive(Kind::Vector, 3, &versions[..1], 0), part(4));
+        assert_eq!(receive(Kind::Vector, u32::MAX, &versions[..1], 0), part(1 << 32));
+        let counts = Refusal::Counts { words: 4, entries: 0 };
+        assert_eq!(receive(Kind::Vector, 0, &versions, 0), Err(counts));
+    }
+
+    #[test]
+    fn a_section_has_no_more_than_its_kind_and_part_can() {
+        let words =
+            |count: u32| -> Vec<_> { (0..count).map(|at| WireWord::new(128 + at, Total(1), 1)).collect() };
+        let counts = |words, entries| Err(Refusal::Counts { words, entries });
+        assert_eq!(receive(Kind::Totals, 2, &words(10), 10).unwrap().applied, 1);
+        assert_eq!(receive(Kind::Totals, 2, &words(11), 0), counts(11, 0));
+        assert_eq!(receive(Kind::Totals, 2, &words(0), 11), counts(0, 11));
+        assert_eq!(receive(Kind::Vector, 0, &[U64::new(1)], 1), counts(1, 1));
+        assert_eq!(receive(Kind::Digest, 0, &[U64::new(1)], 1), counts(1, 1));
+        assert_eq!(receive(Kind::Digest, 0, &[U64::new(1); 2], 0), counts(2, 0));
+        assert_eq!(receive::<U64>(Kind::Request, 0, &[], 1), counts(0, 1));
+        assert_eq!(receive::<U64>(Kind::Hello, 0, &[], 1), counts(0, 1));
+    }
+}
