@@ -218,3 +218,46 @@ impl Plane {
         self.parts.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::origin::{LoadEpoch, Register};
+
+    #[test]
+    fn a_digest_is_of_all_that_is_no_identity() {
+        const ORIGIN: Origin = Origin { node: 2, incarnation: 3 };
+        let part = |totals: &[(u32, u64)], entry: Option<[u64; 6]>| {
+            let mut part = Part::new(128..256);
+            for &(addr, total) in totals {
+                part.block_mut(addr).totals[addr as usize % BLOCK] = Total(total);
+            }
+            if let Some([addr, counter, node, incarnation, value, total]) = entry {
+                let epoch = LoadEpoch { counter, origin: Origin { node, incarnation } };
+                let register = Register { epoch, value };
+                part.set_entry(Entry { addr: addr as u32, register, total: Total(total) });
+            }
+            part.digest()
+        };
+        let entry = [130, 1, ORIGIN.node, ORIGIN.incarnation, 4, 5];
+        assert_eq!(part(&[(129, 7)], None), part(&[(129, 7), (130, 0), (200, 0)], None));
+        let mut digests = vec![
+            part(&[], None),
+            part(&[(129, 7)], None),
+            part(&[(129, 8)], None),
+            part(&[(130, 7)], None),
+            part(&[(193, 7)], None),
+            part(&[(129, 7), (130, 7)], None),
+            part(&[(129, 7)], Some(entry)),
+        ];
+        digests.extend((0..6).map(|field| {
+            let mut other = entry;
+            other[field] += 1;
+            part(&[], Some(other))
+        }));
+        let count = digests.len();
+        digests.sort_unstable();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+    }
+}
