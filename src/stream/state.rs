@@ -70,6 +70,12 @@ impl<A: Algebra> State<A> {
         &self.sealed
     }
 
+    /// For tests of what finds and mends differences.
+    #[cfg(test)]
+    pub(super) fn sealed_mut(&mut self) -> &mut [u64] {
+        &mut self.sealed
+    }
+
     pub(super) fn planes(&self) -> &[Plane] {
         &self.planes
     }
@@ -169,7 +175,8 @@ impl<A: Algebra> State<A> {
         for entry in entries.iter().map(WireEntry::entry) {
             self.apply_entry(at, part, to, entry);
         }
-        for words in words.chunk_by(|a, b| a.addr() as usize / BLOCK == b.addr() as usize / BLOCK) {
+        let block = |word: &WireWord| word.addr() as usize / BLOCK;
+        for words in words.chunk_by(|a, b| block(a) == block(b)) {
             self.apply_words(at, part, to, words);
         }
     }

@@ -116,7 +116,14 @@ fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_part() {
     assert_ne!(three.sealed(), one.sealed());
 
     two.heartbeat(two.parts());
-    three.receive(Peer(2), &sent(&mut two)).unwrap();
+    let digests = sent(&mut two);
+    // Of what nobody polls, 1,024 are kept.
+    for _ in 0..1_030 {
+        three.receive(Peer(2), &digests).unwrap();
+    }
+    assert_eq!(std::iter::from_fn(|| three.poll_event()).count(), 1_024);
+
+    three.receive(Peer(2), &digests).unwrap();
     let event = three.poll_event();
     let Some(Event::Diverged { origin, part, version, peer, ours, theirs }) = event else {
         panic!("{event:?}");

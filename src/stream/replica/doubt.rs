@@ -71,7 +71,7 @@ impl<A: Algebra> Replica<A> {
     /// The digest of a part here; `None` if nothing is known of it. Reads the whole part.
     #[must_use]
     pub fn digest(&self, origin: Origin, part: usize) -> Option<PartDigest> {
-        let part = self.state.part(origin, part).filter(|part| part.version > 0)?;
+        let part = self.state.part(origin, part)?;
         Some(PartDigest { version: part.version, digest: part.digest() })
     }
 
@@ -123,7 +123,7 @@ impl<A: Algebra> Replica<A> {
 
     /// Writes a part's digest, if its version may leave.
     pub(super) fn write_digest(&self, out: &mut Vec<u8>, key: Key) {
-        if let Some(part) = self.sendable(key).filter(|part| part.version > 0) {
+        if let Some(part) = self.sendable(key) {
             let (from, to) = (0, part.version);
             let header = Header { kind: Kind::Digest, origin: key.0, part: key.1 as u32, from, to };
             frame::write(out, self.marks, header, &[U64::new(part.digest())], &[]);
@@ -142,5 +142,31 @@ impl<A: Algebra> Replica<A> {
             self.push_event(Event::Diverged { origin, part, version, peer, ours: ours.digest, theirs });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::sync::Arc;
+
+    use super::*;
+    use crate::algebra::Xor;
+    use crate::fan_in::TableFanIn;
+    use crate::stream::Cluster;
+
+    #[test]
+    fn an_audit_tells_how_many_states_differed_and_sets_them_right() {
+        let cluster = Cluster::new("audit", 128).with_part_words(64);
+        let own = Origin { node: 1, incarnation: 1 };
+        let mut replica = Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(128)), own).unwrap();
+        replica.put(70, 7).unwrap();
+        assert_eq!((replica.audit(1), replica.poll_event()), (0, None));
+        replica.state.sealed_mut()[70] ^= 1;
+        replica.state.sealed_mut()[71] ^= 1;
+        assert_eq!(replica.audit(0), 0);
+        assert_eq!(replica.audit(1), 2);
+        assert_eq!(replica.poll_event(), Some(Event::SealedDiffered { part: 1, addresses: 2 }));
+        assert_eq!((replica.audit(1), replica.poll_event()), (0, None));
+        assert_eq!(replica.sealed()[70..72], [7, 0]);
     }
 }

@@ -282,7 +282,10 @@ mod tests {
     fn a_vector_names_no_part_past_the_last() {
         let versions = [0, 1, 2, 3].map(U64::new);
         let receive = |part, versions| receive(Kind::Vector, part, versions, &[]);
-        assert_eq!(receive(0, &versions[..3]).unwrap().behind, 2);
+        assert_eq!(
+            receive(0, &versions[..3]),
+            Ok(Received { vector: true, behind: 2, ..Received::default() })
+        );
         assert_eq!(receive(2, &versions[3..]).unwrap().behind, 1);
         let part = |part| Err(Refusal::Part { part, parts: 3 });
         assert_eq!(receive(1, &versions[..3]), part(4));
@@ -304,6 +307,16 @@ mod tests {
         assert_eq!(receive(Kind::Digest, 0, &[U64::new(1); 2], &[]), counts(2, 0));
         assert_eq!(receive::<U64>(Kind::Request, 0, &[], &entries[..1]), counts(0, 1));
         assert_eq!(receive::<U64>(Kind::Hello, 0, &[], &entries[..1]), counts(0, 1));
+    }
+
+    #[test]
+    fn a_section_is_of_a_part_of_the_table() {
+        let part = |part| Err(Refusal::Part { part, parts: 3 });
+        for number in [3, 4, u32::MAX] {
+            assert_eq!(receive::<WireWord>(Kind::Totals, number, &[], &[]), part(number.into()));
+            assert_eq!(receive(Kind::Digest, number, &[U64::new(1)], &[]), part(number.into()));
+            assert_eq!(receive::<U64>(Kind::Request, number, &[], &[]), part(number.into()));
+        }
     }
 
     #[test]

@@ -29,8 +29,8 @@ fn words_go_to_their_own_blocks() {
 fn recomputing_counts_and_mends_what_differs() {
     let mut state = state(128, 64);
     state.apply(OTHER, 0, 1, &words([(3, 7)]), &[]);
-    state.sealed[3] = 8;
-    state.sealed[63] = 1;
+    state.sealed_mut()[3] = 8;
+    state.sealed_mut()[63] = 1;
     assert_eq!(state.recompute(0), 2);
     assert_eq!((state.sealed[3], state.sealed[63]), (7, 0));
     assert_eq!(state.recompute(0), 0);
