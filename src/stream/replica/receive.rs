@@ -258,24 +258,61 @@ mod tests {
         WireEntry::new(&Entry { addr, register, total: Total(0) })
     }
 
-    /// What a table of three parts, the last of 10 addresses, answers to a section of versions 1 to 5.
+    fn cluster() -> Cluster {
+        Cluster::new("sections", 138).with_part_words(64)
+    }
+
+    /// A table of three parts, the last of 10 addresses.
+    fn replica() -> Replica<Xor> {
+        let own = Origin { node: 1, incarnation: 1 };
+        Replica::new(&cluster(), Arc::new(TableFanIn::new(138)), own).unwrap()
+    }
+
+    /// A section of versions 1 to 5.
+    fn section<W: IntoBytes + Immutable>(
+        kind: Kind,
+        part: u32,
+        words: &[W],
+        entries: &[WireEntry],
+    ) -> Vec<u8> {
+        let header = Header { kind, origin: ORIGIN, part, from: 0, to: 5 };
+        let mut packet = Vec::new();
+        frame::write(&mut packet, Marks::new::<Xor>(cluster().digest()), header, words, entries);
+        packet
+    }
+
+    /// What the table answers to a section.
     fn receive<W: IntoBytes + Immutable>(
         kind: Kind,
         part: u32,
         words: &[W],
         entries: &[WireEntry],
     ) -> Result<Received, Refusal> {
-        let cluster = Cluster::new("sections", 138).with_part_words(64);
-        let own = Origin { node: 1, incarnation: 1 };
-        let mut replica = Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(138)), own).unwrap();
-        let header = Header { kind, origin: ORIGIN, part, from: 0, to: 5 };
-        let mut packet = Vec::new();
-        frame::write(&mut packet, Marks::new::<Xor>(cluster.digest()), header, words, entries);
+        let mut replica = replica();
+        let packet = section(kind, part, words, entries);
         let received = replica.receive(Peer(2), &packet).map_err(|PacketError { refusal, .. }| refusal);
         let applied = matches!(received, Ok(Received { applied: 1, .. }));
         assert_eq!(replica.version(ORIGIN, part as usize), if applied { 5 } else { 0 });
         assert!(applied || replica.sealed().iter().all(|&state| state == 0));
         received
+    }
+
+    #[test]
+    fn sections_before_a_refused_one_take_effect() {
+        let totals = |part: u32| section(Kind::Totals, part, &[WireWord::new(64 * part, Total(9), 5)], &[]);
+        let vector = section(Kind::Vector, 0, &[0, 5, 6].map(U64::new), &[]);
+        let mut replica = replica();
+        let packet = [totals(1), totals(1), totals(2), vector.clone()].concat();
+        let received = Received { applied: 2, known: 1, vector: true, behind: 1, ..Received::default() };
+        assert_eq!(replica.receive(Peer(2), &packet), Ok(received));
+
+        let mut packet = [totals(0), totals(1)].concat();
+        let at = packet.len();
+        packet.extend(totals(3));
+        let refusal = Refusal::Part { part: 3, parts: 3 };
+        assert_eq!(replica.receive(Peer(2), &packet), Err(PacketError { at, refusal }));
+        assert_eq!([0, 1, 2].map(|part| replica.version(ORIGIN, part)), [5; 3]);
+        assert_eq!([0, 64, 128].map(|addr| replica.sealed()[addr]), [9; 3]);
     }
 
     #[test]
