@@ -170,6 +170,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algebra::Xor;
 
     const KEY: Key = (Origin { node: 2, incarnation: 1 }, 0);
 
@@ -185,6 +186,47 @@ mod tests {
         };
         assert_eq!(outbox.requests, waiting([7, 5]));
         assert_eq!(outbox.answers, waiting([4, 5]));
+    }
+
+    #[test]
+    fn a_packet_takes_sections_until_it_is_long_enough_and_the_oldest_packet_goes() {
+        let mut outbox = Outbox::default();
+        for (to, bytes) in [(1, 9), (1, 1), (1, 3), (2, 4), (1, 5), (3, 6)] {
+            let packet = outbox.packet(Recipient::Peer(Peer(to)), 10, 4);
+            packet.resize(packet.len() + bytes, 0);
+        }
+        let packets: Vec<_> =
+            core::iter::from_fn(|| outbox.pop()).map(|(to, packet)| (to, packet.len())).collect();
+        assert_eq!(
+            packets,
+            [(1, 3), (2, 4), (1, 5), (3, 6)].map(|(to, len)| (Recipient::Peer(Peer(to)), len))
+        );
+    }
+
+    #[test]
+    fn what_is_forgotten_is_the_totals_of_that_part() {
+        let marks = Marks::new::<Xor>(1);
+        let section = |kind, part: usize, to| {
+            let mut bytes = Vec::new();
+            let header = Header { kind, origin: KEY.0, part: part as u32, from: 0, to };
+            frame::write::<WireWord>(&mut bytes, marks, header, &[], &[]);
+            bytes
+        };
+        let others = [section(Kind::Totals, 1, 5), section(Kind::Request, 0, 6), section(Kind::Totals, 2, 7)];
+        let mut outbox = Outbox::default();
+        let [one, two, three] = &others;
+        let mixed = [
+            section(Kind::Totals, 0, 1),
+            one.clone(),
+            two.clone(),
+            section(Kind::Totals, 0, 2),
+            three.clone(),
+        ];
+        outbox.packet(Recipient::All, 1, 9).extend(mixed.concat());
+        outbox.packet(Recipient::All, 1, 9).extend(section(Kind::Totals, 0, 3));
+        outbox.forget(KEY, marks);
+        assert_eq!(outbox.pop(), Some((Recipient::All, others.concat())));
+        assert_eq!(outbox.pop(), None);
     }
 
     #[test]
