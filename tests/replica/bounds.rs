@@ -129,7 +129,17 @@ fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
     let mut lens = vec![2 * frame; 7];
     lens.push(frame + 68 + 40 * 16);
     assert!(packets.iter().all(|(to, _)| *to == Recipient::All));
-    assert!(packets.iter().map(|(_, packet)| packet.len()).eq(lens));
+    assert!(packets.iter().map(|(_, packet)| packet.len()).eq(lens.iter().copied()));
+
+    // So do questions, which all fit into one, and answers.
+    let mut late = node::<Xor>(2).0;
+    late.receive(Peer(1), &one.vector()).unwrap();
+    let question = late.poll_packet().unwrap();
+    assert_eq!((question.0, question.1.len()), (Recipient::Peer(Peer(1)), 16 * 68));
+    assert_eq!(late.poll_packet(), None);
+    one.receive(Peer(2), &question.1).unwrap();
+    let answers = std::iter::from_fn(|| one.poll_packet());
+    assert!(answers.map(|(_, packet)| packet.len()).eq(lens));
 
     let recipients = [Recipient::Peer(Peer(1)), Recipient::Peer(Peer(2)), Recipient::All];
     recipients.iter().for_each(|&to| one.send_vector(to));

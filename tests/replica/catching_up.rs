@@ -100,6 +100,25 @@ fn a_lost_announcement_shows_as_a_gap_and_is_asked_for() {
 }
 
 #[test]
+fn a_heartbeat_tells_runs_of_parts_that_changed_since_the_last() {
+    let (mut one, mut producer) = node::<Xor>(1);
+    let heartbeat = |one: &mut Replica<Xor>| {
+        one.heartbeat(0);
+        std::iter::from_fn(|| one.poll_packet()).map(|(_, packet)| packet.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(heartbeat(&mut one), []);
+    for changed in [vec![0], vec![0, 1], vec![1, 3], vec![0, 1, 2, 5, 6, 9]] {
+        changed.iter().for_each(|part| producer.accum(64 * part, 1));
+        one.tick();
+        let frames = sent(&mut one);
+        let runs = changed.chunk_by(|a, b| a + 1 == *b).count();
+        assert_eq!(heartbeat(&mut one), [68 * runs + 8 * changed.len()]);
+        assert_eq!(heartbeat(&mut one), []);
+        assert!(!frames.is_empty());
+    }
+}
+
+#[test]
 fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_part() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     (0..LEN).for_each(|addr| producer.accum(addr, 1 + addr as u64));

@@ -72,9 +72,11 @@ impl<A: Algebra> Replica<A> {
                 self.check_counts(&section, 0, 0)?;
                 let part = self.check_part(section.header.part.into())?;
                 let (origin, since) = (section.header.origin, section.header.from);
-                if self.state.have(origin, part) > since
-                    || (planted!(SinceIncludes) && self.state.have(origin, part) == since && since > 0)
-                {
+                let mut have = self.state.have(origin, part);
+                if planted!(SinceIncludes) {
+                    have = have.saturating_add(since.min(1));
+                }
+                if have > since {
                     self.outbox.owe(peer, (origin, part), since, bound);
                 }
             }
@@ -101,8 +103,8 @@ impl<A: Algebra> Replica<A> {
             self.check_own(header.part, to, have)?;
             return Ok(Received::KNOWN);
         }
-        if planted!(HaveOffByOne) && have > 0 {
-            have += 1;
+        if planted!(HaveOffByOne) {
+            have = have.saturating_add(have.min(1));
         }
         if to <= have {
             return Ok(Received::KNOWN);
@@ -375,6 +377,8 @@ mod tests {
         assert_eq!(receive(&[(64, 5), (65, 6), (66, 5)]), low_bits(65, 6));
         assert_eq!(receive(&[(64, 6), (63, 5)]), low_bits(64, 6));
         assert_eq!(receive(&[(70, 5), (69, 6)]), address(69));
+        assert_eq!(receive(&[(64, 4), (128, 5)]), low_bits(64, 4));
+        assert_eq!(receive(&[(70, 5), (69, 5), (128, 5)]), address(69));
     }
 
     #[test]
