@@ -57,6 +57,62 @@ fn nothing_leaves_before_it_is_stored_and_a_restart_has_it() {
     assert_eq!(error.refusal, Refusal::IncarnationReused { origin: origin(1) });
 }
 
+/// A replica with an empty store, which node 1 wrote two parts to and node 3 asked for both. One of the states is 1,
+/// the other 2.
+fn asked_for_what_is_not_stored() -> (Replica<Xor>, Replica<Xor>, Replica<Xor>) {
+    let local = Arc::new(TableFanIn::new(LEN));
+    let mut two = Replica::restore(&cluster(), local, origin(2), Store::new().values()).unwrap();
+    let ((mut one, mut producer), mut three) = (node::<Xor>(1), node::<Xor>(3).0);
+    producer.accum(0, 1);
+    producer.accum(64, 2);
+    one.tick();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    three.receive(Peer(2), &one.vector()).unwrap();
+    two.receive(Peer(3), &sent(&mut three)).unwrap();
+    assert_eq!(two.poll_packet(), None);
+    (one, two, three)
+}
+
+#[test]
+fn an_answer_leaves_as_it_was_stored_though_a_later_version_came() {
+    let (mut one, mut two, mut three) = asked_for_what_is_not_stored();
+    let number = two.to_store().unwrap().number;
+    one.put(0, 5).unwrap();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    assert_eq!(two.sealed()[0], 5);
+    assert!(two.stored(number));
+    three.receive(Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!([0, 64].map(|addr| three.sealed()[addr]), [1, 2]);
+}
+
+#[test]
+fn what_is_refetched_was_not_stored() {
+    let (mut one, mut two, mut three) = asked_for_what_is_not_stored();
+    let number = two.to_store().unwrap().number;
+    two.refetch(origin(1), 0, Peer(1)).unwrap();
+    one.receive(Peer(2), &sent(&mut two)).unwrap();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    assert!(two.stored(number));
+    // The same version came again, and nobody knows if its content is what the store was given.
+    let again = two.to_store().unwrap();
+    assert_eq!(again.parts.iter().map(|part| part.part).collect::<Vec<_>>(), [0]);
+    three.receive(Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!([0, 64].map(|addr| three.sealed()[addr]), [0, 2]);
+}
+
+#[test]
+fn what_waits_for_the_store_is_bounded() {
+    let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+    let mut producer = local.producer_owned();
+    let bounded = cluster().with_max_waiting(3);
+    let mut one = Replica::restore(&bounded, local, origin(1), Store::new().values()).unwrap();
+    (0..LEN).for_each(|addr| producer.accum(addr, 1));
+    one.tick();
+    let number = one.to_store().unwrap().number;
+    assert!(one.stored(number));
+    assert_eq!(sent(&mut one).len(), 3 * (68 + 64 * 16));
+}
+
 /// Whichever of the parts comes first.
 #[test]
 fn a_store_of_as_many_origins_as_the_bound_comes_back() {
