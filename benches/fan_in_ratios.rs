@@ -9,7 +9,7 @@ use atomik_benches::fan_in::{
     BareStore, Contatori, Context, FetchXor, Hytra, InMemory, InRegister, Method, ParkingLot, StdMutex,
     WithoutHandle, run,
 };
-use atomik_benches::measure::race;
+use atomik_benches::measure::{VISITS, race};
 use atomik_benches::record::{Ratio, Ratios};
 use atomik_core::{FanIn, Xor};
 use crossbeam::utils::CachePadded;
@@ -63,7 +63,7 @@ fn reading() -> Ratio {
         let total = cells.iter().fold(0, |total, cell| total ^ cell.load(Ordering::Acquire));
         assert_eq!(total, 0xFFFF);
     };
-    let [ours, theirs] = race(100, [&mut read, &mut bare]);
+    let [ours, theirs] = race(VISITS, 15, [&mut read, &mut bare]);
     Ratio {
         work: "FanIn::read, 16 slots".into(),
         rival: "16 bare loads".into(),

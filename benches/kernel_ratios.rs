@@ -10,7 +10,7 @@ use atomik_benches::kernels::{
     PLACES, Place, apply_wire_under_lock, assert_right_fingerprint, change, level_name, levels_here,
     messages, plain_apply_wire, plain_diff, random_words,
 };
-use atomik_benches::measure::{let_go, race};
+use atomik_benches::measure::{VISITS, let_go, race};
 use atomik_benches::record::Run;
 use atomik_benches::roof::bare_loads;
 use atomik_core::kernel::{self, Level};
@@ -79,6 +79,7 @@ fn fold(run: &mut Run, level: Level, place: Place, target: f64) {
     let words = &*table.as_mut_words();
     assert_eq!(kernel::fold::<Xor>(words), words.iter().fold(0, |a, b| a ^ b));
     let times = race(
+        VISITS,
         place.rounds,
         [&mut || let_go(black_box(kernel::fold::<Xor>(black_box(words)))), &mut || {
             bare_loads(level, black_box(words))
@@ -100,6 +101,7 @@ fn accum(run: &mut Run, level: Level, place: Place, target: f64) {
     let mut copy = random_words(place.words / 2, 3);
     let copy = copy.as_mut_words();
     let times = race(
+        VISITS,
         place.rounds,
         [&mut || kernel::accum::<Xor>(black_box(dst), black_box(deltas)), &mut || {
             black_box(&mut *copy).copy_from_slice(black_box(deltas))
@@ -117,6 +119,7 @@ fn equal(run: &mut Run, level: Level, place: Place, target: f64) {
     let (a, b) = (&*a.as_mut_words(), &*b.as_mut_words());
     assert!(kernel::equal(a, b));
     let times = race(
+        VISITS,
         place.rounds,
         [&mut || let_go(black_box(kernel::equal(black_box(a), black_box(b)))), &mut || {
             let_go(black_box(black_box(a) == black_box(b)))
@@ -135,6 +138,7 @@ fn short_equal(run: &mut Run, level: Level) {
         let (a, b) = (&a[..len], &b[..len]);
         assert!(kernel::equal(a, b));
         let times = race(
+            1,
             40,
             [&mut || let_go(black_box(kernel::equal(black_box(a), black_box(b)))), &mut || {
                 let_go(black_box(black_box(a) == black_box(b)))
@@ -154,6 +158,7 @@ fn diff_unchanged(run: &mut Run, level: Level, place: Place, target: f64) {
     kernel::diff(a, b, &mut batch);
     assert!(batch.is_empty());
     let times = race(
+        VISITS,
         place.rounds,
         [&mut || kernel::diff(black_box(a), black_box(b), black_box(&mut batch)), &mut || {
             let_go(black_box(kernel::equal(black_box(a), black_box(b))))
@@ -176,6 +181,7 @@ fn diff_changed(run: &mut Run, level: Level, place: Place, percent: u32, target:
     plain_diff(a, b, &mut pairs);
     assert!(batch.iter().eq(pairs.iter().copied()));
     let times = race(
+        VISITS,
         place.rounds,
         [&mut || kernel::diff(black_box(a), black_box(b), black_box(&mut batch)), &mut || {
             plain_diff(black_box(a), black_box(b), black_box(&mut pairs))
@@ -195,6 +201,7 @@ fn fingerprint(run: &mut Run, level: Level, place: Place, target: f64) {
     assert_right_fingerprint(&mut fingerprint, words);
     let data = words.as_bytes();
     let times = race(
+        VISITS,
         place.rounds,
         [&mut || let_go(black_box(fingerprint.load(black_box(data)))), &mut || {
             let_go(black_box(xxh3_64(black_box(data))))
@@ -229,6 +236,7 @@ fn apply_wire_locked(run: &mut Run) {
         assert_eq!(words, *locked.lock().expect("nobody panics"));
         let times = race(
             3,
+            1,
             [
                 &mut || {
                     kernel::apply_wire::<Xor>(black_box(words), black_box(&bytes)).expect("as before");
@@ -258,6 +266,7 @@ fn apply_wire_plain(run: &mut Run) {
         assert!(ours == plain);
         let times = race(
             5,
+            1,
             [
                 &mut || kernel::apply_wire::<Xor>(black_box(ours), black_box(&bytes)).expect("as before"),
                 &mut || plain_apply_wire(black_box(plain), black_box(&bytes)),

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use atomik_benches::kernels::{PLACES, change, level_name, messages, random_words};
-use atomik_benches::measure::{let_go, race};
+use atomik_benches::measure::{VISITS, let_go, race};
 use atomik_benches::record::Run;
 use atomik_benches::roof::bare_loads;
 use atomik_core::{DeltaBatch, Xor, kernel};
@@ -89,7 +89,7 @@ fn on_all_threads(run: &mut Run) {
         let (same, changed) = (&*same.as_mut_words(), &*changed.as_mut_words());
         let (mut batch, mut expected) = (DeltaBatch::<Xor>::new(), DeltaBatch::<Xor>::new());
         let mut line = |work: &str, rival: &str, bytes, all: &mut dyn FnMut(), one: &mut dyn FnMut()| {
-            run.line([work, rival], level, place.name, bytes, race(place.rounds, [all, one]), 0.0);
+            run.line([work, rival], level, place.name, bytes, race(VISITS, place.rounds, [all, one]), 0.0);
         };
         assert_eq!(par::fold::<Xor>(changed), kernel::fold::<Xor>(changed));
         line(

@@ -15,16 +15,16 @@ pub struct Place {
     pub name: &'static str,
     /// How many words there are of all operands together.
     pub words: usize,
-    /// How often contestants take turns there.
+    /// How often contestants take turns there, at each visit.
     pub rounds: usize,
 }
 
 /// L1 and L2 of this class of machine, each filled by half; L3, which other machines share; and memory.
 pub const PLACES: [Place; 4] = [
-    Place { name: "L1", words: 3 << 10, rounds: 600 },
-    Place { name: "L2", words: 128 << 10, rounds: 400 },
-    Place { name: "L3", words: 4 << 20, rounds: 40 },
-    Place { name: "memory", words: 64 << 20, rounds: 8 },
+    Place { name: "L1", words: 3 << 10, rounds: 75 },
+    Place { name: "L2", words: 128 << 10, rounds: 50 },
+    Place { name: "L3", words: 4 << 20, rounds: 5 },
+    Place { name: "memory", words: 64 << 20, rounds: 2 },
 ];
 
 /// All levels, the best first.

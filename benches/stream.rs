@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use atomik_benches::measure::{Random, race};
+use atomik_benches::measure::{Random, VISITS, race};
 use atomik_benches::record::{Ratio, Ratios};
 use atomik_core::{Add, Algebra, Cluster, DeltaBatch, Origin, Peer, Replica, TableFanIn, Xor, kernel};
 
@@ -104,7 +104,7 @@ fn unchanged_tick() -> Ratio {
         kernel::diff::<Xor>(&reference, &state, &mut batch);
         assert!(batch.is_empty());
     };
-    let [ours, theirs] = race(60, [&mut tick, &mut diff]);
+    let [ours, theirs] = race(VISITS, 8, [&mut tick, &mut diff]);
     let each = LEN as f64;
     Ratio {
         work: "tick, a million unchanged words, a word".into(),
