@@ -275,16 +275,21 @@ unsafe fn diff_stretch<L: Line, A: Algebra>(
         masks.each_ref().map(|mask| u64::from_le(unsafe { core::ptr::from_ref(mask).read_volatile() }));
     let count = masks.iter().map(|mask| mask.count_ones() as usize).sum();
     if count < MANY {
-        write_some::<A>(&masks, base, reference, state, later, changes);
+        if later[0].is_empty() {
+            write_some::<A, false>(&masks, base, reference, state, later, changes);
+        } else {
+            write_some::<A, true>(&masks, base, reference, state, later, changes);
+        }
         return count;
     }
     // SAFETY: the contract is the caller's.
     unsafe { compress::<L, A>(base, reference, state, changes) }
 }
 
-/// Appends the changes that the masks name, one by one, and prefetches as many words of `later` meanwhile.
+/// Appends the changes that the masks name, one by one, and with `PREFETCHES` prefetches as many words of `later`
+/// meanwhile.
 #[inline(always)]
-fn write_some<A: Algebra>(
+fn write_some<A: Algebra, const PREFETCHES: bool>(
     masks: &[u64; STRETCH],
     mut base: u32,
     reference: &[[u64; BLOCK]],
@@ -295,7 +300,7 @@ fn write_some<A: Algebra>(
     let (addresses, deltas) = changes.spare(reference.as_flattened().len());
     let mut count = 0;
     for (number, ((reference, state), &mask)) in reference.iter().zip(state).zip(masks).enumerate() {
-        if !later[0].is_empty() {
+        if PREFETCHES {
             for line in (number * BLOCK..(number + 1) * BLOCK).step_by(LINE) {
                 prefetch(later[0], line);
                 prefetch(later[1], line);
