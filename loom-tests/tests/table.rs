@@ -136,7 +136,11 @@ fn a_plane_is_made_beside_a_snapshot() {
 
 /// The composition of an observer's two epochs beside a writer that makes `past`, and of the one after it. (The
 /// observer must be spawned after the writer: see README.)
-fn total_of_epochs_beside(writer: JoinHandle<()>, mut epoch: TableEpoch<Arc<TableFanIn<Add>>>, past: Past) -> u64 {
+fn total_of_epochs_beside(
+    writer: JoinHandle<()>,
+    mut epoch: TableEpoch<Arc<TableFanIn<Add>>>,
+    past: Past,
+) -> u64 {
     let observer = thread::spawn(move || {
         let beside = epoch.swap().get(0) + epoch.swap().get(0);
         check_pasts(beside, &[past]);
