@@ -223,6 +223,7 @@ impl Plane {
 mod tests {
     use super::*;
     use crate::stream::origin::{LoadEpoch, Register};
+    use alloc::vec;
 
     #[test]
     fn a_digest_is_of_all_that_is_no_identity() {
