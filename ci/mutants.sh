@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Changes the code of src in one place at a time and runs the tests: a mutant that passes shows a missing test.
 # Needs cargo-mutants (`cargo install cargo-mutants --locked`). Without arguments all of src, which takes about
-# an hour and a half on two idle cores; arguments choose, as in
+# two hours on two cores; arguments choose, as in
 #
 #   ci/mutants.sh --file src/epoch.rs
 #
