@@ -81,18 +81,18 @@ impl Algebra for Add {
 }
 
 /// A word as people want to see it: bits in hexadecimal, counts in decimal.
-pub(crate) struct Shown<A> {
+pub(crate) struct DisplayWord<A> {
     word: u64,
     algebra: PhantomData<A>,
 }
 
-impl<A> Shown<A> {
+impl<A> DisplayWord<A> {
     pub(crate) fn new(word: u64) -> Self {
         Self { word, algebra: PhantomData }
     }
 }
 
-impl<A: Algebra> Debug for Shown<A> {
+impl<A: Algebra> Debug for DisplayWord<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match A::KIND {
             Kind::Xor => write!(f, "{:#018x}", self.word),

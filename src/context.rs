@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use crate::algebra::{Add, Algebra, Kind, Shown, Xor};
+use crate::algebra::{Add, Algebra, DisplayWord, Kind, Xor};
 use crate::sync::{AtomicU64, Ordering, const_fn};
 
 /// A state that any number of threads change at once: one [`AtomicU64`](core::sync::atomic::AtomicU64),
@@ -180,7 +180,7 @@ impl<A: Algebra> From<u64> for Context<A> {
 
 impl<A: Algebra> fmt::Debug for Context<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Context").field(&Shown::<A>::new(self.read())).finish()
+        f.debug_tuple("Context").field(&DisplayWord::<A>::new(self.read())).finish()
     }
 }
 
@@ -188,7 +188,7 @@ impl<A: Algebra> fmt::Debug for Context<A> {
 /// [`FanIn`](crate::FanIn), or a reference, an `Arc` or a `Box` of one.
 ///
 /// Sealed. It lets [`Epoch`](crate::Epoch) and [`Rollback`](crate::Rollback) work on each of them.
-pub trait State: sealed::Sealed {
+pub trait Source: sealed::Sealed {
     /// How deltas compose.
     type Algebra: Algebra;
 
@@ -201,7 +201,7 @@ pub trait State: sealed::Sealed {
 
 impl<A: Algebra> sealed::Sealed for Context<A> {}
 
-impl<A: Algebra> State for Context<A> {
+impl<A: Algebra> Source for Context<A> {
     type Algebra = A;
 
     #[inline]
@@ -221,11 +221,11 @@ pub(crate) mod sealed {
 }
 
 /// What holds for a source of states holds for a pointer to it.
-macro_rules! forward_state {
+macro_rules! forward_source {
     ($($pointer:ty),*) => {$(
         impl<T: sealed::Sealed + ?Sized> sealed::Sealed for $pointer {}
 
-        impl<T: State + ?Sized> State for $pointer {
+        impl<T: Source + ?Sized> Source for $pointer {
             type Algebra = T::Algebra;
 
             #[inline]
@@ -240,7 +240,7 @@ macro_rules! forward_state {
         }
     )*};
 }
-forward_state!(&T, Box<T>, Arc<T>);
+forward_source!(&T, Box<T>, Arc<T>);
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use crate::algebra::{Algebra, Shown};
-use crate::context::{Context, State};
+use crate::algebra::{Algebra, DisplayWord};
+use crate::context::{Context, Source};
 
 /// An observer of a state: it holds a reference, and the accumulator is what came since, derived when asked
 /// for. [`swap`](Self::swap) is ATOMiK's SWAP: it closes an epoch and takes the state as the next reference.
@@ -51,7 +51,7 @@ pub struct Checkpoint {
     pub delta: u64,
 }
 
-impl<S: State> Epoch<S> {
+impl<S: Source> Epoch<S> {
     /// Starts to observe a source: its state now is the reference, and epoch 0 is open.
     #[must_use]
     pub fn new(source: S) -> Self {
@@ -134,12 +134,12 @@ impl<S: State> Epoch<S> {
     }
 }
 
-impl<S: State> fmt::Debug for Epoch<S> {
+impl<S: Source> fmt::Debug for Epoch<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Epoch")
             .field("number", &self.number)
-            .field("reference", &Shown::<S::Algebra>::new(self.reference))
-            .field("accumulator", &Shown::<S::Algebra>::new(self.accumulator()))
+            .field("reference", &DisplayWord::<S::Algebra>::new(self.reference))
+            .field("accumulator", &DisplayWord::<S::Algebra>::new(self.accumulator()))
             .finish()
     }
 }

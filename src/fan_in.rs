@@ -1,8 +1,6 @@
 //! Many writers, one state, nothing shared between the writers.
 
-mod lease;
 mod producer;
-mod slots;
 mod table;
 
 pub use producer::Producer;
@@ -13,12 +11,12 @@ use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
-use self::lease::{Home, Lender};
-use self::slots::Slots;
-use crate::algebra::{Algebra, Shown};
-use crate::context::{Context, State, sealed};
+use crate::algebra::{Algebra, DisplayWord};
+use crate::context::{Context, Source, sealed};
 use crate::epoch::Epoch;
-use crate::sync::chunks::{Chunks, FIRST_SLOTS};
+use crate::slots::growing_list::{FIRST_SLOTS, GrowingList};
+use crate::slots::lease::{FanInRef, ReleaseSlot};
+use crate::slots::slot_list::Slots;
 use crate::sync::const_fn;
 
 /// A state that many threads change all the time: each writes to a cache line of its own, and readers
@@ -70,7 +68,7 @@ pub struct FanIn<A: Algebra> {
     /// Each owned by at most one `Producer`.
     producers: Slots<Slot<A>>,
     /// Each owned by the live thread whose index it has, if any.
-    threads: Chunks<Slot<A>, FIRST_SLOTS>,
+    threads: GrowingList<Slot<A>, FIRST_SLOTS>,
 }
 
 /// A context with one writer, on lines of its own.
@@ -84,7 +82,7 @@ impl<A: Algebra> FanIn<A> {
             Self {
                 shared: CachePadded::new(Context::new(v)),
                 producers: Slots::new(),
-                threads: Chunks::new(),
+                threads: GrowingList::new(),
             }
         }
     }
@@ -95,7 +93,7 @@ impl<A: Algebra> FanIn<A> {
     #[inline]
     #[must_use]
     pub fn producer(&self) -> Producer<'_, A> {
-        Producer::claim(Home::Borrowed(self))
+        Producer::claim(FanInRef::Borrowed(self))
     }
 
     /// [`producer`](Self::producer) for `'static`: it keeps the fan-in alive.
@@ -112,7 +110,7 @@ impl<A: Algebra> FanIn<A> {
     #[inline]
     #[must_use]
     pub fn producer_owned(self: &Arc<Self>) -> Producer<'static, A> {
-        Producer::claim(Home::Owned(Arc::clone(self)))
+        Producer::claim(FanInRef::Owned(Arc::clone(self)))
     }
 
     /// ACCUM without a handle, through a slot of the calling thread: the state becomes state ∘ `delta`.
@@ -127,7 +125,7 @@ impl<A: Algebra> FanIn<A> {
     #[inline]
     pub fn accum(&self, delta: u64) {
         #[cfg(feature = "std")]
-        if let Some(slot) = self.threads.get(crate::sync::thread_index::place()) {
+        if let Some(slot) = self.threads.get(crate::slots::thread_index::place()) {
             return slot.accum_alone(delta);
         }
         self.accum_first(delta);
@@ -137,7 +135,7 @@ impl<A: Algebra> FanIn<A> {
     #[cold]
     fn accum_first(&self, delta: u64) {
         #[cfg(feature = "std")]
-        if let Some(place) = crate::sync::thread_index::claim_place() {
+        if let Some(place) = crate::slots::thread_index::claim_place() {
             // Other threads may have made the chunk that the place is in.
             let slot = self.threads.get(place).unwrap_or_else(|| self.threads.grow_to(place));
             return slot.accum_alone(delta);
@@ -164,15 +162,15 @@ impl<A: Algebra> FanIn<A> {
     }
 }
 
-impl<A: Algebra> Lender for FanIn<A> {
-    fn take_back(&self, index: usize) {
+impl<A: Algebra> ReleaseSlot for FanIn<A> {
+    fn release_slot(&self, index: usize) {
         self.producers.release(index);
     }
 }
 
 impl<A: Algebra> sealed::Sealed for FanIn<A> {}
 
-impl<A: Algebra> State for FanIn<A> {
+impl<A: Algebra> Source for FanIn<A> {
     type Algebra = A;
 
     fn read(&self) -> u64 {
@@ -192,7 +190,7 @@ impl<A: Algebra> Default for FanIn<A> {
 
 impl<A: Algebra> fmt::Debug for FanIn<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("FanIn").field(&Shown::<A>::new(self.read())).finish()
+        f.debug_tuple("FanIn").field(&DisplayWord::<A>::new(self.read())).finish()
     }
 }
 

@@ -96,6 +96,7 @@ mod epoch;
 mod fan_in;
 mod fingerprint;
 mod rollback;
+mod slots;
 mod stream;
 mod sync;
 mod table;
@@ -104,12 +105,12 @@ mod table;
 #[cfg(atomik_loom)]
 #[doc(hidden)]
 pub mod models {
+    pub use crate::slots::thread_index::end_thread;
     pub use crate::sync::modelled::stores_are_swaps;
-    pub use crate::sync::thread_index::end_thread;
 }
 
 pub use algebra::{Add, Algebra, Xor};
-pub use context::{AtomikContext, Context, Counter, State};
+pub use context::{AtomikContext, Context, Counter, Source};
 pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, WireError};
 pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{FanIn, Producer, TableFanIn, TableProducer};
@@ -119,4 +120,4 @@ pub use stream::{
     Cluster, DeltaStream, Event, Origin, PacketError, PartDigest, Peer, Received, Recipient, Refusal,
     Replica, ReplicaError, StoredPart, StreamError, Transaction, View,
 };
-pub use table::{AtomikTable, Table, TableEpoch, TableState};
+pub use table::{AtomikTable, Table, TableEpoch, TableSource};

@@ -7,7 +7,7 @@ use core::fmt;
 use core::num::NonZeroUsize;
 
 use crate::algebra::Algebra;
-use crate::context::State;
+use crate::context::Source;
 
 /// A chain of deltas that can be undone and redone, level by level: 8 bytes a level, whatever the state
 /// stands for.
@@ -49,7 +49,7 @@ pub struct Rollback<S> {
     checkpoints: BTreeMap<String, usize>,
 }
 
-impl<S: State> Rollback<S> {
+impl<S: Source> Rollback<S> {
     /// An empty chain on a state, of any depth.
     #[must_use]
     pub fn new(target: S) -> Self {
@@ -184,7 +184,7 @@ impl<S: State> Rollback<S> {
     }
 }
 
-impl<S: State> fmt::Debug for Rollback<S> {
+impl<S: Source> fmt::Debug for Rollback<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rollback")
             .field("undo_levels", &self.undo_levels())

@@ -1,16 +1,7 @@
-//! The one door to atomics: `core`'s, or loom's under `cfg(atomik_loom)`.
-//!
-//! Beside the switch it holds what the layers above build on: lists that grow without moving
-//! ([`chunks`]), indices that are claimed and returned ([`claims`]), a lazily made box ([`once_box`]), and
-//! a small number for each live thread ([`thread_index`]).
+//! A facade over atomics: `core`'s, or loom's under `cfg(atomik_loom)`. Nothing else in the crate names either.
 
-pub(crate) mod chunks;
-pub(crate) mod claims;
 #[cfg(atomik_loom)]
 pub(crate) mod modelled;
-pub(crate) mod once_box;
-#[cfg(feature = "std")]
-pub(crate) mod thread_index;
 
 #[cfg(not(atomik_loom))]
 mod switch {

@@ -4,7 +4,7 @@ mod bulk;
 mod epoch;
 
 pub(crate) use epoch::BLOCK;
-pub use epoch::{TableEpoch, TableState};
+pub use epoch::{TableEpoch, TableSource};
 
 use alloc::boxed::Box;
 use core::fmt;

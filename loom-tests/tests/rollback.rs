@@ -1,12 +1,12 @@
 //! Models of chains of deltas that several threads undo.
 
-use atomik_core::{Add, Counter, FanIn, Rollback, State};
+use atomik_core::{Add, Counter, FanIn, Rollback, Source};
 use atomik_loom_tests::{Preemptions, bounded_model, join};
 use loom::thread;
 use std::sync::Arc;
 
 /// Each thread undoes its own deltas and nothing else: the state is what all have left.
-fn chains_compose<S: State + Send + Sync + 'static>(state: Arc<S>) {
+fn chains_compose<S: Source + Send + Sync + 'static>(state: Arc<S>) {
     let threads = [
         {
             let mut chain = Rollback::new(state.clone());

@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use core::slice;
 
 use super::message::{DeltaMessage, WireError};
-use crate::algebra::{Algebra, Shown, Xor};
+use crate::algebra::{Algebra, DisplayWord, Xor};
 
 /// What changed in a table: addresses in ascending order, each with its delta.
 ///
@@ -252,7 +252,7 @@ impl<A> Hash for DeltaBatch<A> {
 
 impl<A: Algebra> fmt::Debug for DeltaBatch<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(addr, delta)| (addr, Shown::<A>::new(delta)))).finish()
+        f.debug_map().entries(self.iter().map(|(addr, delta)| (addr, DisplayWord::<A>::new(delta)))).finish()
     }
 }
 

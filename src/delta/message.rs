@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-use crate::algebra::{Shown, Xor};
+use crate::algebra::{DisplayWord, Xor};
 
 /// One delta on its way to one address: 16 bytes on the wire, big-endian, the format of the Python
 /// package `atomik-core` (its `struct` format is `!IQI`).
@@ -70,7 +70,7 @@ impl fmt::Debug for DeltaMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeltaMessage")
             .field("addr", &self.addr)
-            .field("delta", &Shown::<Xor>::new(self.delta))
+            .field("delta", &DisplayWord::<Xor>::new(self.delta))
             .field("seq", &self.seq)
             .finish()
     }

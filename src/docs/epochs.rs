@@ -50,7 +50,7 @@
 //!
 //! This needs that a word, once seen, is seen by every later read of the same observer, and that a word not seen
 //! yet contributed the identity. Lists only grow, a chunk's pointer is a word with one change, from null to the
-//! chunk, and coherence holds for it too; a new slot holds the identity. Chunks are made in order, so a reader that
+//! chunk, and coherence holds for it too; a new slot holds the identity. GrowingList are made in order, so a reader that
 //! stops at the first that is missing misses no chunk that an earlier read found. A slot that changes hands is neither
 //! reset nor moved.
 //!

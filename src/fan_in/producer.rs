@@ -4,9 +4,9 @@ use core::fmt;
 use core::ptr::NonNull;
 
 use super::FanIn;
-use super::lease::{Home, Lease};
-use crate::algebra::{Algebra, Shown};
+use crate::algebra::{Algebra, DisplayWord};
 use crate::context::Context;
+use crate::slots::lease::{FanInRef, Lease};
 
 /// A writer of a [`FanIn`] with a slot of its own: the fastest way to accumulate.
 ///
@@ -32,11 +32,11 @@ unsafe impl<A: Algebra> Sync for Producer<'_, A> {}
 impl<'a, A: Algebra> Producer<'a, A> {
     // Inlined, with what it calls returning in registers, for the same reason as `Lease::drop`.
     #[inline]
-    pub(super) fn claim(home: Home<'a, FanIn<A>>) -> Self {
-        let (index, slot) = home.producers.claim();
+    pub(super) fn claim(fan_in: FanInRef<'a, FanIn<A>>) -> Self {
+        let (index, slot) = fan_in.producers.claim();
         // The slot is this producer's alone, so it changes no more behind its back.
         let (value, slot) = (slot.read(), NonNull::from(&**slot));
-        Self { value, slot, lease: Lease::new(home, index) }
+        Self { value, slot, lease: Lease::new(fan_in, index) }
     }
 
     /// ACCUM: the fan-in's state becomes state ∘ `delta`. One store, Release, and no RMW: wait-free where a
@@ -57,7 +57,7 @@ impl<A: Algebra> fmt::Debug for Producer<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
             .field("slot", &self.lease.index)
-            .field("value", &Shown::<A>::new(self.value))
+            .field("value", &DisplayWord::<A>::new(self.value))
             .finish()
     }
 }

@@ -3,14 +3,14 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use super::lease::{Home, Lease, Lender};
-use super::slots::Slots;
 use crate::algebra::Algebra;
 use crate::context::{Context, sealed::Sealed};
+use crate::slots::lease::{FanInRef, Lease, ReleaseSlot};
+use crate::slots::once_box::OnceBox;
+use crate::slots::slot_list::Slots;
 use crate::sync::const_fn;
-use crate::sync::once_box::OnceBox;
 use crate::sync::{AtomicBool, Ordering};
-use crate::table::{BLOCK, Table, TableEpoch, TableState};
+use crate::table::{BLOCK, Table, TableEpoch, TableSource};
 use alloc::sync::Arc;
 
 /// A table that many threads change all the time: each producer writes to a plane of its own, a whole table,
@@ -76,13 +76,13 @@ impl<A: Algebra> TableFanIn<A> {
     /// If memory can't hold the plane.
     #[must_use]
     pub fn producer(&self) -> TableProducer<'_, A> {
-        TableProducer::claim(Home::Borrowed(self))
+        TableProducer::claim(FanInRef::Borrowed(self))
     }
 
     /// [`producer`](Self::producer) for `'static`: it keeps the fan-in alive.
     #[must_use]
     pub fn producer_owned(self: &Arc<Self>) -> TableProducer<'static, A> {
-        TableProducer::claim(Home::Owned(Arc::clone(self)))
+        TableProducer::claim(FanInRef::Owned(Arc::clone(self)))
     }
 
     /// READ: what all deltas to `addr` compose to. Wait-free; loads the address in each plane, Acquire.
@@ -133,15 +133,15 @@ fn past_the_end(addr: usize, len: usize) -> ! {
     panic!("address {addr} is past the end of a table of {len}")
 }
 
-impl<A: Algebra> Lender for TableFanIn<A> {
-    fn take_back(&self, index: usize) {
+impl<A: Algebra> ReleaseSlot for TableFanIn<A> {
+    fn release_slot(&self, index: usize) {
         self.planes.release(index);
     }
 }
 
 impl<A: Algebra> Sealed for TableFanIn<A> {}
 
-impl<A: Algebra> TableState for TableFanIn<A> {
+impl<A: Algebra> TableSource for TableFanIn<A> {
     type Algebra = A;
 
     fn table_len(&self) -> usize {
@@ -193,10 +193,10 @@ unsafe impl<A: Algebra> Send for TableProducer<'_, A> {}
 unsafe impl<A: Algebra> Sync for TableProducer<'_, A> {}
 
 impl<'a, A: Algebra> TableProducer<'a, A> {
-    fn claim(home: Home<'a, TableFanIn<A>>) -> Self {
-        let (index, _) = home.planes.claim();
+    fn claim(fan_in: FanInRef<'a, TableFanIn<A>>) -> Self {
+        let (index, _) = fan_in.planes.claim();
         // From here on the slot is returned whatever happens.
-        let lease = Lease::new(home, index);
+        let lease = Lease::new(fan_in, index);
         let plane = lease.planes.slot(index).get_or_init(|| Table::new(lease.len));
         let plane = NonNull::from(&**plane);
         Self { plane, lease }

@@ -252,7 +252,7 @@ fn a_table_is_observed_at_each_address() {
 
 #[test]
 fn a_first_look_is_taken_at_a_single_plane() {
-    use crate::table::TableState;
+    use crate::table::TableSource;
     let table = TableFanIn::<Add>::new(3);
     assert!(!table.are_states(0, &[0; 3]));
     let mut producer = table.producer();

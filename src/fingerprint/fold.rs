@@ -5,7 +5,7 @@ use core::fmt;
 use zerocopy::FromBytes;
 
 use super::{IndexOutOfRange, Tracked, WORD, words};
-use crate::algebra::{Shown, Xor};
+use crate::algebra::{DisplayWord, Xor};
 use crate::kernel;
 
 /// The plain XOR fold of a buffer: the fingerprint of the Python package `atomik-core`, value for value.
@@ -102,7 +102,7 @@ fn short(data: &[u8]) -> u64 {
 impl fmt::Debug for FoldFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FoldFingerprint")
-            .field("value", &Shown::<Xor>::new(self.0.value))
+            .field("value", &DisplayWord::<Xor>::new(self.0.value))
             .field("changed", &self.changed())
             .finish()
     }

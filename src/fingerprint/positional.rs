@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{IndexOutOfRange, Tracked};
-use crate::algebra::{Shown, Xor};
+use crate::algebra::{DisplayWord, Xor};
 use crate::kernel::{self, Keys};
 
 /// A positional fingerprint of a buffer: has it changed since [`load`](Self::load)? Meant as a gate in
@@ -144,7 +144,7 @@ impl Default for Fingerprint {
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fingerprint")
-            .field("value", &Shown::<Xor>::new(self.tracked.value))
+            .field("value", &DisplayWord::<Xor>::new(self.tracked.value))
             .field("changed", &self.changed())
             .finish()
     }

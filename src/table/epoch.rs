@@ -18,7 +18,7 @@ pub(crate) const BLOCK: usize = 512;
 /// [`TableFanIn`](crate::TableFanIn), or a reference, an `Arc` or a `Box` of one.
 ///
 /// Sealed. It lets [`TableEpoch`] work on each of them.
-pub trait TableState: Sealed {
+pub trait TableSource: Sealed {
     /// How deltas compose.
     type Algebra: Algebra;
 
@@ -43,7 +43,7 @@ pub trait TableState: Sealed {
 
 impl<A: Algebra> Sealed for Table<A> {}
 
-impl<A: Algebra> TableState for Table<A> {
+impl<A: Algebra> TableSource for Table<A> {
     type Algebra = A;
 
     fn table_len(&self) -> usize {
@@ -61,7 +61,7 @@ impl<A: Algebra> TableState for Table<A> {
 
 macro_rules! forward_table_state {
     ($($pointer:ty),*) => {$(
-        impl<T: TableState + ?Sized> TableState for $pointer {
+        impl<T: TableSource + ?Sized> TableSource for $pointer {
             type Algebra = T::Algebra;
 
             fn table_len(&self) -> usize {
@@ -105,7 +105,7 @@ pub struct TableEpoch<S> {
     number: u64,
 }
 
-impl<S: TableState> TableEpoch<S> {
+impl<S: TableSource> TableEpoch<S> {
     /// Starts to observe a source: its states now are the reference, and epoch 0 is open.
     #[must_use]
     pub fn new(source: S) -> Self {
@@ -184,7 +184,7 @@ impl<S: TableState> TableEpoch<S> {
     }
 }
 
-impl<S: TableState> fmt::Debug for TableEpoch<S> {
+impl<S: TableSource> fmt::Debug for TableEpoch<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableEpoch")
             .field("number", &self.number)

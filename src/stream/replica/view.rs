@@ -6,7 +6,7 @@ use core::fmt;
 use crate::algebra::Algebra;
 use crate::fan_in::TableFanIn;
 use crate::kernel;
-use crate::table::{BLOCK, Table, TableState};
+use crate::table::{BLOCK, Table, TableSource};
 
 /// The live states of a replicated table: what peers sent and what local producers wrote, ticked or not.
 ///

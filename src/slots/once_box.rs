@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::marker::PhantomData;
 use core::ptr;
 
-use super::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, Ordering};
 
 /// A cell that is empty until it gets its one value, which then stays. Where several threads make one at
 /// once, the first to install it wins and the others drop theirs: nobody waits.

@@ -1,21 +1,21 @@
 //! A small number for each live thread.
 
-use super::chunks::{FIRST_SLOTS, Place};
-use super::claims::Claims;
+use super::growing_list::{FIRST_SLOTS, Place};
+use super::index_pool::IndexPool;
 use core::cell::Cell;
 
 #[cfg(not(atomik_loom))]
 mod statics {
     use super::*;
 
-    pub(super) type Indices = &'static Claims;
+    pub(super) type PoolRef = &'static IndexPool;
 
-    static INDICES: Claims = Claims::new();
+    static POOL: IndexPool = IndexPool::new();
 
     std::thread_local! {
         /// Has no destructor, so that it can be read at any time in a thread's life.
         static PLACE: Cell<Place<FIRST_SLOTS>> = const { Cell::new(Place::NOWHERE) };
-        static LEASE: Lease = Lease::claim(&INDICES);
+        static INDEX: ThreadIndex = ThreadIndex::claim(&POOL);
     }
 
     #[inline]
@@ -27,8 +27,8 @@ mod statics {
         PLACE.set(place);
     }
 
-    pub(super) fn lease_index() -> Option<usize> {
-        LEASE.try_with(|lease| lease.index).ok()
+    pub(super) fn owned_index() -> Option<usize> {
+        INDEX.try_with(|owned| owned.index).ok()
     }
 }
 
@@ -41,17 +41,17 @@ mod loom_statics {
     use alloc::sync::Arc;
     use core::cell::RefCell;
 
-    /// Shared with the leases, since loom drops statics before the locals of threads that still run.
-    pub(super) type Indices = Arc<Claims>;
+    /// Shared with the threads, since loom drops statics before the locals of threads that still run.
+    pub(super) type PoolRef = Arc<IndexPool>;
 
     loom::lazy_static! {
-        static ref INDICES: Indices = Arc::new(Claims::new());
+        static ref POOL: PoolRef = Arc::new(IndexPool::new());
     }
 
     loom::thread_local! {
         static PLACE: Cell<Place<FIRST_SLOTS>> = Cell::new(Place::NOWHERE);
         /// `None` after `end_thread`.
-        static LEASE: RefCell<Option<Lease>> = RefCell::new(Some(Lease::claim(INDICES.clone())));
+        static INDEX: RefCell<Option<ThreadIndex>> = RefCell::new(Some(ThreadIndex::claim(POOL.clone())));
     }
 
     pub(super) fn place() -> Place<FIRST_SLOTS> {
@@ -63,36 +63,36 @@ mod loom_statics {
         let _ = PLACE.try_with(|cell| cell.set(place));
     }
 
-    pub(super) fn lease_index() -> Option<usize> {
-        LEASE.try_with(|lease| lease.borrow().as_ref().map(|lease| lease.index)).ok().flatten()
+    pub(super) fn owned_index() -> Option<usize> {
+        INDEX.try_with(|owned| owned.borrow().as_ref().map(|owned| owned.index)).ok().flatten()
     }
 
-    /// Drops the thread's lease while its other locals live, as `std` may: loom takes all of them away at once.
+    /// Drops the thread's index while its other locals live, as `std` may: loom takes all of them away at once.
     pub fn end_thread() {
-        // Out of the cell first: while the lease is being dropped, the thread has none.
-        let lease = LEASE.with(RefCell::take);
-        drop(lease);
+        // Out of the cell first: while the index is being dropped, the thread has none.
+        let owned = INDEX.with(RefCell::take);
+        drop(owned);
     }
 }
 #[cfg(atomik_loom)]
 pub use statics::end_thread;
 
 /// The calling thread's hold on its index. Its destructor, at the thread's end, returns the index.
-struct Lease {
+struct ThreadIndex {
     index: usize,
-    indices: statics::Indices,
+    pool: statics::PoolRef,
 }
 
-impl Lease {
-    fn claim(indices: statics::Indices) -> Self {
-        Self { index: indices.claim(), indices }
+impl ThreadIndex {
+    fn claim(pool: statics::PoolRef) -> Self {
+        Self { index: pool.claim(), pool }
     }
 }
 
-impl Drop for Lease {
+impl Drop for ThreadIndex {
     fn drop(&mut self) {
         statics::set_place(Place::NOWHERE);
-        self.indices.release(self.index);
+        self.pool.release(self.index);
     }
 }
 
@@ -107,10 +107,10 @@ pub(crate) fn place() -> Place<FIRST_SLOTS> {
 /// and its index was returned. Lock-free but for the allocator.
 ///
 /// An index belongs to one live thread at a time, and what its last owner did happens before the next
-/// one's first use of it ([`Claims`] hands it over).
+/// one's first use of it ([`IndexPool`] hands it over).
 #[cold]
 pub(crate) fn claim_place() -> Option<Place<FIRST_SLOTS>> {
-    let place = Place::of(statics::lease_index()?);
+    let place = Place::of(statics::owned_index()?);
     statics::set_place(place);
     Some(place)
 }
@@ -118,8 +118,8 @@ pub(crate) fn claim_place() -> Option<Place<FIRST_SLOTS>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slots::growing_list::GrowingList;
     use crate::sync::AtomicUsize;
-    use crate::sync::chunks::Chunks;
     use std::collections::HashSet;
     use std::sync::{Barrier, Mutex};
     use std::thread;
@@ -133,7 +133,7 @@ mod tests {
             for _ in 0..THREADS {
                 scope.spawn(|| {
                     claim_place().unwrap();
-                    let index = statics::lease_index().unwrap();
+                    let index = statics::owned_index().unwrap();
                     assert!(seen.lock().unwrap().insert(index), "index {index} was given twice");
                     all_claimed.wait();
                 });
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_place_is_known_once_it_is_claimed() {
-        let list = Chunks::<AtomicUsize, FIRST_SLOTS>::new();
+        let list = GrowingList::<AtomicUsize, FIRST_SLOTS>::new();
         let known = || list.get(place()).map(core::ptr::from_ref);
         let claim = || {
             assert_eq!(known(), None);
@@ -158,7 +158,7 @@ mod tests {
         // Other tests have some hundreds of threads meanwhile.
         const THREADS: usize = 4_000;
         for _ in 0..THREADS {
-            let index = || claim_place().and_then(|_| statics::lease_index());
+            let index = || claim_place().and_then(|_| statics::owned_index());
             assert!(thread::spawn(index).join().unwrap().unwrap() < THREADS / 2);
         }
     }

@@ -1,27 +1,27 @@
 //! Small indices that are claimed, returned and claimed again.
 
-use super::chunks::{Chunks, Place};
-use super::{AtomicU64, AtomicUsize, Ordering, const_fn};
+use super::growing_list::{GrowingList, Place};
+use crate::sync::{AtomicU64, AtomicUsize, Ordering, const_fn};
 
 /// Hands out indices, each to one owner at a time, always below the largest number of owners that were
 /// alive at once: whoever keeps something for each index needs no more room than that.
 ///
 /// `alive` counts the owners, among them those about to claim and those just returning. A bit is set only
 /// by someone counted, so of the first `alive` bits one is always free for each owner without an index.
-pub(crate) struct Claims {
+pub(crate) struct IndexPool {
     alive: AtomicUsize,
     /// Bit i of word w: index 64w + i is claimed.
-    words: Chunks<AtomicU64, 1>,
+    words: GrowingList<AtomicU64, 1>,
 }
 
-impl Claims {
+impl IndexPool {
     const_fn! {
         pub(crate) const fn new() -> Self {
-            Self { alive: AtomicUsize::new(0), words: Chunks::new() }
+            Self { alive: AtomicUsize::new(0), words: GrowingList::new() }
         }
     }
 
-    /// Claims a free index. Lock-free: a claim goes round again only when another one got ahead of it.
+    /// IndexPool a free index. Lock-free: a claim goes round again only when another one got ahead of it.
     ///
     /// What the index's last owner did before it returned the index happens before this returns.
     pub(crate) fn claim(&self) -> usize {
@@ -37,7 +37,7 @@ impl Claims {
         }
     }
 
-    /// Claims the first free index below `end` in a word.
+    /// IndexPool the first free index below `end` in a word.
     fn claim_in(&self, word: usize, end: usize) -> Option<usize> {
         let place = Place::of(word);
         let bits = self.words.get(place).unwrap_or_else(|| self.words.grow_to(place));
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_lowest_free_index_is_claimed() {
-        let claims = Claims::new();
+        let claims = IndexPool::new();
         let first: Vec<usize> = (0..200).map(|_| claims.claim()).collect();
         assert!(first.iter().copied().eq(0..200));
         claims.release(130);
@@ -93,7 +93,7 @@ mod tests {
     fn no_index_has_two_owners_and_none_reaches_the_number_of_owners() {
         const THREADS: usize = 8;
         const EACH: usize = 10;
-        let claims = Claims::new();
+        let claims = IndexPool::new();
         let owned = Mutex::new(HashSet::new());
         thread::scope(|scope| {
             for _ in 0..THREADS {

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::marker::PhantomData;
 use core::ptr;
 
-use super::{AtomicPtr, Ordering, const_fn};
+use crate::sync::{AtomicPtr, Ordering, const_fn};
 
 /// How many slots the first chunk of a slot list has. One under loom, so that models see lists grow.
 pub(crate) const FIRST_SLOTS: usize = if cfg!(atomik_loom) { 1 } else { 16 };
@@ -15,8 +15,8 @@ const CHUNKS: usize = if cfg!(atomik_loom) { 4 } else { 28 };
 /// An append-only list: readers walk it and writers grow it without waiting for one another.
 ///
 /// Chunk 0 and chunk 1 have `FIRST` elements (a power of two), each further chunk twice as many as the one
-/// before, so that the capacity doubles. Chunks are made in order: where one is missing, none follows.
-pub(crate) struct Chunks<T, const FIRST: usize> {
+/// before, so that the capacity doubles. GrowingList are made in order: where one is missing, none follows.
+pub(crate) struct GrowingList<T, const FIRST: usize> {
     chunks: [AtomicPtr<T>; CHUNKS],
     owns: PhantomData<T>,
 }
@@ -48,7 +48,7 @@ const fn chunk_len<const FIRST: usize>(chunk: usize) -> usize {
     FIRST << chunk.saturating_sub(1)
 }
 
-impl<T, const FIRST: usize> Chunks<T, FIRST> {
+impl<T, const FIRST: usize> GrowingList<T, FIRST> {
     const_fn! {
         /// An empty list. Allocates nothing.
         pub(crate) const fn new() -> Self {
@@ -110,7 +110,7 @@ impl<T, const FIRST: usize> Chunks<T, FIRST> {
     }
 }
 
-impl<T: Default + Send + Sync, const FIRST: usize> Chunks<T, FIRST> {
+impl<T: Default + Send + Sync, const FIRST: usize> GrowingList<T, FIRST> {
     /// The element at a place, whose chunk is made, with those before it, if it is missing. Lock-free but
     /// for the allocator. `place` must not be [`Place::NOWHERE`].
     #[cold]
@@ -136,7 +136,7 @@ impl<T: Default + Send + Sync, const FIRST: usize> Chunks<T, FIRST> {
     }
 }
 
-impl<T, const FIRST: usize> Drop for Chunks<T, FIRST> {
+impl<T, const FIRST: usize> Drop for GrowingList<T, FIRST> {
     fn drop(&mut self) {
         for (number, chunk) in self.chunks.iter().enumerate() {
             // Relaxed: `&mut self` means that all other accesses happened before.
@@ -157,7 +157,7 @@ mod tests {
     use crate::sync::AtomicUsize;
     use alloc::vec::Vec;
 
-    type List = Chunks<AtomicUsize, 4>;
+    type List = GrowingList<AtomicUsize, 4>;
 
     #[test]
     fn places_fill_chunk_after_chunk() {
@@ -214,7 +214,7 @@ mod tests {
                 DROPPED.fetch_add(1, Ordering::Relaxed);
             }
         }
-        let list = Chunks::<Counted, 4>::new();
+        let list = GrowingList::<Counted, 4>::new();
         list.grow_to(Place::of(9));
         assert_eq!(DROPPED.load(Ordering::Relaxed), 0);
         drop(list);
