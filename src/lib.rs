@@ -111,13 +111,13 @@ pub mod models {
 
 pub use algebra::{Add, Algebra, Xor};
 pub use context::{AtomikContext, Context, Counter, Source};
-pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, WireError};
+pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, DeltaStream, StreamError, WireError};
 pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{FanIn, Producer, TableFanIn, TableProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
 pub use rollback::{Rollback, RollbackError};
 pub use stream::{
-    Cluster, DeltaStream, Event, Origin, PacketError, PartDigest, Peer, Received, Recipient, Refusal,
-    Replica, ReplicaError, StoredPart, StreamError, Transaction, View,
+    Cluster, Event, Origin, PacketError, PartDigest, Peer, Received, Recipient, Refusal, Replica,
+    ReplicaError, StoredPart, Transaction, View,
 };
 pub use table::{AtomikTable, Table, TableEpoch, TableSource};

@@ -5,7 +5,6 @@ mod fault;
 
 mod checksum;
 mod cluster;
-mod delta_stream;
 mod error;
 mod frame;
 mod origin;
@@ -18,7 +17,6 @@ mod state;
 mod simulator;
 
 pub use cluster::Cluster;
-pub use delta_stream::{DeltaStream, StreamError};
 pub use error::{PacketError, Refusal, ReplicaError};
 pub use origin::Origin;
 pub use outbox::{Peer, Recipient};

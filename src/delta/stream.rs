@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
+use super::message::DeltaMessage;
 use crate::algebra::Algebra;
-use crate::delta::DeltaMessage;
 
 /// Deltas as 16-byte messages, the form of the ATOMiK tutorials and byte for byte that of the Python package
 /// `atomik-core`.
