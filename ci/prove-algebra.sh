@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 venv=target/smt-venv
 [ -x $venv/bin/python ] || python3 -m venv $venv
 $venv/bin/pip install --quiet --disable-pip-version-check z3-solver==4.15.4.0
-$venv/bin/python ci/prove_algebra.py
+$venv/bin/python ci/prove-algebra.py

@@ -7,7 +7,7 @@
 #
 # The sanitizers need a nightly toolchain and run a planted fault first, which they must find.
 set -euo pipefail
-cd "$(dirname "$0")/soak"
+cd "$(dirname "$0")/crates/soak"
 
 minutes=${1:-5}
 sanitizer=${2:-none}

@@ -21,9 +21,9 @@ step_in() {
 
 step cargo fmt --all --check
 step_in loom-tests cargo fmt --check
-step_in ci/no_std cargo fmt --check
-step_in ci/probe cargo fmt --check
-step_in ci/soak cargo fmt --check
+step_in ci/crates/no-std cargo fmt --check
+step_in ci/crates/probe cargo fmt --check
+step_in ci/crates/soak cargo fmt --check
 step_in fuzz cargo fmt --check
 
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
@@ -39,7 +39,7 @@ for example in cache convergence epoch_checkpoint fingerprint_gate rollback; do
 done
 
 # Links and runs only if the library needs no std.
-step_in ci/no_std cargo run --release --locked
+step_in ci/crates/no-std cargo run --release --locked
 
 step cargo test --release --locked -p atomik-models
 

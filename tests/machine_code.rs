@@ -1,5 +1,5 @@
-//! The progress guarantees as machine code: the operations, compiled in release as a user would (`ci/probe`), are
-//! the instructions that the docs name.
+//! The progress guarantees as machine code: the operations, compiled in release as a user would (`ci/crates/probe`),
+//! are the instructions that the docs name.
 #![cfg(target_arch = "x86_64")]
 
 use std::collections::HashMap;
@@ -17,7 +17,7 @@ static PROBE: LazyLock<HashMap<String, Vec<String>>> = LazyLock::new(|| {
         .arg(&target)
         .args(["--", "-Ccodegen-units=1", "-Cdebuginfo=0", "--emit"])
         .arg(format!("asm={}", assembly.display()))
-        .current_dir(root.join("ci/probe"))
+        .current_dir(root.join("ci/crates/probe"))
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env_remove("CARGO_TARGET_DIR")
