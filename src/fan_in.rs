@@ -1,8 +1,10 @@
 //! Many writers, one state, nothing shared between the writers.
 
+mod exclusive_epoch;
 mod producer;
 mod table;
 
+pub use exclusive_epoch::ExclusiveTableEpoch;
 pub use producer::Producer;
 pub use table::{TableFanIn, TableProducer};
 

@@ -113,7 +113,7 @@ pub use algebra::{Add, Algebra, Xor};
 pub use context::{AtomikContext, Context, Counter, Source};
 pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, DeltaStream, StreamError, WireError};
 pub use epoch::{Checkpoint, Epoch};
-pub use fan_in::{FanIn, Producer, TableFanIn, TableProducer};
+pub use fan_in::{ExclusiveTableEpoch, FanIn, Producer, TableFanIn, TableProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
 pub use rollback::{Rollback, RollbackError};
 pub use stream::{

@@ -275,6 +275,23 @@ fn epochs_of_a_table_fan_in() {
     });
 }
 
+/// Two threads ask for the exclusive observer at once: one of them gets it.
+///
+/// Rules out: a claim made of a load and a store (two observers would pass each delta on).
+#[test]
+fn the_exclusive_observer_is_given_out_once() {
+    loom::model(|| {
+        let table = Arc::new(TableFanIn::<Xor>::new(1));
+        let other = {
+            let table = table.clone();
+            thread::spawn(move || table.exclusive_epoch_owned().is_some())
+        };
+        let here = table.exclusive_epoch().is_some();
+        let there = other.join().unwrap();
+        assert_ne!(here, there, "the observer was given to both or to none");
+    });
+}
+
 /// Three threads of two deltas each to a table fan-in, one of them a producer that was there: convergence, bounded.
 ///
 /// Rules out: any loss or doubling of a delta.

@@ -3,13 +3,13 @@
 use core::fmt;
 use core::ptr::NonNull;
 
+use super::exclusive_epoch::Taken;
 use crate::algebra::Algebra;
 use crate::context::{Context, sealed::Sealed};
 use crate::slots::lease::{FanInRef, Lease, ReleaseSlot};
 use crate::slots::once_box::OnceBox;
 use crate::slots::slot_list::Slots;
 use crate::sync::const_fn;
-use crate::sync::{AtomicBool, Ordering};
 use crate::table::{BLOCK, Table, TableEpoch, TableSource};
 use alloc::sync::Arc;
 
@@ -43,8 +43,7 @@ pub struct TableFanIn<A: Algebra> {
     pub(super) len: usize,
     /// Each owned by at most one `TableProducer`, and made when it is first owned.
     planes: Slots<OnceBox<Table<A>>>,
-    /// Whether a replica observes it.
-    has_replica: AtomicBool,
+    pub(super) taken: Taken,
 }
 
 impl<A: Algebra> TableFanIn<A> {
@@ -57,7 +56,7 @@ impl<A: Algebra> TableFanIn<A> {
         #[must_use]
         pub const fn new(len: usize) -> Self {
             assert!(len <= Table::<A>::MAX_LEN, "a table can't be longer than 32-bit addresses reach");
-            Self { len, planes: Slots::new(), has_replica: AtomicBool::new(false) }
+            Self { len, planes: Slots::new(), taken: Taken::new() }
         }
     }
 
@@ -113,12 +112,6 @@ impl<A: Algebra> TableFanIn<A> {
     #[must_use]
     pub fn epoch(&self) -> TableEpoch<&Self> {
         TableEpoch::new(self)
-    }
-
-    /// Makes the caller the one replica that this table ever has; `false` if it has or had one.
-    pub(crate) fn claim_replica(&self) -> bool {
-        // Relaxed: only who is first matters; nothing is published by it.
-        !self.has_replica.swap(true, Ordering::Relaxed)
     }
 
     /// The planes made so far.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::algebra::{Add, Xor};
+use crate::delta::DeltaBatch;
 use crate::table::TableEpoch;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -264,9 +265,32 @@ fn a_first_look_is_taken_at_a_single_plane() {
 }
 
 #[test]
-fn a_table_has_one_replica_for_its_whole_life() {
+fn the_exclusive_observer_has_every_delta_since_the_fan_in_was_made() {
     let table = TableFanIn::<Add>::new(3);
-    assert_eq!([(); 3].map(|()| table.claim_replica()), [true, false, false]);
+    let mut producer = table.producer();
+    producer.accum(2, 5);
+    let mut epoch = table.exclusive_epoch().unwrap();
+    assert_eq!((epoch.number(), epoch.reference(), epoch.is_clean()), (0, &[0; 3][..], false));
+    assert!(epoch.swap().iter().eq([(2, 5)]));
+    producer.accum(0, 7);
+    let mut batch = DeltaBatch::new();
+    epoch.swap_into(&mut batch);
+    assert!(batch.iter().eq([(0, 7)]));
+    assert_eq!((epoch.number(), epoch.reference(), epoch.is_clean()), (2, &[7, 0, 5][..], true));
+    assert_eq!(epoch.get_ref().read(2), 5);
+    assert_eq!(std::format!("{epoch:?}"), "ExclusiveTableEpoch { number: 2, len: 3 }");
+}
+
+#[test]
+fn the_exclusive_observer_is_given_out_once() {
+    let table = Arc::new(TableFanIn::<Add>::new(3));
+    let first = table.exclusive_epoch_owned();
+    assert!(first.is_some());
+    assert!(table.exclusive_epoch().is_none() && table.exclusive_epoch_owned().is_none());
+    drop(first);
+    // A second one would start from the beginning and have each delta again.
+    assert!(table.exclusive_epoch().is_none() && table.exclusive_epoch_owned().is_none());
+    assert!(table.epoch().is_clean(), "ordinary observers are not affected");
 }
 
 #[test]

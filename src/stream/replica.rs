@@ -25,8 +25,7 @@ use super::part::Plane;
 use super::state::State;
 use crate::algebra::Algebra;
 use crate::delta::DeltaBatch;
-use crate::fan_in::{TableFanIn, TableProducer};
-use crate::table::TableEpoch;
+use crate::fan_in::{ExclusiveTableEpoch, TableFanIn, TableProducer};
 
 /// A node's end of the protocol by which the tables of many nodes converge.
 ///
@@ -81,7 +80,7 @@ pub struct Replica<A: Algebra> {
     bounds: Bounds,
     origin: Origin,
     state: State<A>,
-    ticks: TableEpoch<Arc<TableFanIn<A>>>,
+    ticks: ExclusiveTableEpoch<Arc<TableFanIn<A>>>,
     /// What a tick found; kept for its memory.
     batch: DeltaBatch<A>,
     /// For `put`; it costs a plane, so it is made by the first.
@@ -126,9 +125,7 @@ impl<A: Algebra> Replica<A> {
         has_store: bool,
     ) -> Result<Self, ReplicaError> {
         let shape = cluster.checked_shape(local.len())?;
-        if !local.claim_replica() {
-            return Err(ReplicaError::SecondReplica);
-        }
+        let ticks = local.exclusive_epoch_owned().ok_or(ReplicaError::SecondReplica)?;
         Ok(Self {
             marks: Marks::new::<A>(cluster.digest()),
             bounds: Bounds {
@@ -138,7 +135,7 @@ impl<A: Algebra> Replica<A> {
             },
             origin,
             state: State::new(shape, cluster.base().cloned(), origin, planes),
-            ticks: TableEpoch::from_identity(local),
+            ticks,
             batch: DeltaBatch::new(),
             producer: None,
             outbox: Outbox::default(),

@@ -114,9 +114,23 @@ impl<S: TableSource> TableEpoch<S> {
         Self { source, reference, number: 0 }
     }
 
-    /// Starts to observe a source as if from its beginning: the reference is the identity everywhere, so that
-    /// the first epoch has all that is there already.
-    pub(crate) fn from_identity(source: S) -> Self {
+    /// Starts to observe a source from the identity: the reference is the identity at every address, and epoch 0 is
+    /// open. The first epoch therefore holds all states that differ from the identity, and the deltas of all epochs
+    /// compose to the states themselves.
+    ///
+    /// For an observer that is to have what was accumulated before it came, such as one that fills an empty copy of
+    /// the table.
+    ///
+    /// ```
+    /// use atomik_core::{AtomikTable, TableEpoch};
+    ///
+    /// let table = AtomikTable::from_iter([0, 7, 0]);
+    /// let mut epoch = TableEpoch::from_identity(&table);
+    /// table[2].accum(5);
+    /// assert!(epoch.swap().iter().eq([(1, 7), (2, 5)]));
+    /// ```
+    #[must_use]
+    pub fn from_identity(source: S) -> Self {
         let reference = vec![S::Algebra::IDENTITY; source.table_len()].into_boxed_slice();
         Self { source, reference, number: 0 }
     }
