@@ -19,7 +19,7 @@ The mutants, found by reading src (tests, comments and `kernel/dispatch.rs` apar
 Mutants that no model can fail on stand in that file too, each with its reason. A complete run ends with `--models`:
 a model that fails on no mutant may be one that can't fail.
 
-Works on a copy in target/mutants. Exits with 1 if a mutant survives or does not build, or a model fails on none.
+Works on a copy in target/mutants. The result of a complete run is kept in ci/last-runs.md by RECORD=1. Exits with 1 if a mutant survives or does not build, or a model fails on none.
 """
 
 import argparse
@@ -369,9 +369,14 @@ def main():
     else:
         copy_tree()
         models, seen = baseline(), Seen()
+        complete = len(chosen) == len(everyone)
         failures = 0 if given.models else judge_all(chosen, results, models, seen)
-        if given.models or len(chosen) == len(everyone):
+        if given.models or complete:
             failures += find_mutants_for(models, everyone, seen)
+        if complete and not failures and not given.models:
+            outcome = f"{len(everyone)} mutants: {len(everyone) - len(ACCEPTED)} killed, {len(ACCEPTED)} accepted"
+            outcome += f"; each of {len(models)} models fails on a mutant"
+            subprocess.run([ROOT / "ci/record-run.py", "ci/mutate-orderings.py", outcome], check=True)
         sys.exit(failures > 0)
 
 

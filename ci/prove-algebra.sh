@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Proves the laws of the algebra and the identities behind the kernels for all 64-bit words, and refutes a broken
-# variant of each. Needs python3 with venv, and PyPI.
+# variant of each. Needs python3 with venv, and PyPI. Results are kept in ci/last-runs.md by RECORD=1, see
+# ci/record-run.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=target/smt-venv
 [ -x $venv/bin/python ] || python3 -m venv $venv
 $venv/bin/pip install --quiet --disable-pip-version-check z3-solver==4.15.4.0
-$venv/bin/python ci/prove-algebra.py
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+$venv/bin/python ci/prove-algebra.py | tee "$log"
+./ci/record-run.py ci/prove-algebra.sh "$(tail -n 1 "$log")"

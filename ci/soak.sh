@@ -1,37 +1,42 @@
 #!/usr/bin/env bash
-# Uses all but replicas at once for some minutes, with a known outcome.
+# Uses everything but replicas at once for some minutes; the outcome is known.
 #
-#   ci/soak.sh [MINUTES]            as it is; default 5
-#   ci/soak.sh [MINUTES] address    under AddressSanitizer: must pass
-#   ci/soak.sh [MINUTES] thread     under ThreadSanitizer: advisory, since std is not instrumented here
+#   ci/soak.sh [MINUTES]            as it is; 5 minutes by default
+#   ci/soak.sh [MINUTES] address    under AddressSanitizer, with a nightly toolchain
 #
-# The sanitizers need a nightly toolchain and run a planted fault first, which they must find.
+# The sanitizer first runs a planted use after free, which it must find. ci/thread-sanitizer.sh runs the soak under
+# ThreadSanitizer. Results are kept in ci/last-runs.md by RECORD=1, see ci/record-run.py.
 set -euo pipefail
-cd "$(dirname "$0")/crates/soak"
+ci=$(cd "$(dirname "$0")" && pwd)
+cd "$ci/crates/soak"
 
 minutes=${1:-5}
 sanitizer=${2:-none}
 seconds=$(awk "BEGIN { print int($minutes * 60) }")
-if [ "$sanitizer" = none ]; then
-    exec cargo run --release --locked --quiet -- "$seconds"
-fi
-
-target=$(rustc -vV | sed -n 's/^host: //p')
-flags="-Zsanitizer=$sanitizer"
-fault=use-after-free
-if [ "$sanitizer" = thread ]; then
-    flags+=' -Cunsafe-allow-abi-mismatch=sanitizer'
-    fault=race
-fi
-folder=$PWD/target/$sanitizer
-RUSTFLAGS=$flags cargo +nightly build --release --locked --quiet --target "$target" --target-dir "$folder"
-soak=$folder/$target/release/atomik-soak
-
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-if "$soak" $fault >"$log" 2>&1 || ! grep -q "Sanitizer: " "$log"; then
-    echo "the sanitizer did not find the planted $fault" >&2
-    exit 1
-fi
-echo "the planted $fault was found: $(grep -m1 'Sanitizer: ' "$log")"
-"$soak" "$seconds"
+
+case $sanitizer in
+    none)
+        cargo run --release --locked --quiet -- "$seconds" | tee "$log"
+        "$ci/record-run.py" "ci/soak.sh $minutes" "$(tail -n 1 "$log")"
+        ;;
+    address)
+        target=$(rustc -vV | sed -n 's/^host: //p')
+        folder=$PWD/target/address
+        RUSTFLAGS=-Zsanitizer=address \
+            cargo +nightly build --release --locked --quiet --target "$target" --target-dir "$folder"
+        soak=$folder/$target/release/atomik-soak
+        if "$soak" use-after-free >"$log" 2>&1 || ! grep -q 'Sanitizer: ' "$log"; then
+            echo 'AddressSanitizer did not find the planted use after free' >&2
+            exit 1
+        fi
+        echo "found, as planted: $(grep -m1 'Sanitizer: ' "$log")"
+        "$soak" "$seconds" | tee "$log"
+        "$ci/record-run.py" "ci/soak.sh $minutes address" "$(tail -n 1 "$log"); no report but the planted one"
+        ;;
+    *)
+        sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2
+        exit 2
+        ;;
+esac

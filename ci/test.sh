@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs everything that must pass: format, lints, docs, tests, examples, a program without std, loom models.
-# Needs Rust with rustfmt and clippy, and a C compiler. Takes some minutes on two cores.
+# Runs everything that must pass: format, terms, lints, docs, tests, examples, a program without std, models.
+# ci/setup.sh installs or names what it needs. Takes about ten minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,12 +19,17 @@ step_in() {
     (cd "$folder" && "$@")
 }
 
+step ./ci/setup.sh
+
 step cargo fmt --all --check
 step_in loom-tests cargo fmt --check
 step_in ci/crates/no-std cargo fmt --check
 step_in ci/crates/probe cargo fmt --check
 step_in ci/crates/soak cargo fmt --check
 step_in fuzz cargo fmt --check
+
+step ./ci/check-terms.py
+step ./ci/record-run.py --check
 
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step cargo clippy --no-default-features --locked -- -D warnings
@@ -44,11 +49,7 @@ step_in ci/crates/no-std cargo run --release --locked
 step cargo test --release --locked -p atomik-models
 
 step_in loom-tests cargo test --release --locked
-# That loom-tests/README.md is about the mutants and models that there are; it runs none of them.
-if python3 -c 'import tomllib' 2>/dev/null; then
-    step python3 ci/mutate-orderings.py --check
-else
-    printf '\nNot checked, for want of python3 3.11 or later: the tables of loom-tests/README.md.\n'
-fi
+# Compares the tables of loom-tests/README.md with the mutants and models that there are; runs none of them.
+step ./ci/mutate-orderings.py --check
 
 printf '\nAll passed.\n'
