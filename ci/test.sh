@@ -46,6 +46,7 @@ done
 # Links and runs only if the library needs no std.
 step_in ci/crates/no-std cargo run --release --locked
 
+step cargo test --locked -p fan-in-demo
 step cargo test --release --locked -p atomik-models
 
 step_in loom-tests cargo test --release --locked

@@ -7,11 +7,11 @@ use std::thread;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, value_parser};
 
-/// Each thread has a read buffer of its own, and nobody has more cores than this.
+/// Each thread has its own read buffer, so the number is bounded; few machines have more cores than this.
 const MOST_THREADS: u64 = 1024;
 
 pub(crate) struct Args {
-    /// The file whose lines are the events; without one, they are generated.
+    /// The file whose lines are the events. Without one, lines are generated.
     pub(crate) input: Option<PathBuf>,
     pub(crate) threads: usize,
     pub(crate) json: bool,
@@ -20,14 +20,14 @@ pub(crate) struct Args {
 /// What the command line asks for.
 pub(crate) enum Request {
     Run(Args),
-    /// `--help` or `--version`: print this.
+    /// The text to print for `--help` or `--version`.
     Print(String),
-    /// Not a command line of ours; in one line, why.
+    /// The command line is invalid; one line says why.
     Refuse(String),
 }
 
 impl Args {
-    /// Reads the process's own command line.
+    /// Parses the command line of this process.
     pub(crate) fn parse() -> Request {
         let mut matches = match command().try_get_matches() {
             Ok(matches) => matches,
@@ -47,32 +47,34 @@ fn default_threads() -> usize {
 }
 
 fn command() -> Command {
-    Command::new("fan_in")
+    Command::new("fan-in-demo")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Counts and digests the lines of a log with many threads, and compares ways to add them up")
+        .about(
+            "Counts and digests the lines of a log with many threads, and compares four ways to add them up",
+        )
         .arg(
             Arg::new("input")
                 .long("input")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help("Take each line of FILE as an event [default: 2 million lines made in memory]"),
+                .help("Read events from FILE, one a line [default: 2 million lines generated in memory]"),
         )
         .arg(
             Arg::new("threads")
                 .long("threads")
                 .value_name("N")
                 .value_parser(value_parser!(u64).range(1..=MOST_THREADS))
-                .help("Share the work among N threads [default: as many as there are cores]"),
+                .help("Divide the work among N threads [default: the number of cores]"),
         )
         .arg(
             Arg::new("json")
                 .long("json")
                 .action(ArgAction::SetTrue)
-                .help("Print one JSON object instead of tables"),
+                .help("Print one JSON object instead of the tables"),
         )
 }
 
-/// clap's errors take several lines; the first paragraph names what is wrong.
+/// Reduces an error of clap's to one line. It has several paragraphs; the first says what is wrong.
 fn refusal(error: &clap::Error) -> Request {
     let text = error.to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {

@@ -1,22 +1,22 @@
-//! The histogram of line lengths: which bucket a length falls in, and the drawing.
+//! The histogram of line lengths: its buckets and how it is drawn.
 
 use std::fmt::Write;
 
 use indicatif::HumanCount;
 
-/// A power of two each. Bucket 0 holds the empty lines, bucket k the lengths of k bits, from 2ᵏ⁻¹ to 2ᵏ − 1 bytes;
-/// the last is open ended.
+/// The number of buckets. Bucket 0 counts empty lines, and bucket k counts lengths from 2ᵏ⁻¹ to 2ᵏ − 1 bytes. The
+/// last bucket has no upper bound.
 pub(crate) const BUCKETS: usize = 64;
 
-/// How many lines fell in each bucket.
+/// The number of lines in each bucket.
 pub(crate) type Histogram = [u64; BUCKETS];
 
-/// The bucket of a line of `length` bytes, its line end not counted.
+/// The bucket of a line of `length` bytes, not counting its line end.
 pub(crate) fn bucket(length: u64) -> usize {
     ((u64::BITS - length.leading_zeros()) as usize).min(BUCKETS - 1)
 }
 
-/// The lengths in a bucket, in bytes.
+/// The range of lengths in a bucket, in bytes.
 fn label(bucket: usize) -> String {
     match bucket {
         0 => "0".to_owned(),
@@ -28,7 +28,7 @@ fn label(bucket: usize) -> String {
 
 const BAR_WIDTH: u64 = 36;
 
-/// One line for each bucket from the first that holds a line to the last; nothing where none does.
+/// Draws one row for each bucket from the first to the last that is not empty. Without any lines, draws nothing.
 pub(crate) fn draw(histogram: &Histogram) -> String {
     let Some(first) = histogram.iter().position(|&lines| lines > 0) else { return String::new() };
     let last = histogram.iter().rposition(|&lines| lines > 0).unwrap_or(first);
@@ -47,7 +47,7 @@ pub(crate) fn draw(histogram: &Histogram) -> String {
     drawing
 }
 
-/// A bar in eighths of a character; whatever is not zero can be seen.
+/// A bar drawn in eighths of a character. Any number above zero is visible.
 fn bar(lines: u64, most: u64) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (u128::from(lines) * u128::from(BAR_WIDTH * 8)).div_ceil(u128::from(most)) as usize;
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn each_label_names_its_own_bucket_s_lengths() {
+    fn each_label_names_the_lengths_of_its_bucket() {
         for k in 2..BUCKETS - 1 {
             let bounds: Vec<u64> = label(k).split(" to ").map(|bound| bound.parse().unwrap()).collect();
             assert_eq!(bounds.iter().map(|&bound| bucket(bound)).collect::<Vec<_>>(), [k, k]);
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_are_in_proportion_and_never_invisible() {
+    fn bars_are_proportional_and_never_invisible() {
         assert_eq!(bar(0, 9), "");
         assert_eq!(bar(1, u64::MAX), "▏");
         assert_eq!(bar(80, 80), "█".repeat(BAR_WIDTH as usize));

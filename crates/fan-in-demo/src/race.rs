@@ -1,4 +1,4 @@
-//! The same work through each method, timed, with an observer watching.
+//! Runs the same work with each method and times it while an observer watches.
 
 use std::io;
 use std::panic::resume_unwind;
@@ -7,66 +7,71 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle, scope};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use crate::events::Event;
 use crate::methods::{FanInTotals, Method, SharedAtomics, Totals};
+use crate::progress::{Progress, Step};
 
-/// What the threads of a pass do.
+/// Work that several threads share.
 pub(crate) trait Work: Sync {
     fn threads(&self) -> usize;
 
-    /// The bytes of all its events, so that progress can be shown.
+    /// The bytes of all events, as a measure of progress.
     fn bytes(&self) -> u64;
 
-    /// Hands `each` the events of one thread's share.
+    /// Calls `each` with the events of one thread's share.
     fn share(&self, thread: usize, each: impl FnMut(Event)) -> io::Result<()>;
 }
 
-/// How long a method has the floor in a round: for one pass, or more if they are short.
-const TURN: Duration = Duration::from_millis(50);
-/// One more than would do, since the first pass may have waited for the disk.
+/// The least time that a method gets in each round. It makes one pass over the work, or several if they are short.
+/// (A debug build is not worth timing.)
+const TURN: Duration = Duration::from_millis(if cfg!(debug_assertions) { 5 } else { 50 });
+/// At least two, since the first pass may have waited for the disk.
 const LEAST_ROUNDS: usize = 2;
-/// The most rounds, played while those before took less than `PATIENCE`.
+/// Further rounds, up to this number, are run only if the rounds so far took less than `PATIENCE`.
 const MOST_ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_millis(1500);
 
-/// One method's row in a table.
+/// The result of one method.
 pub(crate) struct Entrant {
     pub(crate) name: &'static str,
-    /// The time of its fastest pass.
+    /// The time of the fastest pass.
     pub(crate) best: Duration,
 }
 
-/// The outcome of the same work through each method.
+/// The results of the same work with each method.
 pub(crate) struct Race {
     /// The fan-in first.
     pub(crate) entrants: Vec<Entrant>,
     pub(crate) threads: usize,
     pub(crate) rounds: usize,
-    /// What the first pass came to.
+    /// The totals of the first pass.
     pub(crate) totals: Totals,
-    /// Whether all the others came to the same, and each observer saw every byte exactly once.
+    /// Whether all other passes had the same totals, and each observer saw every byte exactly once.
     pub(crate) agree: bool,
 }
 
 impl Race {
-    pub(crate) fn run<W: Work>(work: &W, bar: &ProgressBar) -> io::Result<Self> {
+    const METHODS: usize = 4;
+    /// The most steps of progress that a race takes.
+    pub(crate) const MOST_TURNS: usize = MOST_ROUNDS * Self::METHODS;
+
+    /// Runs the work with each method. The turns are steps of `progress`, from `first_step` on.
+    pub(crate) fn run<W: Work>(work: &W, progress: &Progress, first_step: usize) -> io::Result<Self> {
         let started = Instant::now();
-        bar.set_length(work.bytes());
-        // The methods take turns, so that whatever else the machine does meets them all.
-        let mut rounds = Vec::new();
+        // The methods take turns, so that other load on the machine affects all of them.
+        let mut rounds: Vec<[Turn; Self::METHODS]> = Vec::new();
         while rounds.len() < LEAST_ROUNDS || (rounds.len() < MOST_ROUNDS && started.elapsed() < PATIENCE) {
+            let step = first_step + rounds.len() * Self::METHODS;
             rounds.push([
-                turn::<FanInTotals, W>(work, bar)?,
-                turn::<Mutex<Totals>, W>(work, bar)?,
-                turn::<parking_lot::Mutex<Totals>, W>(work, bar)?,
-                turn::<SharedAtomics, W>(work, bar)?,
+                turn::<FanInTotals, W>(work, progress, step)?,
+                turn::<Mutex<Totals>, W>(work, progress, step + 1)?,
+                turn::<parking_lot::Mutex<Totals>, W>(work, progress, step + 2)?,
+                turn::<SharedAtomics, W>(work, progress, step + 3)?,
             ]);
         }
         let totals = rounds[0][0].totals.clone();
         let agree = rounds.iter().flatten().all(|turn| turn.consistent && turn.totals == totals);
-        let entrants = (0..rounds[0].len()).map(|method| {
+        let entrants = (0..Self::METHODS).map(|method| {
             let best = rounds.iter().map(|round| round[method].best).min();
             Entrant { name: rounds[0][method].name, best: best.unwrap_or_default() }
         });
@@ -80,44 +85,44 @@ impl Race {
     }
 }
 
-/// One method's passes in a round.
+/// The passes of one method in one round.
 struct Turn {
     name: &'static str,
     best: Duration,
     totals: Totals,
-    /// Whether all passes came to these totals, and their observers' epochs to these bytes.
+    /// Whether all passes had these totals, and their observers saw as many bytes.
     consistent: bool,
 }
 
-fn turn<M: Method, W: Work>(work: &W, bar: &ProgressBar) -> io::Result<Turn> {
-    bar.set_message(M::NAME);
+fn turn<M: Method, W: Work>(work: &W, progress: &Progress, step: usize) -> io::Result<Turn> {
+    let step = progress.step(step, M::NAME, work.bytes());
     let started = Instant::now();
-    let first = pass::<M, W>(work, bar)?;
+    let first = pass::<M, W>(work, &step)?;
     let consistent = first.observed == first.totals.bytes;
     let mut turn = Turn { name: M::NAME, best: first.elapsed, totals: first.totals, consistent };
     while started.elapsed() < TURN {
-        let pass = pass::<M, W>(work, bar)?;
+        let pass = pass::<M, W>(work, &step)?;
         turn.best = turn.best.min(pass.elapsed);
         turn.consistent &= pass.totals == turn.totals && pass.observed == turn.totals.bytes;
     }
     Ok(turn)
 }
 
-/// One method, once.
+/// One run of one method.
 struct Pass {
     elapsed: Duration,
     totals: Totals,
-    /// The bytes of all the observer's epochs together.
+    /// The sum of the bytes in the observer's epochs.
     observed: u64,
 }
 
-fn pass<M: Method, W: Work>(work: &W, bar: &ProgressBar) -> io::Result<Pass> {
+fn pass<M: Method, W: Work>(work: &W, step: &Step<'_>) -> io::Result<Pass> {
     let method = M::new();
     let (elapsed, observed) = scope(|scope| {
         let (working, done) = channel::<()>();
-        // Opened before the writers start, so that no byte comes before the first epoch.
+        // Created before the writers start, so that the first epoch misses nothing.
         let epoch = method.observer();
-        let observer = spawn(scope, || observe(epoch, done, bar))?;
+        let observer = spawn(scope, || observe(epoch, done, step))?;
         let started = Instant::now();
         let workers = (0..work.threads()).map(|thread| {
             let (method, work) = (&method, work);
@@ -132,15 +137,15 @@ fn pass<M: Method, W: Work>(work: &W, bar: &ProgressBar) -> io::Result<Pass> {
     Ok(Pass { elapsed, totals: method.totals(), observed })
 }
 
-/// Adds up an observer's epochs, the last of them when the workers are `done`.
-fn observe(mut epoch: impl FnMut() -> u64, done: Receiver<()>, bar: &ProgressBar) -> u64 {
+/// Adds up an observer's epochs until the workers are `done`, including the last one.
+fn observe(mut epoch: impl FnMut() -> u64, done: Receiver<()>, step: &Step<'_>) -> u64 {
     const TICK: Duration = Duration::from_millis(40);
     let mut observed = 0;
     loop {
-        let at_work = done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout);
+        let working = done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout);
         observed += epoch();
-        bar.set_position(observed);
-        if !at_work {
+        step.show(observed);
+        if !working {
             return observed;
         }
     }
@@ -158,19 +163,12 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
-/// On standard error, and only where that is a terminal.
-pub(crate) fn progress_bar() -> ProgressBar {
-    const TEMPLATE: &str = "{msg:>12} [{bar:40}] {percent:>3}% {elapsed:>4}";
-    let style = ProgressStyle::with_template(TEMPLATE).expect("the template is well formed");
-    ProgressBar::new(0).with_style(style.progress_chars("=> "))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    /// Hands over what a function of the number of shares so far says.
+    /// Each share is one event: a function of the number of shares so far.
     struct Shares<F>(AtomicU64, F);
 
     impl<F: Fn(u64) -> io::Result<Event> + Sync> Work for Shares<F> {
@@ -189,7 +187,7 @@ mod tests {
     }
 
     fn run(event: impl Fn(u64) -> io::Result<Event> + Sync) -> io::Result<Race> {
-        Race::run(&Shares(AtomicU64::new(0), event), &ProgressBar::hidden())
+        Race::run(&Shares(AtomicU64::new(0), event), &Progress::hidden(Race::MOST_TURNS), 0)
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! What is printed: tables and a drawing for people, one JSON object for programs.
+//! The output: tables and a histogram for people, one JSON object for programs.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use indicatif::{BinaryBytes, HumanCount};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::histogram;
 use crate::input::Input;
 use crate::race::{Entrant, Race};
 
-/// The report for people.
+/// The results of a run. `Display` is the report for people.
 pub(crate) struct Report<'a> {
     pub(crate) input: &'a Input,
     pub(crate) job: &'a Race,
@@ -19,16 +19,35 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// Whether the methods agree on every total.
     pub(crate) fn agree(&self) -> bool {
         self.job.agree && self.accumulation.agree
     }
+
+    /// The report for programs: one JSON object on one line.
+    pub(crate) fn json(&self) -> String {
+        let totals = &self.job.totals;
+        let report = json!({
+            "lines": totals.lines,
+            "bytes": totals.bytes,
+            "digest": hex(totals.digest),
+            "threads": self.job.threads,
+            "agree": self.agree(),
+            "methods": methods(self.job),
+            "accumulation": {
+                "events": self.accumulation.totals.lines,
+                "methods": methods(self.accumulation),
+            },
+        });
+        format!("{report}\n")
+    }
 }
 
-/// What the tables' figures are of.
+/// Explains the figures of the tables.
 const NOTES: &str = "\
 An event is four deltas (lines, bytes, digest, histogram): four stores for
 fan_in, one lock for a mutex, four atomic instructions for atomic.
-The digest is the XOR of the lines' XXH3-64: their order doesn't matter.
+The digest is the XOR of the lines' XXH3-64, whatever their order.
 ";
 
 impl Display for Report<'_> {
@@ -42,11 +61,7 @@ impl Display for Report<'_> {
             return writeln!(f, "\nNo lines, so there is nothing to compare.");
         }
         section(f, "The whole job: read, split, hash, accumulate", self.job)?;
-        section(
-            f,
-            "Accumulation alone: events of the first lines, made beforehand and repeated",
-            self.accumulation,
-        )?;
+        section(f, "Accumulation alone: events made beforehand from lines of all parts", self.accumulation)?;
         let agree = if self.agree() { "All four agree on every total." } else { "They DISAGREE." };
         writeln!(f, "\nratio: the time as a multiple of fan_in's. {agree}")?;
         f.write_str(NOTES)?;
@@ -62,7 +77,7 @@ fn section(f: &mut Formatter<'_>, title: &str, race: &Race) -> fmt::Result {
     writeln!(f, "{}", table(race).trim_fmt())
 }
 
-/// A rule under the header and no others.
+/// One rule, under the header.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
 
 fn table(race: &Race) -> Table {
@@ -87,7 +102,7 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
-/// Events a second in an entrant's best pass; 0 where there are none.
+/// Events per second in the fastest pass.
 fn per_second(race: &Race, entrant: &Entrant) -> f64 {
     race.totals.lines as f64 / entrant.best.as_secs_f64().max(1e-9)
 }
@@ -96,22 +111,14 @@ fn hex(digest: u64) -> String {
     format!("{digest:#018x}")
 }
 
-/// The whole job's report for programs: one object on one line.
-pub(crate) fn json(job: &Race) -> String {
+/// The results of each method, for programs.
+fn methods(race: &Race) -> Vec<Value> {
     let method = |entrant: &Entrant| {
         json!({
             "name": entrant.name,
             "seconds": entrant.best.as_secs_f64(),
-            "events_per_second": per_second(job, entrant),
+            "events_per_second": per_second(race, entrant),
         })
     };
-    let report = json!({
-        "lines": job.totals.lines,
-        "bytes": job.totals.bytes,
-        "digest": hex(job.totals.digest),
-        "threads": job.threads,
-        "agree": job.agree,
-        "methods": job.entrants.iter().map(method).collect::<Vec<_>>(),
-    });
-    format!("{report}\n")
+    race.entrants.iter().map(method).collect()
 }

@@ -1,4 +1,4 @@
-//! Four ways for many threads to add up totals that one reader wants: the fan-in and its rivals.
+//! Four ways for many threads to add up totals for one reader: the fan-in and its rivals.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,12 +8,12 @@ use atomik_core::{Add, FanIn, TableFanIn, Xor};
 use crate::events::Event;
 use crate::histogram::{BUCKETS, Histogram};
 
-/// What the reader wants.
+/// The totals that the reader asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Totals {
     pub(crate) lines: u64,
     pub(crate) bytes: u64,
-    /// The XOR of the events' digests: the order of the lines doesn't matter.
+    /// The XOR of the events' digests, which doesn't depend on the order of the lines.
     pub(crate) digest: u64,
     pub(crate) histogram: Histogram,
 }
@@ -29,20 +29,20 @@ impl Totals {
     }
 }
 
-/// A way to accumulate. An event is in the totals as soon as it has been handed over: none of them keeps a batch
-/// that the reader can't see.
+/// A way to accumulate events. An event is in the totals as soon as a writer has accepted it: no method keeps a
+/// batch that the reader can't see.
 pub(crate) trait Method: Sync {
     const NAME: &'static str;
 
     fn new() -> Self;
 
-    /// What one thread hands its events to.
+    /// Creates a writer, which accepts the events of one thread.
     fn writer(&self) -> impl FnMut(Event);
 
-    /// For the reader, at any time: the bytes that came since it last asked.
+    /// Creates an observer, which returns the bytes added since its last call. It may run beside the writers.
     fn observer(&self) -> impl FnMut() -> u64 + Send;
 
-    /// At the end, when all writers are done.
+    /// The totals, once all writers are done.
     fn totals(&self) -> Totals;
 }
 
@@ -130,7 +130,7 @@ impl Method for parking_lot::Mutex<Totals> {
     }
 }
 
-/// Relaxed throughout: only the sums are read, and at the end joining the writers orders them.
+/// All orderings are Relaxed: while the writers run only sums are read, and joining the writers orders the rest.
 pub(crate) struct SharedAtomics {
     lines: AtomicU64,
     bytes: AtomicU64,
@@ -173,7 +173,7 @@ impl Method for SharedAtomics {
     }
 }
 
-/// By hand what an epoch does: the growth of a total since the last call.
+/// Does by hand what an epoch does: returns how much a total has grown since the last call.
 fn since_last(read: impl Fn() -> u64 + Send) -> impl FnMut() -> u64 + Send {
     let mut last = 0;
     move || {

@@ -1,4 +1,4 @@
-//! From bytes to events: lines, and what each of them adds.
+//! Splits bytes into lines, and turns each line into an event.
 
 use std::io;
 use std::ops::Range;
@@ -9,12 +9,12 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 use crate::histogram;
 use crate::input::Input;
 
-/// What one line adds to the totals, beside 1 to their number.
+/// What one line adds to the totals, apart from the 1 that it adds to the number of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// The line's bytes, its line end among them.
+    /// The length of the line in bytes, including its line end.
     pub(crate) bytes: u64,
-    /// Its bucket of the histogram.
+    /// The bucket of the histogram that the line falls into.
     pub(crate) bucket: usize,
     /// XXH3-64 of the line without its line end.
     pub(crate) digest: u64,
@@ -25,14 +25,14 @@ impl Event {
         Self { bytes: length + line_end, bucket: histogram::bucket(length), digest }
     }
 
-    /// A line with its end, all of it at hand.
+    /// The event of a whole line that has a line end.
     fn of(line: &[u8]) -> Self {
         Self::new(line.len() as u64, 1, xxh3_64(line))
     }
 }
 
-/// The start of a line whose end is in a later block. Its bytes are hashed, not kept: a line may be longer than
-/// the memory there is.
+/// A line whose end is in a later block. Its bytes are hashed but not kept, since a line may be larger than
+/// memory.
 struct OpenLine {
     length: u64,
     hasher: Box<Xxh3>,
@@ -53,7 +53,8 @@ impl OpenLine {
     }
 }
 
-/// Hands `each` the events of the lines in `range`, which must be one of those that [`Input::cut`] gives.
+/// Calls `each` with the event of every line in `range`, which must start and end at a line start, as the
+/// ranges of [`Input::cut`] do.
 pub(crate) fn for_each(input: &Input, mut range: Range<u64>, mut each: impl FnMut(Event)) -> io::Result<()> {
     let mut buffer = Vec::new();
     let mut open: Option<OpenLine> = None;
@@ -87,8 +88,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The same by the standard library's lines, all in memory.
-    fn plainly(bytes: &[u8]) -> Vec<Event> {
+    /// The same by the standard library, on the whole input.
+    fn naive(bytes: &[u8]) -> Vec<Event> {
         bytes
             .split_inclusive(|&byte| byte == b'\n')
             .map(|line| match line.strip_suffix(b"\n") {
@@ -100,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn lines_are_those_of_the_whole_however_it_is_cut(
+        fn events_do_not_depend_on_how_the_input_is_cut(
             bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..600),
             parts in 1usize..12,
             block in 1usize..80,
@@ -110,7 +111,7 @@ mod tests {
             for range in input.cut(parts).unwrap() {
                 for_each(&input, range, |event| events.push(event)).unwrap();
             }
-            prop_assert_eq!(events, plainly(&bytes));
+            prop_assert_eq!(events, naive(&bytes));
         }
     }
 }

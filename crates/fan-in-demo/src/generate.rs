@@ -1,9 +1,9 @@
-//! Log-like lines from a fixed seed: the input when no file is named.
+//! Generates log lines from a fixed seed: the input if no file is named.
 
 use std::io::Write;
 
-/// [SplitMix64](https://prng.di.unimi.it/splitmix64.c): the lines, and so their digest, are the same on every
-/// machine and in every version.
+/// [SplitMix64](https://prng.di.unimi.it/splitmix64.c). With a generator of our own, the lines and their digest
+/// are the same on every machine and in every version.
 struct SplitMix64(u64);
 
 impl SplitMix64 {
@@ -15,7 +15,7 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// A number below `bound`. Its bias (below 2⁻³² for bounds of 32 bits) doesn't matter here.
+    /// A number below `bound`. The bias of the remainder (below 2⁻³² for a 32-bit bound) doesn't matter here.
     fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
@@ -26,7 +26,7 @@ impl SplitMix64 {
 }
 
 const SEED: u64 = 0x0a70_311c;
-const LINE_ABOUT: usize = 84;
+const TYPICAL_LINE: usize = 84;
 const SERVICES: [&str; 6] = ["api", "auth", "cart", "search", "billing", "images"];
 const METHODS: [&str; 8] = ["GET", "GET", "GET", "GET", "GET", "POST", "PUT", "DELETE"];
 const PATHS: [&str; 6] = ["/", "/v1/users/", "/v1/orders/", "/v1/search?q=", "/static/img/", "/health/"];
@@ -37,10 +37,10 @@ const FAULTS: [&str; 4] = [
     "queue is full, 1 request was shed; the client was told to come back after 250 ms with the same request id",
 ];
 
-/// `lines` log-like lines, each with its line end; `tick` is called now and then with the number made so far.
+/// Generates `lines` log lines, each with a line end. Calls `tick` now and then with the number of lines so far.
 pub(crate) fn log_lines(lines: u64, mut tick: impl FnMut(u64)) -> Vec<u8> {
     let mut random = SplitMix64(SEED);
-    let mut log = Vec::with_capacity(lines as usize * LINE_ABOUT);
+    let mut log = Vec::with_capacity(lines as usize * TYPICAL_LINE);
     let mut milliseconds = 0;
     for line in 0..lines {
         milliseconds += random.below(40);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_line_ends_and_the_seed_fixes_them() {
+    fn the_lines_are_complete_and_reproducible() {
         let log = log_lines(1000, |_| ());
         assert_eq!(log.iter().filter(|&&byte| byte == b'\n').count(), 1000);
         assert_eq!(log.last(), Some(&b'\n'));

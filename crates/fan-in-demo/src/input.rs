@@ -1,19 +1,18 @@
-//! What the lines are read from: a file, by blocks, or bytes in memory.
+//! The input: a file that is read in blocks, or bytes in memory.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use crate::generate;
+use crate::progress::Step;
 
-/// Large enough that a system call costs little beside its bytes, small enough for a core's own cache.
+/// Large enough to make the cost of a system call negligible, and small enough for a core's own cache.
 const BLOCK: usize = 256 * 1024;
 
-/// The events' bytes. Its length is fixed when it is opened: what is appended to a file later isn't read, and a
-/// file that gets shorter is an error.
+/// The bytes of the events. The length is fixed when the input is opened: bytes that are appended to the file
+/// later are not read, and a file that shrinks is an error.
 pub(crate) struct Input {
     name: String,
     source: Source,
@@ -22,16 +21,16 @@ pub(crate) struct Input {
 }
 
 enum Source {
-    /// Read with `pread`: a mapping would kill the process when somebody truncates the file.
+    /// Read with `pread`. With a memory mapping, truncating the file would kill the process.
     #[cfg(unix)]
     File(File),
     Memory(Vec<u8>),
 }
 
 impl Input {
-    /// Opens a file. What has no length of its own (a pipe, a terminal, most of `/proc`) is read whole.
+    /// Opens a file. A file without a known length (a pipe, a terminal, most of `/proc`) is read to its end.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // Debug, since a name may hold line ends.
+        // Quoted, since a name may contain line ends.
         let name = format!("{path:?}");
         Self::open_as(path, name.clone()).map_err(|error| naming(&name, &error))
     }
@@ -51,11 +50,9 @@ impl Input {
         Ok(Self::memory(name, bytes))
     }
 
-    /// `lines` lines made in memory.
-    pub(crate) fn generated(lines: u64, progress: &ProgressBar) -> Self {
-        progress.set_length(lines);
-        progress.set_message("generate");
-        let bytes = generate::log_lines(lines, |made| progress.set_position(made));
+    /// Generates `lines` lines in memory.
+    pub(crate) fn generated(lines: u64, progress: &Step<'_>) -> Self {
+        let bytes = generate::log_lines(lines, |so_far| progress.show(so_far));
         Self::memory("Generated lines".to_owned(), bytes)
     }
 
@@ -73,13 +70,13 @@ impl Input {
         &self.name
     }
 
-    /// In bytes.
+    /// The length in bytes.
     pub(crate) fn len(&self) -> u64 {
         self.length
     }
 
-    /// Some of the bytes in `range`, from its start on; none only where the range is empty. `buffer` is for the
-    /// input's use alone.
+    /// A prefix of the bytes in `range`, empty only if the range is empty. `buffer` is scratch space, whose
+    /// contents don't matter.
     pub(crate) fn block<'a>(&'a self, range: Range<u64>, buffer: &'a mut Vec<u8>) -> io::Result<&'a [u8]> {
         let want = (range.end - range.start).min(self.block as u64) as usize;
         match &self.source {
@@ -99,8 +96,9 @@ impl Input {
             match file.read_at(buffer, at) {
                 Ok(0) if !buffer.is_empty() => {
                     let length = self.length;
-                    let what =
-                        format!("got shorter: nothing at byte {at} of the {length} it had when opened");
+                    let what = format!(
+                        "the file shrank: nothing at byte {at} of the {length} that it had when opened"
+                    );
                     return Err(naming(&self.name, &io::Error::new(ErrorKind::UnexpectedEof, what)));
                 }
                 Ok(read) => return Ok(&buffer[..read]),
@@ -110,15 +108,15 @@ impl Input {
         }
     }
 
-    /// Cuts the input into `parts` ranges of about the same size, each starting at the start of a line (and so
-    /// ending at a line's end). Some are empty where lines are long or few.
+    /// Cuts the input into `parts` ranges of about the same size that start and end at line starts. Some ranges
+    /// are empty if lines are long or few.
     pub(crate) fn cut(&self, parts: usize) -> io::Result<Vec<Range<u64>>> {
         let mut ranges = Vec::with_capacity(parts);
         let mut start = 0;
         for part in 1..=parts {
-            // In 128 bits, since the product may not fit in 64.
+            // The product may not fit in 64 bits.
             let even = (u128::from(self.length) * part as u128 / parts as u128) as u64;
-            // Not searched where a long line reaches this far: that was done for an earlier part.
+            // A line that reaches this far was already searched for an earlier part.
             let end = if even > start { self.line_start(even)? } else { start };
             ranges.push(start..end);
             start = end;
@@ -126,9 +124,9 @@ impl Input {
         Ok(ranges)
     }
 
-    /// The first start of a line at `at` or after it; the input's end where there is none.
+    /// The first line start at or after `at`, or the end of the input if there is none.
     pub(crate) fn line_start(&self, at: u64) -> io::Result<u64> {
-        // A line that starts at `at` has its predecessor's end just before.
+        // A line starts at `at` if the byte before ends a line.
         let Some(mut from) = at.checked_sub(1) else { return Ok(0) };
         let mut buffer = Vec::new();
         while from < self.length {
@@ -153,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parts_join_up_and_start_at_line_starts(
+        fn parts_are_contiguous_and_start_at_line_starts(
             bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'x'), any::<u8>()], 0..200),
             parts in 1usize..20,
             block in 1usize..20,
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_starts_at_the_place_or_is_the_next() {
+    fn line_start_finds_the_next_start_or_the_end() {
         let input = Input::with_block(b"one\ntwo\n\nx", 3);
         let starts = [0, 1, 3, 4, 5, 8, 9, 10].map(|at| input.line_start(at).unwrap());
         assert_eq!(starts, [0, 4, 4, 4, 8, 8, 9, 10]);
@@ -178,7 +176,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_that_gets_shorter_is_an_error_that_names_it() {
+    fn a_file_that_shrinks_is_a_named_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "one\ntwo\n").unwrap();
         let input = Input::open(file.path()).unwrap();
@@ -192,7 +190,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_that_grows_is_read_to_the_length_it_had() {
+    fn a_file_that_grows_is_read_to_its_original_length() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "one\ntw").unwrap();
         let input = Input::open(file.path()).unwrap();
