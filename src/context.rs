@@ -1,5 +1,8 @@
 //! One shared state word and its four operations.
 
+#[cfg(not(atomik_loom))]
+mod words;
+
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -48,7 +51,6 @@ use crate::sync::{AtomicU64, Ordering, const_fn};
 /// assert_eq!(context.read(), 0xCAFE ^ 0xFF00);
 /// assert_eq!(HITS.read(), 3);
 /// ```
-#[cfg_attr(not(atomik_loom), derive(zerocopy::FromBytes, zerocopy::IntoBytes))]
 #[repr(transparent)]
 pub struct Context<A: Algebra> {
     state: AtomicU64,

@@ -77,6 +77,9 @@
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("atomik-core needs 64-bit atomics, which this target does not have");
 
+#[cfg(all(atomik_loom, not(feature = "loom")))]
+compile_error!("cfg(atomik_loom) needs the feature `loom`");
+
 extern crate alloc;
 #[cfg(all(test, not(feature = "std")))]
 extern crate std;
@@ -120,4 +123,4 @@ pub use stream::{
     Cluster, Event, Origin, PacketError, PartDigest, Peer, Received, Recipient, Refusal, Replica,
     ReplicaError, StoredPart, Transaction, View,
 };
-pub use table::{AtomikTable, Table, TableEpoch, TableSource};
+pub use table::{AtomikTable, Table, TableAllocError, TableEpoch, TableSource};

@@ -7,6 +7,7 @@ pub(crate) use epoch::BLOCK;
 pub use epoch::{TableEpoch, TableSource};
 
 use alloc::boxed::Box;
+use core::error::Error;
 use core::fmt;
 use core::ops::Deref;
 
@@ -15,11 +16,11 @@ use crate::context::Context;
 use crate::delta::{AddressOutOfRange, DeltaBatch};
 use crate::sync::{Ordering, fence};
 
-/// Many [`Context`]s in one block of memory, 64-byte aligned: `table[addr]` is a context.
+/// Many [`Context`]s in one block of memory, aligned to 64 bytes: `table[addr]` is a context.
 ///
-/// It derefs to `[Context<A>]`, so a slice's methods are there: `len`, `get(addr)` (the checked form of
-/// indexing), `iter`. Each context keeps its own promises of progress and ordering; nothing is atomic
-/// across addresses. Takes 8 bytes a context and at most 64 more.
+/// A table derefs to `[Context<A>]`, so it has the methods of a slice: `len`, `get(addr)` (the checked form of
+/// indexing), `iter`. Each context keeps its own guarantees of progress and ordering; nothing is atomic
+/// across addresses. A table takes 8 bytes for each context and at most 64 more.
 ///
 /// ```
 /// use atomik_core::AtomikTable;
@@ -33,9 +34,9 @@ use crate::sync::{Ordering, fence};
 /// assert!(table.get(256).is_none());
 /// ```
 pub struct Table<A: Algebra> {
-    /// A line's worth of contexts more than the table has, less one.
+    /// More contexts than the table has, so that an aligned one is among the first of them.
     contexts: Box<[Context<A>]>,
-    /// The first aligned one.
+    /// The index of the first aligned context.
     first: usize,
     len: usize,
 }
@@ -46,35 +47,77 @@ pub type AtomikTable = Table<Xor>;
 /// The alignment of a table in bytes: an x86-64 or AArch64 cache line, and the widest vector.
 const ALIGN: usize = 64;
 
-/// How many words a look at a block takes at once, without a branch between them. With half as many the compiler
-/// unrolls all of it, which takes longer than memory does.
-const CHUNK: usize = 64;
+/// The contexts that a table has beyond its length.
+const EXTRA: usize = ALIGN / 8 - 1;
+
+/// How many words [`Table::is_block`] compares without a branch between them. With half as many the compiler
+/// unrolls the whole loop, which makes it slower than memory.
+const COMPARED: usize = 64;
 
 impl<A: Algebra> Table<A> {
     /// The greatest length of a table: addresses are 32 bits wide.
     pub const MAX_LEN: usize = (u32::MAX as usize).saturating_add(1);
 
-    /// A table of `len` contexts, each in the identity state. The memory comes zeroed from the allocator, so
-    /// that pages of it which nobody touches need not exist.
+    /// Creates a table of `len` contexts, each in the identity state.
+    ///
+    /// The memory comes zeroed from the allocator, so the operating system need not provide a page of it until the
+    /// page is first used.
     ///
     /// # Panics
     ///
-    /// If `len` is more than [`MAX_LEN`](Self::MAX_LEN), or if memory can't hold it (as `vec![0; len]`
-    /// does).
+    /// If `len` is more than [`MAX_LEN`](Self::MAX_LEN), or if there is no memory for the table. To get an error
+    /// instead, use [`try_new`](Self::try_new).
     #[must_use]
+    #[track_caller]
     pub fn new(len: usize) -> Self {
-        assert!(len <= Self::MAX_LEN, "a table of {len} contexts has more than 32-bit addresses reach");
-        let contexts = Self::allocate(len.saturating_add(ALIGN / 8 - 1));
-        let first = if cfg!(atomik_loom) { 0 } else { contexts.as_ptr().align_offset(ALIGN) };
-        Self { contexts, first, len }
+        match Self::try_new(len) {
+            Ok(table) => table,
+            Err(error) => panic!("{error}"),
+        }
     }
 
-    fn allocate(len: usize) -> Box<[Context<A>]> {
+    /// Creates a table as [`new`](Self::new) does, or returns an error if that is impossible.
+    ///
+    /// An operating system that overcommits memory may grant more than it has, and end the process when the pages
+    /// are used. No allocation can detect that.
+    ///
+    /// # Errors
+    ///
+    /// - [`TableAllocError::TooLong`] if `len` is more than [`MAX_LEN`](Self::MAX_LEN).
+    /// - [`TableAllocError::OutOfMemory`] if the allocator has no memory for the table.
+    ///
+    /// ```
+    /// use atomik_core::{AtomikTable, TableAllocError};
+    ///
+    /// let table = AtomikTable::try_new(1 << 20)?;
+    /// table[7].accum(0xCAFE);
+    ///
+    /// # #[cfg(target_pointer_width = "64")]
+    /// # {
+    /// let len = AtomikTable::MAX_LEN + 1;
+    /// let error = AtomikTable::try_new(len).unwrap_err();
+    /// assert_eq!(error, TableAllocError::TooLong { len });
+    /// # }
+    /// # Ok::<(), TableAllocError>(())
+    /// ```
+    pub fn try_new(len: usize) -> Result<Self, TableAllocError> {
+        if len > Self::MAX_LEN {
+            return Err(TableAllocError::TooLong { len });
+        }
+        let contexts =
+            Self::allocate(len.saturating_add(EXTRA)).ok_or(TableAllocError::OutOfMemory { len })?;
+        // The address decides, and not `align_offset`, which may decline to answer. Contexts are aligned to their own
+        // size, so one of the first eight is aligned to 64 bytes.
+        let past = contexts.as_ptr().addr() % ALIGN;
+        let first = if cfg!(atomik_loom) { 0 } else { (ALIGN - past) % ALIGN / 8 };
+        Ok(Self { contexts, first, len })
+    }
+
+    fn allocate(len: usize) -> Option<Box<[Context<A>]>> {
         #[cfg(not(atomik_loom))]
-        let made = <[Context<A>] as zerocopy::FromZeros>::new_box_zeroed_with_elems(len).ok();
+        return Context::zeroed(len);
         #[cfg(atomik_loom)]
-        let made = Some((0..len).map(|_| Context::default()).collect());
-        made.unwrap_or_else(|| panic!("memory can't hold a table of {len} contexts"))
+        return Some((0..len).map(|_| Context::default()).collect());
     }
 
     /// The states as plain words, for whoever has the table alone; the slice is 64-byte aligned.
@@ -87,9 +130,7 @@ impl<A: Algebra> Table<A> {
     #[cfg(not(atomik_loom))]
     #[must_use]
     pub fn as_mut_words(&mut self) -> &mut [u64] {
-        use zerocopy::{FromBytes, IntoBytes};
-        let contexts = &mut self.contexts[self.first..][..self.len];
-        <[u64]>::mut_from_bytes(contexts.as_mut_bytes()).expect("a context is laid out as its word")
+        Context::words_mut(&mut self.contexts[self.first..][..self.len])
     }
 
     /// Accumulates each delta of a batch into its context, one RMW a delta. Others may read and accumulate
@@ -133,9 +174,9 @@ impl<A: Algebra> Table<A> {
     /// writer's past need be seen: there is no fence.
     pub(crate) fn is_block(&self, start: usize, states: &[u64]) -> bool {
         let contexts = &self[start..][..states.len()];
-        let (chunks, tail) = contexts.as_chunks::<CHUNK>();
-        let (chunks_of_states, tail_of_states) = states.as_chunks::<CHUNK>();
-        let is_chunk = |(contexts, states): (&[Context<A>; CHUNK], &[u64; CHUNK])| {
+        let (chunks, tail) = contexts.as_chunks::<COMPARED>();
+        let (chunks_of_states, tail_of_states) = states.as_chunks::<COMPARED>();
+        let is_chunk = |(contexts, states): (&[Context<A>; COMPARED], &[u64; COMPARED])| {
             let words = contexts.iter().zip(states);
             words.fold(0, |differences, (context, state)| differences | (context.read_relaxed() ^ state)) == 0
         };
@@ -190,10 +231,40 @@ impl<A: Algebra> fmt::Debug for Table<A> {
     }
 }
 
+/// Why a table could not be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TableAllocError {
+    /// The table would be longer than [`Table::MAX_LEN`].
+    TooLong {
+        /// The length asked for.
+        len: usize,
+    },
+    /// There is no memory for the table.
+    OutOfMemory {
+        /// The length asked for.
+        len: usize,
+    },
+}
+
+impl fmt::Display for TableAllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { len } => {
+                write!(f, "a table of {len} contexts is longer than 32-bit addresses reach")
+            }
+            Self::OutOfMemory { len } => write!(f, "there is no memory for a table of {len} contexts"),
+        }
+    }
+}
+
+impl Error for TableAllocError {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::algebra::Add;
+    use alloc::string::ToString;
     use alloc::vec;
     use alloc::vec::Vec;
     use proptest::prelude::*;
@@ -203,7 +274,7 @@ mod tests {
         for len in [0, 1, 7, 8, 9, 1000, 100_000] {
             let table = AtomikTable::new(len);
             assert_eq!(table.len(), len);
-            assert_eq!(table.as_ptr().align_offset(ALIGN), 0);
+            assert_eq!(table.as_ptr().addr() % ALIGN, 0);
             assert!(table.iter().all(|context| context.read() == 0));
             assert!(size_of_val(&*table.contexts) <= 8 * len + ALIGN);
         }
@@ -214,7 +285,7 @@ mod tests {
         let mut table = Table::<Add>::from_iter([1, 2, 3]);
         table.as_mut_words()[1] += 40;
         assert!(table.iter().map(Context::read).eq([1, 42, 3]));
-        assert_eq!(table.as_mut_words().as_ptr().align_offset(ALIGN), 0);
+        assert_eq!(table.as_mut_words().as_ptr().addr() % ALIGN, 0);
     }
 
     #[test]
@@ -226,10 +297,34 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "32-bit addresses")]
+    #[should_panic(expected = "a table of 4294967297 contexts is longer than 32-bit addresses reach")]
     #[cfg(target_pointer_width = "64")]
-    fn a_table_beyond_its_addresses_panics() {
+    fn new_panics_beyond_32_bit_addresses() {
         let _ = AtomikTable::new(AtomikTable::MAX_LEN + 1);
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn try_new_names_a_length_beyond_32_bit_addresses() {
+        for len in [AtomikTable::MAX_LEN + 1, usize::MAX] {
+            assert_eq!(AtomikTable::try_new(len).unwrap_err(), TableAllocError::TooLong { len });
+        }
+    }
+
+    /// All that 32-bit addresses reach is more than such a processor has memory for.
+    #[test]
+    #[cfg(target_pointer_width = "32")]
+    fn try_new_names_a_length_beyond_memory() {
+        let len = AtomikTable::MAX_LEN;
+        assert_eq!(AtomikTable::try_new(len).unwrap_err(), TableAllocError::OutOfMemory { len });
+    }
+
+    #[test]
+    fn an_allocation_error_names_the_length() {
+        assert_eq!(
+            TableAllocError::OutOfMemory { len: 5 }.to_string(),
+            "there is no memory for a table of 5 contexts"
+        );
     }
 
     proptest! {

@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use zerocopy::FromBytes;
-
 use super::{IndexOutOfRange, Tracked, WORD, words};
 use crate::algebra::{DisplayWord, Xor};
 use crate::kernel;
@@ -80,23 +78,22 @@ impl FoldFingerprint {
     }
 }
 
+/// The XOR of the words of `data`.
 fn fold(data: &[u8]) -> u64 {
-    if data.len() < WORD {
-        return short(data);
-    }
-    let (head, rest) = data.split_at(data.as_ptr().align_offset(WORD));
-    let (aligned, tail) = <[u64]>::ref_from_prefix_with_elems(rest, rest.len() / WORD)
-        .expect("that many words fit, and they start aligned");
-    // XOR works byte by byte, so the aligned words need only be turned to where the data's words begin.
-    // A word of the fold holds the data's bytes of one remainder modulo 8 in each of its bytes.
-    let turn = 8 * head.len() as u32;
-    let aligned = u64::from_le(kernel::fold::<Xor>(aligned));
-    short(head) ^ (aligned ^ short(tail)).rotate_left(turn)
+    // SAFETY: any eight bytes are a word.
+    let (head, aligned, tail) = unsafe { data.align_to() };
+    fold_parts(head, aligned, tail)
 }
 
-/// Less than a word's bytes as a word, filled up with zeros.
-fn short(data: &[u8]) -> u64 {
-    words(data).next().unwrap_or(0)
+/// The XOR of the words of the data that these parts make up, wherever the data are split.
+///
+/// The words of `data` straddle those of `aligned` unless `head` is whole words. XOR works byte by byte, though, so
+/// all of them are folded as they lie in memory, and the sum is rotated to where the words of the data begin.
+pub(super) fn fold_parts(head: &[u8], aligned: &[u64], tail: &[u8]) -> u64 {
+    let fold_bytes = |bytes| words(bytes).fold(0, |total, word| total ^ word);
+    let aligned = u64::from_le(kernel::fold::<Xor>(aligned));
+    let rotation = 8 * (head.len() % WORD) as u32;
+    fold_bytes(head) ^ (aligned ^ fold_bytes(tail)).rotate_left(rotation)
 }
 
 impl fmt::Debug for FoldFingerprint {

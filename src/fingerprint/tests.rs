@@ -145,6 +145,22 @@ fn words_past_the_end_are_refused_and_change_nothing() {
     refuses::<FoldFingerprint>();
 }
 
+proptest! {
+    /// `align_to` may split the bytes anywhere, also where a word of the middle part would still fit.
+    #[test]
+    fn a_fold_does_not_depend_on_where_its_data_are_split(
+        head in prop::collection::vec(any::<u8>(), 0..20),
+        aligned: Vec<u64>,
+        tail in prop::collection::vec(any::<u8>(), 0..20),
+    ) {
+        let mut data = head.clone();
+        data.extend(aligned.iter().flat_map(|word| word.to_ne_bytes()));
+        data.extend(&tail);
+        prop_assert_eq!(fold::fold_parts(&head, &aligned, &tail), FoldFingerprint::new().load(&data));
+        prop_assert_eq!(FoldFingerprint::new().load(&data), words(&data).fold(0, |total, word| total ^ word));
+    }
+}
+
 /// The fold reads aligned words and turns them, so it has to be right wherever the data lie.
 #[test]
 fn fold_fingerprints_at_every_address_and_length() {

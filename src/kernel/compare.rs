@@ -2,8 +2,6 @@
 
 use core::mem::MaybeUninit;
 
-use zerocopy::IntoBytes;
-
 use super::line::{GROUP, GROUP_LINES, LINE, Line, delta, prefetch, words_to_alignment};
 use crate::algebra::Algebra;
 use crate::delta::Changes;
@@ -262,9 +260,11 @@ unsafe fn diff_stretch<L: Line, A: Algebra>(
     changes: &mut Changes,
 ) -> usize {
     // A bit for each word, made without a branch: a byte a line, read again as a mask a block.
-    let mut masks = [0; STRETCH];
+    let mut masks = [0u64; STRETCH];
     let lines = reference.as_flattened().as_chunks().0.iter().zip(state.as_flattened().as_chunks().0);
-    for ((old, new), mask) in lines.zip(masks.as_mut_bytes()) {
+    // SAFETY: the words of an array are eight bytes each, without padding, and a byte has no alignment.
+    let bytes: &mut [u8; 8 * STRETCH] = unsafe { &mut *core::ptr::from_mut(&mut masks).cast() };
+    for ((old, new), mask) in lines.zip(bytes) {
         // SAFETY: the contract is the caller's. Volatile, for each mask to be stored from where it comes to be: the
         // compiler would gather eight of them in a vector, which takes longer than all the rest.
         unsafe { core::ptr::from_mut(mask).write_volatile(L::load(old).differ(L::load(new))) };

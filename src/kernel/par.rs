@@ -5,7 +5,6 @@
 //! Where one core already saturates the memory, more of them gain nothing: measure.
 
 use rayon::prelude::*;
-use zerocopy::{FromBytes, IntoBytes};
 
 use super::line::{LINE, prefetch};
 use super::{ApplyWireError, diff_more, same_length, scatter};
@@ -164,8 +163,7 @@ fn apply_wire_in_parts<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<()
         let offset = at * DeltaMessage::WIRE_LEN;
         return Err(ApplyWireError::Address { offset, addr: DeltaMessage::decode(messages[at]).addr, len });
     }
-    // Where an atomic needs more alignment than a word (32-bit x86), the words may lack it.
-    let Ok(contexts) = <[Context<A>]>::mut_from_bytes(words.as_mut_bytes()) else {
+    let Some(contexts) = Context::<A>::from_words_mut(words) else {
         return super::apply_wire::<A>(words, bytes);
     };
     let contexts = &*contexts;

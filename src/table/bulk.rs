@@ -1,5 +1,8 @@
 //! Whole tables at once, through the kernels.
 
+#[cfg(not(atomik_loom))]
+use core::slice;
+
 use super::Table;
 use crate::algebra::Algebra;
 #[cfg(not(atomik_loom))]
@@ -163,10 +166,11 @@ impl<A: Algebra> Table<A> {
     /// assert_eq!(table.digest(), Fingerprint::new().load(&[1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]));
     /// ```
     pub fn digest(&mut self) -> u64 {
-        use zerocopy::IntoBytes;
         let words = self.as_mut_words();
         if cfg!(target_endian = "little") {
-            return crate::Fingerprint::new().load(words.as_bytes());
+            // SAFETY: words are initialised bytes, and they are borrowed for as long as `bytes`.
+            let bytes = unsafe { slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) };
+            return crate::Fingerprint::new().load(bytes);
         }
         let bytes: alloc::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         crate::Fingerprint::new().load(&bytes)

@@ -1,0 +1,96 @@
+//! Contexts as plain words, and words as contexts.
+//!
+//! A [`Context`] is a transparent wrapper of an `AtomicU64`, which has the size and the bit validity of a `u64`. Three
+//! casts rest on that, all of them here, so that no crate of conversion traits is needed. loom's atomics have another
+//! layout, so there are no casts in the models.
+
+use alloc::alloc::{Layout, alloc_zeroed};
+use alloc::boxed::Box;
+use core::ptr;
+use core::slice;
+
+use super::Context;
+use crate::algebra::Algebra;
+
+impl<A: Algebra> Context<A> {
+    /// `len` contexts in state 0, or `None` if there is no memory for them.
+    ///
+    /// The memory comes zeroed from the allocator, so large tables take only address space until they are used.
+    pub(crate) fn zeroed(len: usize) -> Option<Box<[Self]>> {
+        if len == 0 {
+            return Some(Box::default());
+        }
+        let layout = Layout::array::<Self>(len).ok()?;
+        // SAFETY: the layout has at least the bytes of one context.
+        let memory = unsafe { alloc_zeroed(layout) };
+        if memory.is_null() {
+            return None;
+        }
+        // SAFETY: the memory was allocated with the layout that the box frees it with, and a context whose bytes are
+        // all zero is a context in state 0.
+        Some(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(memory.cast(), len)) })
+    }
+
+    /// The states of contexts that nobody else has.
+    #[inline]
+    pub(crate) fn words_mut(contexts: &mut [Self]) -> &mut [u64] {
+        const { assert!(size_of::<Self>() == 8 && align_of::<Self>() >= align_of::<u64>()) };
+        // SAFETY: a context has the size and validity of a word and at least its alignment, and the contexts are
+        // borrowed mutably for as long as the words.
+        unsafe { slice::from_raw_parts_mut(contexts.as_mut_ptr().cast(), contexts.len()) }
+    }
+
+    /// Words as contexts that threads can share, or `None` where an atomic needs more alignment than the words have
+    /// (on 32-bit x86).
+    #[cfg(feature = "rayon")]
+    pub(crate) fn from_words_mut(words: &mut [u64]) -> Option<&mut [Self]> {
+        const { assert!(size_of::<Self>() == 8) };
+        let contexts = words.as_mut_ptr().cast::<Self>();
+        if !contexts.is_aligned() {
+            return None;
+        }
+        // SAFETY: the pointer is aligned, a word has the size and validity of a context, and the words are borrowed
+        // mutably for as long as the contexts.
+        Some(unsafe { slice::from_raw_parts_mut(contexts, words.len()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::algebra::{Add, Xor};
+
+    #[test]
+    fn zeroed_contexts_are_in_the_identity_state() {
+        for len in [0, 1, 1000] {
+            let contexts = Context::<Xor>::zeroed(len).unwrap();
+            assert_eq!(contexts.len(), len);
+            assert!(contexts.iter().all(|context| context.read() == 0));
+        }
+    }
+
+    #[test]
+    fn memory_that_cannot_be_had_is_none() {
+        assert!(Context::<Add>::zeroed(usize::MAX).is_none(), "more bytes than a usize can count");
+        #[cfg(target_pointer_width = "64")]
+        assert!(Context::<Add>::zeroed(1 << 58).is_none(), "more than any address space");
+    }
+
+    #[test]
+    fn contexts_and_words_are_views_of_the_same_states() {
+        let mut contexts = [Context::<Add>::new(1), Context::new(2)];
+        Context::words_mut(&mut contexts)[1] += 40;
+        assert_eq!(contexts[1].read(), 42);
+    }
+
+    #[test]
+    #[cfg(feature = "rayon")]
+    fn words_are_shared_as_contexts() {
+        let mut words = [1, 2, 3];
+        // Absent on 32-bit x86 if the array starts at an odd multiple of 4.
+        if let Some(contexts) = Context::<Add>::from_words_mut(&mut words) {
+            contexts[2].accum(39);
+            assert_eq!(words, [1, 2, 42]);
+        }
+    }
+}
