@@ -168,6 +168,30 @@ impl<A: Algebra> Context<A> {
     }
 }
 
+impl Counter {
+    /// READ as a signed number, for a counter that also counts down: the state modulo 2⁶⁴, taken from
+    /// −2⁶³ to 2⁶³ − 1. Progress and ordering are those of [`read`](Self::read).
+    ///
+    /// A count down is a delta of `1u64.wrapping_neg()`, or a [`rollback`](Self::rollback) of 1. All deltas to
+    /// a counter take effect in one order, so a count that never falls below zero is never read below zero.
+    /// (That is different for a [`FanIn`](crate::FanIn), whose reads are not of one instant.)
+    ///
+    /// ```
+    /// use atomik_core::Counter;
+    ///
+    /// let balance = Counter::new(0);
+    /// balance.accum(40);
+    /// balance.rollback(42);
+    /// assert_eq!(balance.read_signed(), -2);
+    /// assert_eq!(balance.read(), u64::MAX - 1);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn read_signed(&self) -> i64 {
+        self.read().cast_signed()
+    }
+}
+
 impl<A: Algebra> Default for Context<A> {
     fn default() -> Self {
         Self::new(A::IDENTITY)
@@ -362,6 +386,13 @@ mod tests {
         let mut context = AtomikContext::new(1);
         *context.get_mut() ^= 2;
         assert_eq!(context.read(), 3);
+    }
+
+    #[test]
+    fn read_signed_is_the_state_in_twos_complement() {
+        for signed in [0, 1, -1, i64::MAX, i64::MIN] {
+            assert_eq!(Counter::new(signed as u64).read_signed(), signed);
+        }
     }
 
     #[test]

@@ -5,17 +5,22 @@ use core::fmt;
 use crate::algebra::{Algebra, DisplayWord};
 use crate::context::{Context, Source};
 
-/// An observer of a state: it holds a reference, and the accumulator is what came since, derived when asked
-/// for. [`swap`](Self::swap) is ATOMiK's SWAP: it closes an epoch and takes the state as the next reference.
+/// An observer of one state. It holds a reference state; its accumulator is the delta from the reference to
+/// the present state, which it derives when asked. [`swap`](Self::swap) is ATOMiK's SWAP: it closes the epoch
+/// and takes the present state as the reference of the next one.
 ///
-/// Any number of observers watch one state, each with epochs of its own: nobody drains anything, so none
-/// takes a delta away from another. **Every delta lands in exactly one epoch of each observer**, because one
-/// observer's reads of one word only move forward. A [`Context::load`] or [`Context::swap`] by someone else
-/// is to an observer the delta from the old state to the new, like any other.
+/// Any number of observers can watch one state, each with its own epochs. An observer takes nothing out of the
+/// state, so it can't take a delta away from another observer. **Every delta is in exactly one epoch of each
+/// observer**, because the reads of one word by one observer only move forward; [`docs::epochs`] has the proof.
+/// A [`Context::load`] or [`Context::swap`] is, to an observer, the delta from the old state to the new one.
 ///
-/// `S` is a [`Context`] or a [`FanIn`](crate::FanIn), owned, by reference or in an `Arc`.
+/// `S` is what the observer reads: a [`Context`] or a [`FanIn`](crate::FanIn), owned, borrowed or in an `Arc`.
 ///
-/// Progress and ordering of all methods that look at the state are those of its `read`: wait-free, Acquire.
+/// All methods that read the state have the progress guarantee and the ordering of the source's own `read`:
+/// wait-free, Acquire. Formatting an observer with `Debug` shows what the observer holds and does not read the
+/// state.
+///
+/// [`docs::epochs`]: crate::docs::epochs
 ///
 /// ```
 /// use atomik_core::Counter;
@@ -40,37 +45,77 @@ pub struct Epoch<S> {
     number: u64,
 }
 
-/// A closed epoch, as [`Epoch::swap`] returns it: 24 bytes to store, from which [`Epoch::resume`] goes on.
+/// A closed epoch, as [`Epoch::swap`] returns it. Three words, so it is easy to store; [`Epoch::resume`]
+/// continues from it.
+///
+/// With the feature `serde` it implements `Serialize` and `Deserialize`.
+///
+/// # After a restart
+///
+/// A checkpoint refers to the state of the source that was observed. A process that starts again has a new
+/// source, so create that source **in the state of the checkpoint**:
+///
+/// ```
+/// use atomik_core::{Add, Checkpoint, Epoch, FanIn};
+///
+/// // What the previous process stored last.
+/// let checkpoint = Checkpoint { epoch: 8, state: 1_000, delta: 20 };
+///
+/// let orders = FanIn::<Add>::new(checkpoint.state);
+/// let mut epoch = Epoch::resume(&orders, checkpoint);
+/// orders.accum(7);
+/// assert_eq!(epoch.swap(), Checkpoint { epoch: 9, state: 1_007, delta: 7 });
+/// ```
+///
+/// A `static` is created before any checkpoint can be read. Accumulate the state of the checkpoint into it
+/// before you resume:
+///
+/// ```
+/// # use atomik_core::{Add, Checkpoint, Epoch, FanIn};
+/// static ORDERS: FanIn<Add> = FanIn::new(0);
+///
+/// # let checkpoint = Checkpoint { epoch: 8, state: 1_000, delta: 20 };
+/// ORDERS.accum(checkpoint.state);
+/// let mut epoch = Epoch::resume(&ORDERS, checkpoint);
+/// assert_eq!(epoch.swap().delta, 0);
+/// ```
+///
+/// If the new source starts at 0 instead, the next epoch also contains the way from the old state back to 0.
+/// On [`Add`](crate::Add) that is a number just below 2⁶⁴.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Checkpoint {
-    /// The number of the epoch just closed; an observer's first is 0.
+    /// The number of the epoch just closed. The first epoch of an observer has the number 0.
     pub epoch: u64,
-    /// The state at the end of the epoch, which is the reference of the next.
+    /// The state at the end of the epoch, which is the reference of the next one.
     pub state: u64,
-    /// What the epoch's deltas compose to: from the reference to the state.
+    /// The delta of the epoch: from its reference to its state.
     pub delta: u64,
 }
 
 impl<S: Source> Epoch<S> {
-    /// Starts to observe a source: its state now is the reference, and epoch 0 is open.
+    /// Starts to observe a source. Its present state is the reference, and epoch 0 is open.
     #[must_use]
     pub fn new(source: S) -> Self {
         let reference = source.read();
         Self { source, reference, number: 0 }
     }
 
-    /// Goes on after a checkpoint: its state is the reference, and the epoch after it is open (after the last
-    /// epoch that a `u64` can number comes 0). What happened to the source meanwhile falls into that epoch.
+    /// Continues from a checkpoint. Its state is the reference, and the epoch after it is open; epoch 0 follows
+    /// epoch `u64::MAX`. Everything that happened to the source since the checkpoint is in the open epoch.
     ///
-    /// The swap that made the checkpoint must happen before this, as it does if both are in one thread or the
-    /// checkpoint was handed over by a channel, a lock or a file: else this observer may see an older state.
+    /// The source must be the one of which the checkpoint was taken, or a new one in the same state: after a
+    /// restart, `FanIn::new(checkpoint.state)`. [`Checkpoint`] shows that.
+    ///
+    /// The swap that returned the checkpoint must happen before this call. It does if both are made by one
+    /// thread, or if the checkpoint was passed on through a channel, a lock or a file. Otherwise this observer
+    /// could read a state that is older than the checkpoint.
     ///
     /// ```
     /// use atomik_core::{AtomikContext, Epoch};
     ///
     /// let context = AtomikContext::new(1);
     /// let checkpoint = context.epoch().swap();
-    /// context.accum(6); // nobody observes
+    /// context.accum(6); // while nobody observes
     /// let epoch = Epoch::resume(&context, checkpoint);
     /// assert_eq!((epoch.number(), epoch.accumulator()), (1, 6));
     /// ```
@@ -85,45 +130,47 @@ impl<S: Source> Epoch<S> {
         self.reference
     }
 
-    /// What came since the start of the epoch: the delta from the reference to the state now.
+    /// The delta of the open epoch so far: from the reference to the present state.
     #[must_use]
     pub fn accumulator(&self) -> u64 {
         S::Algebra::delta(self.reference, self.read())
     }
 
-    /// Whether the state now equals the reference. Deltas that cancel leave an epoch clean.
+    /// Whether the present state equals the reference. Deltas that cancel each other leave an epoch clean.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.read() == self.reference
     }
 
-    /// The state now.
+    /// The present state.
     #[must_use]
     pub fn read(&self) -> u64 {
         self.source.read()
     }
 
-    /// The number of the open epoch; the first is 0.
+    /// The number of the open epoch. The first one has the number 0.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// What is observed.
+    /// The source that is observed.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.source
     }
 
-    /// Stops observing and gives the source back.
+    /// Stops observing and returns the source.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.source
     }
 
-    /// SWAP: closes the epoch and opens the next. The state itself is left alone.
+    /// SWAP: closes the epoch and opens the next one. The state does not change.
     ///
-    /// One read of the source decides: a delta is in the epoch if that read saw it, else in a later one.
+    /// The source is read once. A delta that this read sees is in the closed epoch, and any other delta is in a
+    /// later one.
+    #[must_use = "the delta of a closed epoch can't be had again"]
     pub fn swap(&mut self) -> Checkpoint {
         let state = self.read();
         let delta = S::Algebra::delta(self.reference, state);
@@ -139,13 +186,12 @@ impl<S: Source> fmt::Debug for Epoch<S> {
         f.debug_struct("Epoch")
             .field("number", &self.number)
             .field("reference", &DisplayWord::<S::Algebra>::new(self.reference))
-            .field("accumulator", &DisplayWord::<S::Algebra>::new(self.accumulator()))
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl<A: Algebra> Context<A> {
-    /// An observer of this context, with epochs of its own.
+    /// An observer of this context, with its own epochs.
     #[must_use]
     pub fn epoch(&self) -> Epoch<&Self> {
         Epoch::new(self)
@@ -233,12 +279,39 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_the_open_epoch() {
-        let counter = Counter::new(40);
-        let mut epoch = counter.epoch();
-        let _ = epoch.swap();
-        counter.accum(2);
-        assert_eq!(std::format!("{epoch:?}"), "Epoch { number: 1, reference: 40, accumulator: 2 }");
+    fn a_restarted_process_continues_from_the_state_of_its_checkpoint() {
+        let stored = {
+            let counter = Counter::new(0);
+            let mut epoch = counter.epoch();
+            counter.accum(1_000);
+            epoch.swap()
+        };
+        // Created in that state, or brought into it before the observer resumes.
+        let created = Counter::new(stored.state);
+        let accumulated = Counter::new(0);
+        accumulated.accum(stored.state);
+        for counter in [created, accumulated] {
+            let mut epoch = Epoch::resume(&counter, stored);
+            assert!(epoch.is_clean());
+            counter.accum(7);
+            assert_eq!(epoch.swap(), Checkpoint { epoch: 1, state: 1_007, delta: 7 });
+        }
+    }
+
+    #[test]
+    fn debug_does_not_read_the_source() {
+        /// A source that panics when it is read.
+        struct Unreadable;
+        impl crate::context::sealed::Sealed for Unreadable {}
+        impl Source for Unreadable {
+            type Algebra = Add;
+            fn read(&self) -> u64 {
+                panic!("the source was read");
+            }
+            fn accum(&self, _: u64) {}
+        }
+        let epoch = Epoch::resume(Unreadable, Checkpoint { epoch: 6, state: 40, delta: 0 });
+        assert_eq!(std::format!("{epoch:?}"), "Epoch { number: 7, reference: 40, .. }");
     }
 
     #[test]

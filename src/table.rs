@@ -2,9 +2,11 @@
 
 mod bulk;
 mod epoch;
+mod source;
 
-pub(crate) use epoch::BLOCK;
-pub use epoch::{TableEpoch, TableSource};
+pub(crate) use epoch::COPY_WORDS;
+pub use epoch::TableEpoch;
+pub use source::TableSource;
 
 use alloc::boxed::Box;
 use core::error::Error;

@@ -10,7 +10,7 @@ use crate::slots::lease::{FanInRef, Lease, ReleaseSlot};
 use crate::slots::once_box::OnceBox;
 use crate::slots::slot_list::Slots;
 use crate::sync::const_fn;
-use crate::table::{BLOCK, Table, TableEpoch, TableSource};
+use crate::table::{COPY_WORDS, Table, TableEpoch, TableSource};
 use alloc::sync::Arc;
 
 /// A table that many threads change all the time: each producer writes to a plane of its own, a whole table,
@@ -143,7 +143,7 @@ impl<A: Algebra> TableSource for TableFanIn<A> {
 
     fn copy_states(&self, start: usize, out: &mut [u64]) {
         // One pass over all planes together: a block of the sums stays in L1 while each plane is read once.
-        for (start, block) in (start..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        for (start, block) in (start..).step_by(COPY_WORDS).zip(out.chunks_mut(COPY_WORDS)) {
             let mut planes = self.planes();
             match planes.next() {
                 Some(first) => first.copy_block(start, block),

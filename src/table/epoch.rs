@@ -4,89 +4,24 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::fmt;
 
-use super::Table;
+use super::{Table, TableSource};
 use crate::algebra::Algebra;
-use crate::context::sealed::Sealed;
 use crate::delta::DeltaBatch;
 use crate::kernel;
-use alloc::sync::Arc;
 
-/// How many words are copied out of a source at a time: 4 KiB, which stays in L1.
-pub(crate) const BLOCK: usize = 512;
+/// The number of words that are copied out of a source at a time: 4 KiB, which stays in L1.
+pub(crate) const COPY_WORDS: usize = 512;
 
-/// States at addresses 0, 1, … that can be copied out: a [`Table`], a
-/// [`TableFanIn`](crate::TableFanIn), or a reference, an `Arc` or a `Box` of one.
+/// An observer of a table. It holds a reference state for each address, and [`swap`](Self::swap) returns what
+/// changed since.
 ///
-/// Sealed. It lets [`TableEpoch`] work on each of them.
-pub trait TableSource: Sealed {
-    /// How deltas compose.
-    type Algebra: Algebra;
-
-    /// How many addresses there are.
-    fn table_len(&self) -> usize;
-
-    /// Copies the states from address `start` on, as many as `out` takes. Acquire, as a read of each.
-    ///
-    /// # Panics
-    ///
-    /// If the source ends before `out` is full.
-    fn copy_states(&self, start: usize, out: &mut [u64]);
-
-    /// A first look: `true` only if the states from address `start` on were these when it read them. Where
-    /// looking would cost as much as copying, it doesn't look, and returns `false`. Relaxed.
-    ///
-    /// # Panics
-    ///
-    /// May panic if the source ends before `states`.
-    fn are_states(&self, start: usize, states: &[u64]) -> bool;
-}
-
-impl<A: Algebra> Sealed for Table<A> {}
-
-impl<A: Algebra> TableSource for Table<A> {
-    type Algebra = A;
-
-    fn table_len(&self) -> usize {
-        self.len()
-    }
-
-    fn copy_states(&self, start: usize, out: &mut [u64]) {
-        self.copy_block(start, out);
-    }
-
-    fn are_states(&self, start: usize, states: &[u64]) -> bool {
-        self.is_block(start, states)
-    }
-}
-
-macro_rules! forward_table_state {
-    ($($pointer:ty),*) => {$(
-        impl<T: TableSource + ?Sized> TableSource for $pointer {
-            type Algebra = T::Algebra;
-
-            fn table_len(&self) -> usize {
-                (**self).table_len()
-            }
-
-            fn copy_states(&self, start: usize, out: &mut [u64]) {
-                (**self).copy_states(start, out);
-            }
-
-            fn are_states(&self, start: usize, states: &[u64]) -> bool {
-                (**self).are_states(start, states)
-            }
-        }
-    )*};
-}
-forward_table_state!(&T, Box<T>, Arc<T>);
-
-/// An observer of a table: a reference for each address, and [`swap`](Self::swap) tells what changed.
+/// It is to a table what [`Epoch`](crate::Epoch) is to one state: any number of observers can watch one table,
+/// each with its own epochs, and every delta is in exactly one epoch of each observer. An epoch does not end at
+/// one instant for all addresses. A delta to one address may be in the epoch, and a delta that was made before
+/// it, to another address, in the next epoch.
 ///
-/// What [`Epoch`](crate::Epoch) is to one state: any number of observers, each with its own epochs, and
-/// every delta in exactly one epoch of each. The end of an epoch is not one instant for all addresses: a
-/// delta to one may fall into the epoch and a delta made before it, to another, into the next.
-///
-/// Holds 8 bytes an address. Wait-free, Acquire.
+/// An observer holds 8 bytes for each address. All methods that read the table are wait-free, with Acquire
+/// ordering. Formatting an observer with `Debug` does not read the table.
 ///
 /// ```
 /// use atomik_core::AtomikTable;
@@ -106,7 +41,7 @@ pub struct TableEpoch<S> {
 }
 
 impl<S: TableSource> TableEpoch<S> {
-    /// Starts to observe a source: its states now are the reference, and epoch 0 is open.
+    /// Starts to observe a source. Its present states are the reference, and epoch 0 is open.
     #[must_use]
     pub fn new(source: S) -> Self {
         let mut reference = vec![0; source.table_len()].into_boxed_slice();
@@ -135,58 +70,94 @@ impl<S: TableSource> TableEpoch<S> {
         Self { source, reference, number: 0 }
     }
 
+    /// Continues where another observer stopped: `states` are the reference, and the epoch of this `number` is
+    /// open. Pass what that observer returned last from [`reference`](Self::reference) and
+    /// [`number`](Self::number). Everything that happened to the source since then is in the open epoch.
+    ///
+    /// The source must be the one that was observed, or a new one in the same states: after a restart,
+    /// `Table::from_iter(states)`. If it starts elsewhere, the next epoch also contains the way from the old
+    /// states to the new ones.
+    ///
+    /// The last swap of the other observer must happen before this call, as for
+    /// [`Epoch::resume`](crate::Epoch::resume).
+    ///
+    /// # Panics
+    ///
+    /// If `states` is not as long as the table.
+    ///
+    /// ```
+    /// use atomik_core::{Add, Table, TableEpoch};
+    ///
+    /// // What the previous process stored last.
+    /// let (states, number): (&[u64], u64) = (&[10, 0, 30], 4);
+    ///
+    /// let table: Table<Add> = states.iter().copied().collect();
+    /// let mut epoch = TableEpoch::resume(&table, states, number);
+    /// table[1].accum(7);
+    /// assert!(epoch.swap().iter().eq([(1, 7)]));
+    /// assert_eq!(epoch.number(), 5);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn resume(source: S, states: &[u64], number: u64) -> Self {
+        let len = source.table_len();
+        assert!(states.len() == len, "{} states for a table of {len}", states.len());
+        Self { source, reference: states.into(), number }
+    }
+
     /// The states at the start of the open epoch, by address.
     #[must_use]
     pub fn reference(&self) -> &[u64] {
         &self.reference
     }
 
-    /// Whether all states now equal the reference. Stops at the first that does not.
+    /// Whether all present states equal the reference. The check stops at the first difference.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let mut block = [0; BLOCK];
-        (0..).step_by(BLOCK).zip(self.reference.chunks(BLOCK)).all(|(start, reference)| {
-            let states = &mut block[..reference.len()];
+        let mut copy = [0; COPY_WORDS];
+        (0..).step_by(COPY_WORDS).zip(self.reference.chunks(COPY_WORDS)).all(|(start, reference)| {
+            let states = &mut copy[..reference.len()];
             self.source.copy_states(start, states);
             kernel::equal(states, reference)
         })
     }
 
-    /// The number of the open epoch; the first is 0.
+    /// The number of the open epoch. The first one has the number 0.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// What is observed.
+    /// The source that is observed.
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.source
     }
 
-    /// Stops observing and gives the source back.
+    /// Stops observing and returns the source.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.source
     }
 
-    /// SWAP: closes the epoch, opens the next and returns what changed. The table is left alone.
+    /// SWAP: closes the epoch, opens the next one and returns what changed. The table does not change.
+    #[must_use = "the deltas of a closed epoch can't be had again"]
     pub fn swap(&mut self) -> DeltaBatch<S::Algebra> {
         let mut batch = DeltaBatch::new();
         self.swap_into(&mut batch);
         batch
     }
 
-    /// [`swap`](Self::swap) into a batch whose memory is used again; what was in it is cleared.
+    /// Does what [`swap`](Self::swap) does, into a batch whose memory is reused. The batch is cleared first.
     pub fn swap_into(&mut self, batch: &mut DeltaBatch<S::Algebra>) {
         batch.clear();
-        let mut block = [0; BLOCK];
-        for (start, reference) in (0..).step_by(BLOCK).zip(self.reference.chunks_mut(BLOCK)) {
-            // Where nothing changed, nothing is copied or written: reading the memory is all that a quiet table costs.
+        let mut copy = [0; COPY_WORDS];
+        for (start, reference) in (0..).step_by(COPY_WORDS).zip(self.reference.chunks_mut(COPY_WORDS)) {
+            // Nothing is copied or written where nothing changed, so a quiet table costs one read of its memory.
             if self.source.are_states(start, reference) {
                 continue;
             }
-            let states = &mut block[..reference.len()];
+            let states = &mut copy[..reference.len()];
             self.source.copy_states(start, states);
             let before = batch.len();
             kernel::diff_more(start as u32, reference, states, false, batch);
@@ -203,13 +174,12 @@ impl<S: TableSource> fmt::Debug for TableEpoch<S> {
         f.debug_struct("TableEpoch")
             .field("number", &self.number)
             .field("len", &self.reference.len())
-            .field("is_clean", &self.is_clean())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
 impl<A: Algebra> Table<A> {
-    /// An observer of this table, with epochs of its own.
+    /// An observer of this table, with its own epochs.
     #[must_use]
     pub fn epoch(&self) -> TableEpoch<&Self> {
         TableEpoch::new(self)
@@ -280,10 +250,54 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_the_open_epoch() {
-        let table = AtomikTable::new(3);
-        let epoch = table.epoch();
-        table[1].accum(5);
-        assert_eq!(std::format!("{epoch:?}"), "TableEpoch { number: 0, len: 3, is_clean: false }");
+    fn a_resumed_observer_continues_the_epochs() {
+        let table = Table::<Add>::from_iter([1, 2, 3]);
+        let mut before = table.epoch();
+        table[0].accum(10);
+        let _ = before.swap();
+        table[1].accum(20);
+        let mut resumed = TableEpoch::resume(&table, before.reference(), before.number());
+        assert_eq!((resumed.number(), resumed.reference()), (1, &[11, 2, 3][..]));
+        assert_eq!(resumed.swap(), before.swap());
+        assert_eq!(resumed.number(), before.number());
+    }
+
+    #[test]
+    #[should_panic(expected = "2 states for a table of 3")]
+    fn resuming_with_too_few_states_panics() {
+        let _ = TableEpoch::resume(AtomikTable::new(3), &[0, 0], 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "4 states for a table of 3")]
+    fn resuming_with_too_many_states_panics() {
+        let _ = TableEpoch::resume(AtomikTable::new(3), &[0; 4], 0);
+    }
+
+    /// A source that panics when it is read.
+    struct Unreadable;
+
+    impl crate::context::sealed::Sealed for Unreadable {}
+
+    impl TableSource for Unreadable {
+        type Algebra = Add;
+
+        fn table_len(&self) -> usize {
+            3
+        }
+
+        fn copy_states(&self, _: usize, _: &mut [u64]) {
+            panic!("the source was read");
+        }
+
+        fn are_states(&self, _: usize, _: &[u64]) -> bool {
+            panic!("the source was read");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_read_the_source() {
+        let epoch = TableEpoch::resume(Unreadable, &[0; 3], 7);
+        assert_eq!(std::format!("{epoch:?}"), "TableEpoch { number: 7, len: 3, .. }");
     }
 }

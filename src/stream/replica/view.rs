@@ -6,7 +6,7 @@ use core::fmt;
 use crate::algebra::Algebra;
 use crate::fan_in::TableFanIn;
 use crate::kernel;
-use crate::table::{BLOCK, Table, TableSource};
+use crate::table::{COPY_WORDS, Table, TableSource};
 
 /// The live states of a replicated table: what peers sent and what local producers wrote, ticked or not.
 ///
@@ -43,8 +43,8 @@ impl<A: Algebra> View<A> {
     /// If `out` is not as long as the table.
     pub fn snapshot(&self, out: &mut [u64]) {
         assert_eq!(out.len(), self.len(), "a snapshot is as long as its table");
-        let mut block = [0; BLOCK];
-        for (start, out) in (0..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        let mut block = [0; COPY_WORDS];
+        for (start, out) in (0..).step_by(COPY_WORDS).zip(out.chunks_mut(COPY_WORDS)) {
             // In the order of `read`: a LOAD is learned as the delta from the local state that it found.
             self.learned.copy_states(start, out);
             let local = &mut block[..out.len()];
