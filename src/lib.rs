@@ -73,6 +73,8 @@
 //!
 //! Targets without 64-bit atomics are refused at compile time.
 #![cfg_attr(not(feature = "std"), no_std)]
+// docs.rs shows which feature an item needs; that takes a nightly compiler.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(not(target_has_atomic = "64"))]
 compile_error!("atomik-core needs 64-bit atomics, which this target does not have");
