@@ -2,6 +2,7 @@
 
 mod batch;
 mod message;
+mod received;
 #[cfg(feature = "serde")]
 mod serde;
 mod stream;

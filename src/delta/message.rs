@@ -5,8 +5,8 @@ use core::fmt;
 
 use crate::algebra::{DisplayWord, Xor};
 
-/// One delta on its way to one address: 16 bytes on the wire, big-endian, the format of the Python
-/// package `atomik-core` (its `struct` format is `!IQI`).
+/// A delta for one address, with the number that its sender gave it. It is encoded in 16 bytes, big-endian, as the
+/// Python package `atomik-core` encodes it (the `struct` format `!IQI`).
 ///
 /// | bytes | field |
 /// |---|---|
@@ -14,7 +14,9 @@ use crate::algebra::{DisplayWord, Xor};
 /// | 4..12 | [`delta`](Self::delta) |
 /// | 12..16 | [`seq`](Self::seq) |
 ///
-/// XOR can't see a duplicate: on a transport that may repeat a message, the receiver must look at `seq`.
+/// A delta that is applied twice cancels itself under XOR, and counts twice under addition. Where the transport may
+/// deliver a message twice, the receiver has to drop duplicates by `seq`, as
+/// [`DeltaStream::apply_from`](crate::DeltaStream::apply_from) does.
 ///
 /// ```
 /// use atomik_core::DeltaMessage;
@@ -30,12 +32,13 @@ pub struct DeltaMessage {
     pub addr: u32,
     /// The delta.
     pub delta: u64,
-    /// The sender's sequence number, for telling duplicates and gaps; not an order to apply in.
+    /// The sender's sequence number, by which a receiver recognises duplicates and gaps. Deltas commute, so it is
+    /// no order of application.
     pub seq: u32,
 }
 
 impl DeltaMessage {
-    /// The length of an encoded message in bytes.
+    /// The length in bytes of an encoded message.
     pub const WIRE_LEN: usize = 16;
 
     /// Encodes the message.
@@ -50,7 +53,7 @@ impl DeltaMessage {
     ///
     /// # Errors
     ///
-    /// [`WireError::Length`] if `bytes` are not exactly 16. Every 16 bytes are some message.
+    /// [`WireError::Length`] unless there are exactly 16 bytes. Any 16 bytes are a valid message.
     #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, WireError> {
         let bytes: [u8; Self::WIRE_LEN] =
@@ -58,7 +61,7 @@ impl DeltaMessage {
         Ok(Self::decode(bytes))
     }
 
-    /// Decodes bytes of which there are as many as there must be.
+    /// Decodes a message whose length is known to be right.
     #[inline]
     pub(crate) const fn decode(bytes: [u8; Self::WIRE_LEN]) -> Self {
         let word = u128::from_be_bytes(bytes);
@@ -76,18 +79,18 @@ impl fmt::Debug for DeltaMessage {
     }
 }
 
-/// Why bytes are not a [`DeltaMessage`], or not a [`DeltaBatch`](crate::DeltaBatch) of them.
+/// Why bytes can't be decoded as a [`DeltaMessage`] or a [`DeltaBatch`](crate::DeltaBatch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireError {
-    /// There were `len` bytes where a message has 16.
+    /// A message has 16 bytes, and these are more or fewer.
     Length {
-        /// How many bytes there were.
+        /// The number of bytes.
         len: usize,
     },
-    /// There were `len` bytes, which is no multiple of 16, where a batch has whole messages.
+    /// A batch consists of messages of 16 bytes, and the number of these bytes is no multiple of 16.
     BatchLength {
-        /// How many bytes there were.
+        /// The number of bytes.
         len: usize,
     },
 }
@@ -95,9 +98,9 @@ pub enum WireError {
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Length { len } => write!(f, "a delta message is 16 bytes long, not {len}"),
+            Self::Length { len } => write!(f, "a delta message has 16 bytes, not {len}"),
             Self::BatchLength { len } => {
-                write!(f, "{len} bytes are not a whole number of 16-byte delta messages")
+                write!(f, "{len} bytes are no whole number of 16-byte delta messages")
             }
         }
     }
@@ -113,14 +116,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_and_back(addr: u32, delta: u64, seq: u32) {
+        fn a_decoded_message_equals_the_encoded_one(addr: u32, delta: u64, seq: u32) {
             let message = DeltaMessage { addr, delta, seq };
             prop_assert_eq!(DeltaMessage::from_bytes(&message.to_bytes()), Ok(message));
         }
     }
 
     #[test]
-    fn every_other_length_is_refused_by_name() {
+    fn every_other_length_is_a_named_error() {
         for len in (0..40).filter(|&len| len != DeltaMessage::WIRE_LEN) {
             assert_eq!(DeltaMessage::from_bytes(&vec![0; len]), Err(WireError::Length { len }));
         }
@@ -136,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn errors_tell_the_length() {
+    fn each_error_names_the_length() {
         use alloc::string::ToString;
-        assert_eq!(WireError::Length { len: 15 }.to_string(), "a delta message is 16 bytes long, not 15");
+        assert_eq!(WireError::Length { len: 15 }.to_string(), "a delta message has 16 bytes, not 15");
         assert_eq!(
             WireError::BatchLength { len: 31 }.to_string(),
-            "31 bytes are not a whole number of 16-byte delta messages"
+            "31 bytes are no whole number of 16-byte delta messages"
         );
     }
 }

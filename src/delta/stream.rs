@@ -1,39 +1,86 @@
-//! The tutorials' stream of 16-byte deltas.
+//! A table kept up to date by a stream of 16-byte deltas.
 
-use alloc::collections::BTreeSet;
-use alloc::collections::btree_map::{BTreeMap, Entry};
+use alloc::collections::btree_map::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
+use core::marker::PhantomData;
+use core::ops::RangeInclusive;
 
 use super::message::DeltaMessage;
+use super::received::{Insertion, Received};
 use crate::algebra::Algebra;
 
-/// Deltas as 16-byte messages, the form of the ATOMiK tutorials and byte for byte that of the Python package
-/// `atomik-core`.
+/// A table of states that nodes keep equal by sending one another each delta as a [`DeltaMessage`]: the form of the
+/// ATOMiK tutorials, and byte for byte that of the Python package `atomik-core`.
 ///
-/// For a transport that loses nothing. Deltas come in any order; but XOR can't see a duplicate and nothing sees
-/// a loss: [`apply`](Self::apply) believes the transport, [`apply_from`](Self::apply_from) drops duplicates and
-/// shows gaps, and neither can fill one. **Where messages can get lost, use [`Replica`](crate::Replica).**
+/// This is op-based replication: every message has to arrive exactly once. The order does not matter, because
+/// deltas commute.
 ///
-/// Both sides begin with the same states: the identity, or what both [`load`](Self::load).
+/// - **Duplicates.** [`apply`](Self::apply) trusts the transport to deliver no message twice.
+///   [`apply_from`](Self::apply_from) drops duplicates by their numbers.
+/// - **Losses.** [`missing`](Self::missing) lists the numbers that did not come. The sender can send those messages
+///   again, or the receiver gives them up by [`skip`](Self::skip) and stays different for good.
+/// - **Late joiners** take over the states of a node and say with [`begin`](Self::begin) where each sender goes on.
+///
+/// **Where messages can get lost, use the `Replica` of the crate `atomik-replica`**: it is state-based, so a later
+/// message makes up for a lost one.
+///
+/// A stream belongs to one thread. `accum`, `put`, `load`, `read` and `apply` take constant time; `apply_from` and
+/// `skip` take time logarithmic in the number of gaps of that sender.
 ///
 /// ```
 /// use atomik_core::{DeltaMessage, DeltaStream, Xor};
 ///
 /// let (mut here, mut there) = (DeltaStream::<Xor>::new(256), DeltaStream::<Xor>::new(256));
-/// here.load(0, 0xCAFE)?;
+/// here.load(0, 0xCAFE)?; // both start from the same states
 /// there.load(0, 0xCAFE)?;
 ///
 /// here.accum(0, 0x00FF)?;
+/// here.put(1, 0xBEEF)?;
 /// for message in here.pending() {
 ///     let wire: [u8; 16] = message.to_bytes();
 ///     let message = DeltaMessage::from_bytes(&wire).unwrap();
-///     there.apply_from(1, &message)?;
-///     there.apply_from(1, &message)?; // a duplicate: dropped
+///     assert_eq!(there.apply_from(1, &message), Ok(true));
+///     assert_eq!(there.apply_from(1, &message), Ok(false)); // a duplicate is dropped
 /// }
+/// assert_eq!(there.states(), here.states());
 /// assert_eq!(there.read(0), Some(0xCA01));
+/// # Ok::<(), atomik_core::StreamError>(())
+/// ```
+///
+/// # Message numbers
+///
+/// A stream numbers its messages from 1 to 2^32 − 1, and then asks for a new sender by
+/// [`StreamError::SeqExhausted`]. A node that restarts is a new sender too, because its numbers start over. On the
+/// receiving side 0 is a number like any other: a sender that numbers from 0, as
+/// [`DeltaBatch::to_wire(0)`](crate::DeltaBatch::to_wire) does, is accepted.
+///
+/// # Joining late
+///
+/// The new node takes a copy of the states of a node to which nothing is missing, and with it, for each sender, the
+/// number of the first message that is not in the copy:
+///
+/// ```
+/// use atomik_core::{Add, DeltaStream};
+///
+/// let mut here = DeltaStream::<Add>::new(4);
+/// for _ in 0..10 {
+///     here.accum(0, 1)?;
+/// }
+/// let sent = here.pending();
+///
+/// let mut late = DeltaStream::<Add>::new(4);
+/// for (addr, &state) in (0..).zip(here.states()) {
+///     late.load(addr, state)?;
+/// }
+/// late.begin(1, here.next_seq().unwrap()); // 11: messages 1 to 10 are in the states
+///
+/// assert_eq!(late.apply_from(1, &sent[9]), Ok(false)); // a straggler, already contained
+/// let message = here.accum(0, 1)?;
+/// assert_eq!(late.apply_from(1, &message), Ok(true));
+/// assert_eq!(late.read(0), here.read(0));
 /// # Ok::<(), atomik_core::StreamError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -41,42 +88,64 @@ pub struct DeltaStream<A: Algebra> {
     states: Vec<u64>,
     /// The number of the last message made here.
     seq: u32,
-    pending: Vec<DeltaMessage>,
-    senders: BTreeMap<u64, Sender>,
-    algebra: core::marker::PhantomData<fn() -> A>,
-}
-
-/// What came from a sender.
-#[derive(Clone, Debug, Default)]
-struct Sender {
-    /// All numbers up to this one came.
-    watermark: u32,
-    /// Those above it that came.
-    above: BTreeSet<u32>,
+    /// The messages not taken yet; `None` if the caller sends what `accum` returns.
+    pending: Option<Vec<DeltaMessage>>,
+    senders: BTreeMap<u64, Received>,
+    algebra: PhantomData<fn() -> A>,
 }
 
 impl<A: Algebra> DeltaStream<A> {
-    /// How many messages of one sender may be waiting above a gap.
-    pub const MAX_ABOVE_GAP: usize = 65_536;
+    /// How many gaps in the numbers of one sender a stream keeps track of. Each takes some 16 bytes.
+    pub const MAX_GAPS: usize = 65_536;
 
-    /// A stream for a table of `len` states, all the identity. Takes 8 bytes each.
+    /// How many messages a stream keeps until [`pending`](Self::pending) takes them: 4 MiB.
+    pub const MAX_PENDING: usize = 262_144;
+
+    /// A stream for a table of `len` states, 8 bytes each. All start as the identity, 0.
+    ///
+    /// The messages that [`accum`](Self::accum) and [`put`](Self::put) make are kept for
+    /// [`pending`](Self::pending), at most [`MAX_PENDING`](Self::MAX_PENDING). **If you send the messages that these
+    /// calls return, use [`without_pending`](Self::without_pending)**; otherwise the calls fail once that many
+    /// messages have been kept.
     ///
     /// # Panics
     ///
-    /// If memory can't hold the table.
+    /// Panics if the table is too large for the address space. Aborts if memory for it can't be had.
     #[must_use]
     pub fn new(len: usize) -> Self {
+        Self { pending: Some(Vec::new()), ..Self::without_pending(len) }
+    }
+
+    /// A stream that keeps no messages, for callers who send those that [`accum`](Self::accum) and
+    /// [`put`](Self::put) return. [`pending`](Self::pending) is always empty.
+    ///
+    /// ```
+    /// use atomik_core::{DeltaStream, Xor};
+    ///
+    /// let mut stream = DeltaStream::<Xor>::without_pending(256);
+    /// let message = stream.accum(3, 0x00FF)?;
+    /// send(message.to_bytes());
+    /// assert!(stream.pending().is_empty());
+    /// # fn send(_: [u8; 16]) {}
+    /// # Ok::<(), atomik_core::StreamError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    #[must_use]
+    pub fn without_pending(len: usize) -> Self {
         Self {
             states: vec![A::IDENTITY; len],
             seq: 0,
-            pending: Vec::new(),
+            pending: None,
             senders: BTreeMap::new(),
-            algebra: core::marker::PhantomData,
+            algebra: PhantomData,
         }
     }
 
-    /// Sets the state of an address. It makes no message: every side must load the same value before deltas
-    /// come.
+    /// Sets the state of an address without making a message. All nodes have to load the same value before the
+    /// first delta for that address arrives; to change a value later, use [`put`](Self::put).
     ///
     /// # Errors
     ///
@@ -86,90 +155,151 @@ impl<A: Algebra> DeltaStream<A> {
         Ok(())
     }
 
-    /// Applies a delta here and makes the message that carries it, which also goes to
-    /// [`pending`](Self::pending). Messages are numbered from 1.
+    /// Applies a delta here and returns the message that carries it to the other nodes. The message is also kept for
+    /// [`pending`](Self::pending), unless the stream was made by [`without_pending`](Self::without_pending): send
+    /// one or the other, not both.
     ///
     /// # Errors
     ///
-    /// [`StreamError::Address`] if the table has no such address, and [`StreamError::SeqExhausted`] after
-    /// 2^32 − 1 messages; then nothing was done.
+    /// [`StreamError::Address`] if the table has no such address, [`StreamError::PendingFull`] if
+    /// [`MAX_PENDING`](Self::MAX_PENDING) messages have not been taken, and [`StreamError::SeqExhausted`] after
+    /// 2^32 − 1 messages. After an error nothing has changed.
     pub fn accum(&mut self, addr: u32, delta: u64) -> Result<DeltaMessage, StreamError> {
-        let seq = self.seq.checked_add(1).ok_or(StreamError::SeqExhausted)?;
-        let state = self.state(addr)?;
-        *state = A::compose(*state, delta);
-        self.seq = seq;
+        self.state(addr)?;
+        if self.pending.as_ref().is_some_and(|pending| pending.len() >= Self::MAX_PENDING) {
+            return Err(StreamError::PendingFull { len: Self::MAX_PENDING });
+        }
+        let seq = self.next_seq().ok_or(StreamError::SeqExhausted)?;
         let message = DeltaMessage { addr, delta, seq };
-        self.pending.push(message);
+        self.apply(&message)?;
+        self.seq = seq;
+        if let Some(pending) = &mut self.pending {
+            pending.push(message);
+        }
         Ok(message)
     }
 
-    /// Takes the messages made since the last call, in their order.
-    #[must_use = "the messages are not made again"]
-    pub fn pending(&mut self) -> Vec<DeltaMessage> {
-        core::mem::take(&mut self.pending)
-    }
-
-    /// Applies a message, whoever it is from and however often it comes.
+    /// Sets the state of an address to `v` by the delta that leads there, and returns the message as
+    /// [`accum`](Self::accum) does. If the state is `v` already, the delta is the identity.
+    ///
+    /// The other nodes compose the delta with what they have. **Two nodes that put at the same time end up with a
+    /// value that neither of them wrote**: with XOR, puts of 7 and 9 on a state of 0 give 14. A last-writer-wins
+    /// register is `Replica::load` of the crate `atomik-replica`.
+    ///
+    /// ```
+    /// use atomik_core::{DeltaStream, Xor};
+    ///
+    /// let mut stream = DeltaStream::<Xor>::new(256);
+    /// stream.load(0, 0xCAFE_BABE)?;
+    /// let message = stream.put(0, 0xDEAD_BEEF)?;
+    /// assert_eq!(message.delta, 0xCAFE_BABE ^ 0xDEAD_BEEF);
+    /// assert_eq!(stream.read(0), Some(0xDEAD_BEEF));
+    /// # Ok::<(), atomik_core::StreamError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`StreamError::Address`] if the table has no such address; then nothing was done.
+    /// As [`accum`](Self::accum).
+    pub fn put(&mut self, addr: u32, v: u64) -> Result<DeltaMessage, StreamError> {
+        let state = *self.state(addr)?;
+        self.accum(addr, A::delta(state, v))
+    }
+
+    /// Takes the messages made since the last call, in the order in which they were made.
+    #[must_use = "the messages can't be had again"]
+    pub fn pending(&mut self) -> Vec<DeltaMessage> {
+        self.pending.as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    /// The number of the next message that this stream makes, which a node that joins passes to
+    /// [`begin`](Self::begin). `None` if all numbers are used up.
+    #[must_use]
+    pub fn next_seq(&self) -> Option<u32> {
+        self.seq.checked_add(1)
+    }
+
+    /// Applies a message without looking at its number: every call composes the delta with the state.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Address`] if the table has no such address; then nothing has changed.
     pub fn apply(&mut self, message: &DeltaMessage) -> Result<(), StreamError> {
         let state = self.state(message.addr)?;
         *state = A::compose(*state, message.delta);
         Ok(())
     }
 
-    /// Applies a message of a sender once: returns `false`, and does nothing, if it came before. A sender that
-    /// starts anew must take another name, because its numbers start anew too.
+    /// Applies a message of `sender`, unless it was applied before or [given up](Self::skip), or belongs to what is
+    /// [before the beginning](Self::begin). Returns whether it was applied.
     ///
-    /// Keeps a number, and those that came above a gap, for each sender: at most
-    /// [`MAX_ABOVE_GAP`](Self::MAX_ABOVE_GAP). Names of senders are the caller's: they take memory and must not
-    /// be taken from the wire unchecked.
+    /// The caller names the senders. Each name takes memory until the stream is dropped, so don't take names from
+    /// the network unchecked. A sender that restarts needs a new name, because its numbers start over.
     ///
     /// # Errors
     ///
-    /// [`StreamError::Address`] if the table has no such address, [`StreamError::SeqZero`] for number 0, which
-    /// no message has, and [`StreamError::GapTooLong`] if too many wait above a gap; then nothing was done.
+    /// [`StreamError::Address`] if the table has no such address, and [`StreamError::TooManyGaps`] if the message
+    /// would open a gap more than [`MAX_GAPS`](Self::MAX_GAPS). After an error nothing has changed.
     pub fn apply_from(&mut self, sender: u64, message: &DeltaMessage) -> Result<bool, StreamError> {
-        let DeltaMessage { addr, seq, .. } = *message;
-        if seq == 0 {
-            return Err(StreamError::SeqZero { sender });
-        }
-        self.state(addr)?;
-        let known = match self.senders.entry(sender) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(vacant) => vacant.insert(Sender::default()),
-        };
-        if seq <= known.watermark || known.above.contains(&seq) {
-            return Ok(false);
-        }
-        if seq == known.watermark + 1 {
-            known.watermark = seq;
-            while known.above.first().is_some_and(|&next| next - 1 == known.watermark) {
-                known.above.pop_first();
-                known.watermark += 1;
+        self.state(message.addr)?;
+        let received = self.senders.entry(sender).or_insert_with(Received::new);
+        match received.insert(message.seq, Self::MAX_GAPS) {
+            Insertion::New => self.apply(message).map(|()| true),
+            Insertion::Known => Ok(false),
+            Insertion::TooManyGaps => {
+                // There is a gap, so there is a number that is missing.
+                let missing = received.next().unwrap_or(u32::MAX);
+                Err(StreamError::TooManyGaps { sender, missing })
             }
-        } else if known.above.len() < Self::MAX_ABOVE_GAP {
-            known.above.insert(seq);
-        } else {
-            return Err(StreamError::GapTooLong { sender, missing: known.watermark + 1 });
         }
-        self.apply(message)?;
-        Ok(true)
     }
 
-    /// The numbers that a sender's later messages show to be missing, ascending, as ranges. Empty if none
-    /// are, as far as is known: a loss at the end shows when the next message comes.
-    pub fn missing(&self, sender: u64) -> impl Iterator<Item = core::ops::RangeInclusive<u32>> + '_ {
-        let known = self.senders.get(&sender);
-        let mut next = known.map_or(0, |known| u64::from(known.watermark) + 1);
-        known.into_iter().flat_map(|known| &known.above).filter_map(move |&seq| {
-            let gap = next < u64::from(seq);
-            let missing = next as u32..=seq - 1;
-            next = u64::from(seq) + 1;
-            gap.then_some(missing)
-        })
+    /// Starts to follow `sender` at message `seq`: the states here contain all its messages below `seq` and none
+    /// from `seq` on. Earlier messages are dropped as duplicates from now on, and none of them is
+    /// [missing](Self::missing).
+    ///
+    /// This replaces all that is known of the sender. So it also mends a stream that lost too much: load the states
+    /// of a healthy node, and begin each sender anew. Without this call a sender is expected to begin at 1, and a
+    /// message 0 of it is accepted too.
+    pub fn begin(&mut self, sender: u64, seq: u32) {
+        self.senders.insert(sender, Received::begin(seq));
+    }
+
+    /// Gives up the gap that message `seq` of `sender` lies in: its messages are not [missing](Self::missing) any
+    /// more, and are dropped should they still come. Above the last message that came, gives up those up to `seq`.
+    ///
+    /// Returns the numbers given up, or `None` if `seq` is not missing. **The states then differ from the sender's
+    /// by the deltas of these messages.**
+    ///
+    /// ```
+    /// use atomik_core::{Add, DeltaMessage, DeltaStream};
+    ///
+    /// let mut stream = DeltaStream::<Add>::new(1);
+    /// let message = |seq| DeltaMessage { addr: 0, delta: 1, seq };
+    /// stream.apply_from(7, &message(1))?;
+    /// stream.apply_from(7, &message(5))?;
+    /// assert!(stream.missing(7).eq([2..=4]));
+    ///
+    /// assert_eq!(stream.skip(7, 2), Some(2..=4));
+    /// assert!(stream.missing(7).eq([]));
+    /// assert_eq!(stream.apply_from(7, &message(3)), Ok(false)); // too late
+    /// # Ok::<(), atomik_core::StreamError>(())
+    /// ```
+    pub fn skip(&mut self, sender: u64, seq: u32) -> Option<RangeInclusive<u32>> {
+        self.senders.entry(sender).or_insert_with(Received::new).skip(seq)
+    }
+
+    /// The numbers of `sender` that are missing, as far as later messages show, as ascending ranges. A loss at the
+    /// end shows when the next message comes.
+    pub fn missing(&self, sender: u64) -> impl Iterator<Item = RangeInclusive<u32>> + '_ {
+        self.senders.get(&sender).into_iter().flat_map(Received::gaps)
+    }
+
+    /// The lowest number of `sender` that has not come: all messages below it are in the states, or were given up.
+    /// While nothing is [missing](Self::missing), this is the number that a node which takes over these states
+    /// passes to [`begin`](Self::begin). `None` if all numbers have come.
+    #[must_use]
+    pub fn next_from(&self, sender: u64) -> Option<u32> {
+        self.senders.get(&sender).map_or(Some(1), Received::next)
     }
 
     /// The state of an address; `None` if the table has no such address.
@@ -178,7 +308,7 @@ impl<A: Algebra> DeltaStream<A> {
         self.states.get(addr as usize).copied()
     }
 
-    /// The states, by address.
+    /// The states of all addresses, in their order.
     #[must_use]
     pub fn states(&self) -> &[u64] {
         &self.states
@@ -201,18 +331,18 @@ pub enum StreamError {
         /// The length of the table.
         len: usize,
     },
-    /// All 2^32 − 1 numbers were given: go on under the name of a new sender, as after a restart.
+    /// All 2^32 − 1 message numbers are used up. The node has to continue as a new sender, as after a restart.
     SeqExhausted,
-    /// The message has number 0, but they count from 1.
-    SeqZero {
-        /// Who sent it.
-        sender: u64,
+    /// Too many messages wait for [`DeltaStream::pending`] to take them.
+    PendingFull {
+        /// How many messages are waiting.
+        len: usize,
     },
-    /// Too many messages wait above a gap: this one was lost.
-    GapTooLong {
-        /// Who sent it.
+    /// The message would open one gap too many in the numbers of its sender. It was not applied.
+    TooManyGaps {
+        /// The sender of the message.
         sender: u64,
-        /// The first number that is missing.
+        /// The lowest number that is missing.
         missing: u32,
     },
 }
@@ -220,15 +350,16 @@ pub enum StreamError {
 impl fmt::Display for StreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address { addr, len } => write!(f, "no address {addr} in a table of {len}"),
+            Self::Address { addr, len } => write!(f, "address {addr} is not in a table of {len}"),
             Self::SeqExhausted => {
-                f.write_str("all 2^32 - 1 message numbers were given: go on as a new sender")
+                f.write_str("all 2^32 - 1 message numbers are used up: continue as a new sender")
             }
-            Self::SeqZero { sender } => {
-                write!(f, "a message of sender {sender} has number 0, but they count from 1")
-            }
-            Self::GapTooLong { sender, missing } => {
-                write!(f, "message {missing} of sender {sender} is missing, and too many came after it")
+            Self::PendingFull { len } => write!(
+                f,
+                "{len} messages are pending: take them with `pending`, or create the stream by `without_pending`"
+            ),
+            Self::TooManyGaps { sender, missing } => {
+                write!(f, "too many gaps in the messages of sender {sender}, the first at number {missing}")
             }
         }
     }
@@ -239,9 +370,14 @@ impl Error for StreamError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::algebra::Add;
-    use crate::algebra::Xor;
+    use crate::algebra::{Add, Xor};
+    use crate::delta::DeltaBatch;
+    use alloc::collections::BTreeSet;
     use proptest::prelude::*;
+
+    fn one(seq: u32) -> DeltaMessage {
+        DeltaMessage { addr: 0, delta: 1, seq }
+    }
 
     /// What the Python package 0.4.0 sends for the same calls; `ci/interop.sh` runs both.
     #[test]
@@ -267,100 +403,308 @@ mod tests {
     fn an_address_past_the_table_is_refused_and_nothing_changes() {
         let refused = StreamError::Address { addr: 2, len: 2 };
         let mut stream = DeltaStream::<Add>::new(2);
+        let message = DeltaMessage { addr: 2, delta: 1, seq: 1 };
         assert_eq!(stream.load(2, 1), Err(refused));
         assert_eq!(stream.accum(2, 1), Err(refused));
-        assert_eq!(stream.apply(&DeltaMessage { addr: 2, delta: 1, seq: 1 }), Err(refused));
-        assert_eq!(stream.apply_from(0, &DeltaMessage { addr: 2, delta: 1, seq: 1 }), Err(refused));
-        assert_eq!(stream.apply_from(0, &DeltaMessage { addr: 1, delta: 1, seq: 1 }), Ok(true));
+        assert_eq!(stream.put(2, 1), Err(refused));
+        assert_eq!(stream.apply(&message), Err(refused));
+        assert_eq!(stream.apply_from(0, &message), Err(refused));
+        assert_eq!(stream.apply_from(0, &DeltaMessage { addr: 1, ..message }), Ok(true));
         assert_eq!(stream.read(2), None);
+        assert_eq!(stream.states(), [0, 1]);
         assert_eq!(stream.accum(0, 1).unwrap().seq, 1);
+    }
+
+    #[test]
+    fn a_put_sends_the_delta_to_the_value() {
+        fn check<A: Algebra>() {
+            let (mut here, mut there) = (DeltaStream::<A>::new(2), DeltaStream::<A>::new(2));
+            for value in [7, 7, u64::MAX, 0] {
+                let message = here.put(1, value).unwrap();
+                assert_eq!(here.read(1), Some(value));
+                assert_eq!(there.apply_from(1, &message), Ok(true));
+                assert_eq!(there.read(1), Some(value));
+            }
+            assert_eq!(here.pending().len(), 4);
+        }
+        check::<Xor>();
+        check::<Add>();
     }
 
     #[test]
     fn numbers_end_with_a_named_error() {
         let mut stream = DeltaStream::<Xor>::new(1);
         stream.seq = u32::MAX - 1;
+        assert_eq!(stream.next_seq(), Some(u32::MAX));
         assert_eq!(stream.accum(0, 1).unwrap().seq, u32::MAX);
+        assert_eq!(stream.next_seq(), None);
         assert_eq!(stream.accum(0, 1), Err(StreamError::SeqExhausted));
+        assert_eq!(stream.put(0, 5), Err(StreamError::SeqExhausted));
+        assert_eq!(stream.read(0), Some(1));
+        assert_eq!(stream.pending().len(), 1);
+    }
+
+    #[test]
+    fn pending_messages_are_bounded_and_can_be_taken() {
+        let mut stream = DeltaStream::<Add>::new(1);
+        let most = DeltaStream::<Add>::MAX_PENDING;
+        for _ in 0..most {
+            stream.accum(0, 1).unwrap();
+        }
+        let full = Err(StreamError::PendingFull { len: most });
+        assert_eq!(stream.accum(0, 1), full);
+        assert_eq!(stream.put(0, 1), full);
+        assert_eq!(stream.read(0), Some(most as u64));
+
+        let taken = stream.pending();
+        assert!(taken.iter().map(|message| message.seq).eq(1..=most as u32));
+        assert_eq!(stream.accum(0, 1).map(|message| message.seq), Ok(most as u32 + 1));
+    }
+
+    #[test]
+    fn a_stream_without_pending_keeps_no_message() {
+        let mut stream = DeltaStream::<Add>::without_pending(1);
+        for seq in 1..=DeltaStream::<Add>::MAX_PENDING as u32 + 1 {
+            assert_eq!(stream.accum(0, 1), Ok(one(seq)));
+        }
+        assert!(stream.pending().is_empty());
+        assert!(stream.pending.is_none());
+    }
+
+    #[test]
+    fn zero_is_a_number_like_any_other() {
+        let batch: DeltaBatch<Add> = [(0, 5), (1, 7)].into_iter().collect();
+        let bytes = batch.to_wire(0);
+        let messages: Vec<_> =
+            bytes.chunks(16).map(|bytes| DeltaMessage::from_bytes(bytes).unwrap()).collect();
+        let begun = |seq| {
+            let mut stream = DeltaStream::<Add>::new(2);
+            stream.begin(1, seq);
+            stream
+        };
+        for mut stream in [DeltaStream::<Add>::new(2), begun(0)] {
+            for again in [false, true] {
+                for message in messages.iter().rev() {
+                    assert_eq!(stream.apply_from(1, message), Ok(!again));
+                }
+            }
+            assert_eq!(stream.states(), [5, 7]);
+            assert!(stream.missing(1).eq([]));
+            assert_eq!(stream.next_from(1), Some(2));
+        }
+
+        assert_eq!(begun(1).apply_from(1, &messages[0]), Ok(false), "before the beginning");
+        let mut stream = begun(0);
+        assert_eq!(stream.apply_from(1, &messages[1]), Ok(true));
+        assert!(stream.missing(1).eq([0..=0]));
+        assert_eq!(stream.skip(1, 0), Some(0..=0));
+        assert_eq!(stream.apply_from(1, &messages[0]), Ok(false));
+        assert_eq!(DeltaStream::<Add>::new(1).skip(1, 0), Some(0..=0));
+    }
+
+    #[test]
+    fn the_last_number_is_received_once() {
+        let mut stream = DeltaStream::<Add>::new(1);
+        assert_eq!(stream.apply_from(1, &one(u32::MAX)), Ok(true));
+        assert_eq!(stream.apply_from(1, &one(u32::MAX)), Ok(false));
+        assert!(stream.missing(1).eq([1..=u32::MAX - 1]));
+        assert_eq!(stream.skip(1, 9), Some(1..=u32::MAX - 1));
+        assert_eq!(stream.next_from(1), None);
+        assert_eq!(stream.apply_from(1, &one(u32::MAX)), Ok(false));
         assert_eq!(stream.read(0), Some(1));
     }
 
     #[test]
-    fn the_last_number_and_zero_are_handled() {
+    fn senders_are_told_apart() {
         let mut stream = DeltaStream::<Add>::new(1);
-        let message = |seq| DeltaMessage { addr: 0, delta: 1, seq };
-        assert_eq!(stream.apply_from(1, &message(0)), Err(StreamError::SeqZero { sender: 1 }));
-        assert_eq!(stream.apply_from(1, &message(u32::MAX)), Ok(true));
-        assert!(stream.missing(1).eq([1..=u32::MAX - 1]));
-        let known = stream.senders.get_mut(&1).unwrap();
-        known.watermark = u32::MAX - 2;
-        assert_eq!(stream.apply_from(1, &message(u32::MAX - 1)), Ok(true));
-        assert!(stream.missing(1).eq([]));
-        assert_eq!(stream.apply_from(1, &message(u32::MAX)), Ok(false));
-        assert_eq!(stream.read(0), Some(2));
+        stream.begin(1, 5);
+        assert_eq!(stream.apply_from(1, &one(4)), Ok(false));
+        assert_eq!(stream.apply_from(2, &one(4)), Ok(true));
+        assert_eq!(stream.skip(2, 1), Some(1..=3));
+        assert_eq!(
+            (stream.next_from(1), stream.next_from(2), stream.next_from(3)),
+            (Some(5), Some(5), Some(1))
+        );
+        assert_eq!(stream.apply_from(3, &one(4)), Ok(true));
+        assert!(stream.missing(3).eq([1..=3]));
     }
 
     #[test]
-    fn a_full_set_refuses_until_the_gap_is_filled() {
+    fn a_gap_too_many_is_refused_until_one_is_closed() {
         let mut stream = DeltaStream::<Add>::new(1);
-        let message = |seq| DeltaMessage { addr: 0, delta: 1, seq };
-        let most = DeltaStream::<Add>::MAX_ABOVE_GAP as u32;
-        for seq in 2..2 + most {
-            assert_eq!(stream.apply_from(1, &message(seq)), Ok(true));
+        let most = DeltaStream::<Add>::MAX_GAPS as u32;
+        for gap in 1..=most {
+            assert_eq!(stream.apply_from(1, &one(2 * gap)), Ok(true));
         }
-        let refused = Err(StreamError::GapTooLong { sender: 1, missing: 1 });
-        assert_eq!(stream.apply_from(1, &message(2 + most)), refused);
-        assert_eq!(stream.read(0), Some(u64::from(most)));
-        assert_eq!(stream.apply_from(1, &message(1)), Ok(true));
-        assert_eq!(stream.apply_from(1, &message(2 + most)), Ok(true));
+        let refused = Err(StreamError::TooManyGaps { sender: 1, missing: 1 });
+        let next = one(2 * most + 2);
+        assert_eq!(stream.apply_from(1, &next), refused);
+        assert_eq!(stream.apply_from(1, &next), refused, "a refused message has not come");
+        assert_eq!(stream.apply_from(1, &one(2 * most + 1)), Ok(true), "this one opens no gap");
+        assert_eq!(stream.apply_from(2, &next), Ok(true), "each sender has gaps of its own");
         assert_eq!(stream.read(0), Some(u64::from(most) + 2));
+
+        assert_eq!(stream.skip(1, 1), Some(1..=1));
+        assert_eq!(stream.apply_from(1, &one(2 * most + 4)), Ok(true));
+        assert_eq!(stream.apply_from(1, &one(3)), Ok(true));
+        assert_eq!(stream.missing(1).count(), DeltaStream::<Add>::MAX_GAPS - 1);
+    }
+
+    #[test]
+    fn a_receiver_that_misses_the_first_messages_keeps_working() {
+        let mut here = DeltaStream::<Add>::without_pending(1);
+        let mut late = DeltaStream::<Add>::new(1);
+        let first = [here.accum(0, 1).unwrap(), here.accum(0, 1).unwrap()];
+        for _ in 0..3 * DeltaStream::<Add>::MAX_GAPS {
+            assert_eq!(late.apply_from(1, &here.accum(0, 1).unwrap()), Ok(true));
+        }
+        assert!(late.missing(1).eq([1..=2]));
+        for message in first {
+            assert_eq!(late.apply_from(1, &message), Ok(true));
+        }
+        assert_eq!(late.read(0), here.read(0));
+    }
+
+    #[test]
+    fn a_stream_that_lost_messages_is_mended_by_a_new_beginning() {
+        let (mut here, mut there) = (DeltaStream::<Add>::new(1), DeltaStream::<Add>::new(1));
+        let messages: Vec<_> = (0..6).map(|_| here.accum(0, 1).unwrap()).collect();
+        for at in [1, 5] {
+            assert_eq!(there.apply_from(1, &messages[at]), Ok(true));
+        }
+        assert!(there.missing(1).eq([1..=1, 3..=5]));
+
+        // The states of a node that has messages 1 to 4.
+        there.load(0, 4).unwrap();
+        there.begin(1, 5);
+        assert!(there.missing(1).eq([]));
+        for (message, new) in messages.iter().zip([false, false, false, false, true, true]) {
+            assert_eq!(there.apply_from(1, message), Ok(new));
+        }
+        assert_eq!(there.read(0), here.read(0));
+    }
+
+    /// What the network does to a message of the sender.
+    #[derive(Clone, Copy, Debug)]
+    struct Fate {
+        delta: u64,
+        /// How often it arrives; not at all if lost.
+        copies: usize,
+        /// By how many messages each copy may be overtaken.
+        delay: usize,
+    }
+
+    fn fates() -> impl Strategy<Value = Vec<Fate>> {
+        let copies = prop_oneof![1 => Just(0), 4 => Just(1), 1 => 2..4usize];
+        let fate = (any::<u64>(), copies, 0..20usize).prop_map(|(delta, copies, delay)| Fate {
+            delta,
+            copies,
+            delay,
+        });
+        prop::collection::vec(fate, 1..80)
+    }
+
+    /// The messages of a sender, and the order in which copies of them arrive.
+    fn sent<A: Algebra>(fates: &[Fate]) -> (DeltaStream<A>, Vec<DeltaMessage>, Vec<DeltaMessage>) {
+        let mut here = DeltaStream::<A>::new(3);
+        let mut arrivals = Vec::new();
+        for (at, fate) in fates.iter().enumerate() {
+            let message = here.accum(at as u32 % 3, fate.delta).unwrap();
+            arrivals.extend((0..fate.copies).map(|copy| (at + fate.delay * copy.max(1), message)));
+        }
+        arrivals.sort_by_key(|&(at, _)| at);
+        let messages = here.pending();
+        (here, messages, arrivals.into_iter().map(|(_, message)| message).collect())
+    }
+
+    /// A receiver joins after `joined` messages, with a copy of the sender's states as of then. Each message from
+    /// there on counts once, however often it comes; when those that are missing have been sent again or given up,
+    /// the states are those of all messages that were not given up.
+    fn converges<A: Algebra>(fates: &[Fate], joined: usize, give_up: bool) -> Result<(), TestCaseError> {
+        let (here, messages, arrivals) = sent::<A>(fates);
+        let joined = joined % (fates.len() + 1);
+        let mut late = DeltaStream::<A>::new(3);
+        let mut model = vec![A::IDENTITY; 3];
+        let count = |model: &mut [u64], message: &DeltaMessage| {
+            let state = &mut model[message.addr as usize];
+            *state = A::compose(*state, message.delta);
+        };
+        messages[..joined].iter().for_each(|message| count(&mut model, message));
+        for (addr, &state) in (0..).zip(&model) {
+            late.load(addr, state).unwrap();
+        }
+        late.begin(9, joined as u32 + 1);
+
+        let mut came: BTreeSet<u32> = (1..=joined as u32).collect();
+        for message in &arrivals {
+            let new = came.insert(message.seq);
+            prop_assert_eq!(late.apply_from(9, message), Ok(new));
+            if new {
+                count(&mut model, message);
+            }
+        }
+        prop_assert_eq!(late.states(), &model[..]);
+
+        let greatest = came.last().copied().unwrap_or(0);
+        let missing: Vec<u32> = late.missing(9).flatten().collect();
+        prop_assert_eq!(&missing, &(1..=greatest).filter(|seq| !came.contains(seq)).collect::<Vec<_>>());
+        for &seq in &missing {
+            if give_up && seq % 2 == 0 {
+                late.skip(9, seq);
+            }
+        }
+        let given_up: BTreeSet<u32> =
+            missing.iter().copied().filter(|&seq| !late.missing(9).any(|gap| gap.contains(&seq))).collect();
+        for message in &messages {
+            let new = !came.contains(&message.seq) && !given_up.contains(&message.seq);
+            prop_assert_eq!(late.apply_from(9, message), Ok(new));
+            if new {
+                count(&mut model, message);
+            }
+        }
+        prop_assert_eq!(late.states(), &model[..]);
+        prop_assert_eq!(late.missing(9).count(), 0);
+        prop_assert_eq!(late.next_from(9), here.next_seq());
+        if given_up.is_empty() {
+            prop_assert_eq!(late.states(), here.states());
+        }
+        Ok(())
     }
 
     proptest! {
-        /// Each number counts once, whatever the order and however often; the rest of the range is missing.
         #[test]
-        fn once_each_and_gaps_show(seqs in prop::collection::vec(1..40u32, 0..80)) {
-            let mut stream = DeltaStream::<Add>::new(1);
-            let mut came = BTreeSet::new();
-            for seq in seqs {
-                let message = DeltaMessage { addr: 0, delta: 1 << seq, seq };
-                prop_assert_eq!(stream.apply_from(9, &message), Ok(came.insert(seq)));
-            }
-            prop_assert_eq!(stream.read(0), Some(came.iter().map(|seq| 1u64 << seq).sum()));
-            let last = came.last().copied().unwrap_or(0);
-            let missing: Vec<u32> = stream.missing(9).flatten().collect();
-            prop_assert_eq!(missing, (1..=last).filter(|seq| !came.contains(seq)).collect::<Vec<_>>());
+        fn xor_streams_converge(fates in fates(), joined: usize, give_up: bool) {
+            converges::<Xor>(&fates, joined, give_up)?;
+        }
+
+        #[test]
+        fn add_streams_converge(fates in fates(), joined: usize, give_up: bool) {
+            converges::<Add>(&fates, joined, give_up)?;
         }
     }
 
     #[test]
     fn each_error_names_what_was_wrong() {
         use alloc::string::ToString;
-        let told = [
-            (StreamError::Address { addr: 2, len: 2 }, "no address 2 in a table of 2"),
-            (StreamError::SeqExhausted, "all 2^32 - 1 message numbers were given: go on as a new sender"),
-            (StreamError::SeqZero { sender: 3 }, "a message of sender 3 has number 0, but they count from 1"),
+        let messages = [
+            (StreamError::Address { addr: 2, len: 2 }, "address 2 is not in a table of 2"),
+            (StreamError::SeqExhausted, "all 2^32 - 1 message numbers are used up: continue as a new sender"),
             (
-                StreamError::GapTooLong { sender: 3, missing: 4 },
-                "message 4 of sender 3 is missing, and too many came after it",
+                StreamError::PendingFull { len: 9 },
+                "9 messages are pending: take them with `pending`, or create the stream by `without_pending`",
+            ),
+            (
+                StreamError::TooManyGaps { sender: 3, missing: 4 },
+                "too many gaps in the messages of sender 3, the first at number 4",
             ),
         ];
-        for (error, text) in told {
+        for (error, text) in messages {
             assert_eq!(error.to_string(), text);
         }
     }
 
     #[test]
-    fn each_gap_is_one_range_and_none_is_empty() {
-        let mut stream = DeltaStream::<Add>::new(1);
-        for seq in [3, 4, 6] {
-            stream.apply_from(1, &DeltaMessage { addr: 0, delta: 1, seq }).unwrap();
-        }
-        assert!(stream.missing(1).eq([1..=2, 5..=5]));
-    }
-
-    #[test]
-    fn the_states_are_by_address() {
+    fn states_are_in_the_order_of_their_addresses() {
         let mut stream = DeltaStream::<Add>::new(3);
         stream.load(1, 40).unwrap();
         stream.accum(1, 2).unwrap();
