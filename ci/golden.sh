@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the golden values of the tests again, or with --check only compares them.
+# Generates the golden values of the tests, or with --check compares them with those in tests/golden.
 # Needs python3 with venv, and PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."

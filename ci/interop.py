@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Streams deltas between the Python package atomik-core 0.4.0 and a Rust `DeltaStream`, both live.
+"""Exchanges deltas between a `DeltaStream` of the Python package atomik-core 0.4.0 and one in Rust.
 
-Called by ci/interop.sh with the path of the example `interop`, which speaks the 16-byte messages on its standard
-input and output: it applies what it reads, and for each message answers with one of its own.
+ci/interop.sh passes the path of the example `interop`, which reads 16-byte messages from its standard input, applies
+them, and answers each by a message of its own on its standard output.
 """
 
 import random

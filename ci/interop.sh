@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the Python package atomik-core 0.4.0 and a Rust DeltaStream against each other.
+# Runs the Python package atomik-core 0.4.0 and a Rust `DeltaStream` against each other.
 # Needs python3 with venv, and PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,5 +1,5 @@
-//! The Rust side of `ci/interop.sh`: 256 initial states and then 16-byte messages on standard input, an answer
-//! for each on standard output, and the states at the end. All big-endian.
+//! The Rust side of `ci/interop.sh`. Standard input carries 256 initial states and then 16-byte messages; standard
+//! output carries an answer to each message, and the states at the end. All integers are big-endian.
 
 use std::error::Error;
 use std::io::{Read, Write, stdin, stdout};

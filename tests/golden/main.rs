@@ -1,5 +1,5 @@
-//! Values that come from elsewhere: the Python package `atomik-core`, and a second implementation of the
-//! fingerprint. `ci/golden.sh` makes them.
+//! Compares messages and fingerprints with golden values. They come from the Python package `atomik-core` and from a
+//! second implementation of the fingerprint; `ci/golden.sh` generates them.
 
 mod values;
 
@@ -12,7 +12,7 @@ fn patterned(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn messages_are_the_python_packages() {
+fn messages_equal_those_of_the_python_package() {
     for &(addr, delta, seq, bytes) in values::MESSAGES {
         let message = DeltaMessage { addr, delta, seq };
         assert_eq!(message.to_bytes(), bytes);
@@ -20,8 +20,8 @@ fn messages_are_the_python_packages() {
     }
 }
 
-/// The levels of the kernels on which fingerprints are computed. One that the processor lacks is the next
-/// lower one again. Tests at the same time may change the level for one another; the union is what counts.
+/// Runs a test at each level of the kernels that compute fingerprints. A level that the processor lacks is replaced
+/// by the next lower one. Tests that run concurrently may change one another's level; together they still cover all.
 fn at_every_level(test: impl Fn(Level)) {
     for level in [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512] {
         test(kernel::force_level(level));
@@ -29,7 +29,7 @@ fn at_every_level(test: impl Fn(Level)) {
 }
 
 #[test]
-fn folds_are_the_python_packages() {
+fn folds_equal_those_of_the_python_package() {
     at_every_level(|level| {
         for &(len, value) in values::FOLDS {
             assert_eq!(FoldFingerprint::new().load(&patterned(len)), value, "{len} bytes, {level:?}");
@@ -38,7 +38,7 @@ fn folds_are_the_python_packages() {
 }
 
 #[test]
-fn fingerprints_are_the_definitions() {
+fn fingerprints_equal_their_definition() {
     at_every_level(|level| {
         for &(seed, len, value) in values::FINGERPRINTS {
             let data = patterned(len);
