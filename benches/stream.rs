@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use atomik_benches::measure::{Random, VISITS, race};
 use atomik_benches::record::{Ratio, Ratios};
-use atomik_core::{Add, Algebra, Cluster, DeltaBatch, Origin, Peer, Replica, TableFanIn, Xor, kernel};
+use atomik_core::{Add, Algebra, DeltaBatch, TableFanIn, Xor, kernel};
+use atomik_replica::{Cluster, Origin, Peer, Replica};
 
 /// A header's length, before the words of a frame.
 const HEADER: usize = 68;

@@ -28,13 +28,15 @@ quick() {
 }
 
 chosen=("$@")
-quick --exclude 'src/{kernel,fingerprint,stream}{.rs,/**}' -C=--lib -- -- --skip stream:: --skip kernel:: --skip fingerprint::
-quick --exclude 'src/stream{.rs,/**}' -C=--lib -C=--test=golden -- -- kernel:: fingerprint folds --skip basis_vectors
-quick -C=--lib -C=--test=replica -- -- stream:: states:: catching_up:: bounds:: store:: --skip faults
-mutants "${chosen[@]}" --minimum-test-timeout 120 \
-    -C=--lib -C=--test=golden -C=--test=linearizability -C=--test=replica
+quick --package atomik-core --exclude 'src/{kernel,fingerprint}{.rs,/**}' -C=--lib -- -- --skip kernel:: --skip fingerprint::
+quick --package atomik-core -C=--lib -C=--test=golden -- -- kernel:: fingerprint folds --skip basis_vectors
+quick --package atomik-replica -C=--lib -C=--test=replica -- -- --skip faults
+mutants "${chosen[@]}" --package atomik-core --minimum-test-timeout 120 \
+    -C=--lib -C=--test=golden -C=--test=linearizability
+missed_in_core=$missed
+mutants "${chosen[@]}" --package atomik-replica --minimum-test-timeout 120 -C=--lib -C=--test=replica
 
-if ((missed)); then
+if ((missed || missed_in_core)); then
     printf '\nThese mutants pass all tests:\n'
     cat target/mutants.out/missed.txt
     exit 1

@@ -76,7 +76,7 @@ class Mutant:
         self.file, self.mutated = file, text[:start] + new + text[end:]
         functions = re.findall(r"\bfn (\w+)", text[:start])
         where = f"`{functions[-1]}`" if functions else "top"
-        self.name = f"{file.removeprefix('src/')} {where}: {what}"
+        self.name = f"{file.removeprefix('src/').replace('/src/', '/')} {where}: {what}"
 
 
 def blank(match):
@@ -183,14 +183,15 @@ def load_and_store(receiver, rmw, given):
 
 
 def copy_tree():
-    for folder in ("src", "loom-tests", "tests"):
+    for folder in ("src", "crates", "loom-tests", "tests"):
         shutil.rmtree(COPY / folder, ignore_errors=True)
         # With new times, or cargo would take what the last mutant left for up to date.
         ignore = shutil.ignore_patterns("target")
         shutil.copytree(ROOT / folder, COPY / folder, ignore=ignore, copy_function=shutil.copyfile)
     manifest = (ROOT / "Cargo.toml").read_text()
-    # The copy needs the package alone.
+    # The copy needs the packages alone that the models use.
     manifest = re.sub(r"(?ms)^(default-)?members = \[.*?\]\n", "", manifest)
+    manifest = manifest.replace("[workspace]\n", '[workspace]\nmembers = ["crates/replica"]\n', 1)
     manifest = re.sub(r"(?ms)^\[(\[(bench|bin|example|test)\]\]).*?(?=^\[|\Z)", "", manifest)
     (COPY / "Cargo.toml").write_text(manifest)
     shutil.copy(ROOT / "Cargo.lock", COPY)

@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ATOMIK_SEEDS=${1:-1000000} ATOMIK_FIRST_SEED=${2:-0} \
-    cargo test --release --locked --lib stream::simulator::every_seed_converges -- --nocapture
+    cargo test --release --locked -p atomik-replica --lib simulator::every_seed_converges -- --nocapture

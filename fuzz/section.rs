@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
-use atomik_core::{Add, Cluster, Origin, Replica, ReplicaError, StoredPart, TableFanIn};
+use atomik_core::{Add, TableFanIn};
+use atomik_replica::{Cluster, Origin, Replica, ReplicaError, StoredPart};
 
 pub const LEN: usize = 300;
 pub const HEADER: usize = 68;

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use atomik_core::{Add, Algebra, Cluster, Origin, Peer, Recipient, Replica, TableFanIn, TableProducer, Xor};
+use atomik_core::{Add, Algebra, TableFanIn, TableProducer, Xor};
+use atomik_replica::{Cluster, Origin, Peer, Recipient, Replica};
 use stateright::{Checker, Model, Property};
 
 const LEN: usize = 2;

@@ -29,6 +29,10 @@ pub trait Algebra:
     /// The element that changes nothing: 0 in both groups.
     const IDENTITY: u64 = 0;
 
+    /// The number of this group in files and packets: 0 for [`Xor`], 1 for [`Add`]. It never changes, so that data
+    /// written under one algebra can be told from data of the other.
+    const ID: u8;
+
     #[doc(hidden)]
     const KIND: Kind;
 
@@ -53,6 +57,7 @@ pub struct Xor;
 pub struct Add;
 
 impl Algebra for Xor {
+    const ID: u8 = 0;
     const KIND: Kind = Kind::Xor;
 
     #[inline]
@@ -67,6 +72,7 @@ impl Algebra for Xor {
 }
 
 impl Algebra for Add {
+    const ID: u8 = 1;
     const KIND: Kind = Kind::Add;
 
     #[inline]

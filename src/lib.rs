@@ -26,7 +26,7 @@
 //! | what changed since I last looked | [`Epoch`], [`TableEpoch`] |
 //! | undo and redo | [`Rollback`] |
 //! | whole slices of words | [`kernel`] |
-//! | nodes that converge over a network | [`Replica`]; over one that loses nothing, [`DeltaStream`] |
+//! | nodes that converge over a network | the crate `atomik-replica`; over one that loses nothing, [`DeltaStream`] |
 //! | has this buffer changed? | [`Fingerprint`] |
 //! | a delta as 16 bytes | [`DeltaMessage`]; many as a batch, [`DeltaBatch`] |
 //!
@@ -102,7 +102,6 @@ mod fan_in;
 mod fingerprint;
 mod rollback;
 mod slots;
-mod stream;
 mod sync;
 mod table;
 
@@ -121,8 +120,4 @@ pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{ExclusiveTableEpoch, FanIn, Producer, TableFanIn, TableProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
 pub use rollback::{Rollback, RollbackError};
-pub use stream::{
-    Cluster, Event, Origin, PacketError, PartDigest, Peer, Received, Recipient, Refusal, Replica,
-    ReplicaError, StoredPart, Transaction, View,
-};
 pub use table::{AtomikTable, Table, TableAllocError, TableEpoch, TableSource};

@@ -6,7 +6,7 @@
 mod section;
 
 use arbitrary::Arbitrary;
-use atomik_core::{Origin, Peer};
+use atomik_replica::{Origin, Peer};
 use libfuzzer_sys::fuzz_target;
 use section::{
     Addr, Entry, are_right, bounded, check_start, header, range, resume, seal, state, write_entries,

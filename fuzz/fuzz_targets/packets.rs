@@ -6,7 +6,7 @@
 mod section;
 
 use arbitrary::Arbitrary;
-use atomik_core::Peer;
+use atomik_replica::Peer;
 use libfuzzer_sys::fuzz_target;
 use section::{Addr, Entry, bounded, header, replica, seal, write_entries};
 

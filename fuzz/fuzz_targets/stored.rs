@@ -8,7 +8,7 @@ mod section;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::Arbitrary;
-use atomik_core::{Origin, StoredPart};
+use atomik_replica::{Origin, StoredPart};
 use libfuzzer_sys::fuzz_target;
 use section::{Addr, Entry, are_right, bounded, check_start, header, range, resume, seal, write_entries};
 

@@ -1,7 +1,8 @@
 //! Models of what is concurrent about replicas: one watches a table's fan-in, whose producers go on.
 
-use atomik_core::{Add, Cluster, Origin, Peer, Replica, TableFanIn, Xor};
+use atomik_core::{Add, TableFanIn, Xor};
 use atomik_loom_tests::{Past, check_pasts, join};
+use atomik_replica::{Cluster, Origin, Peer, Replica};
 use loom::thread;
 use std::sync::{Arc, Mutex};
 

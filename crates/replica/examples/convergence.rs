@@ -1,0 +1,102 @@
+//! The tutorials' two nodes, over a network that drops, doubles and shuffles: what the plain form of 16-byte
+//! deltas ends with, and what the replica does.
+//!
+//! `cargo run -p atomik-replica --example convergence`
+
+use std::error::Error;
+use std::sync::Arc;
+
+use atomik_core::{AtomikContext, DeltaStream, TableFanIn, Xor};
+use atomik_replica::{Cluster, Origin, Peer, Replica};
+
+const WRITES: u64 = 1_000;
+
+/// Drops a fifth of the packets, doubles a fifth, and shuffles the rest; the same way at every run.
+fn unreliable<T: Clone>(packets: Vec<T>) -> Vec<T> {
+    let mut random = 42u64;
+    let mut next = move || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random >> 33
+    };
+    let mut arrived = Vec::new();
+    for packet in packets {
+        for _ in 0..[0, 1, 1, 1, 2][next() as usize % 5] {
+            let at = next() as usize % (arrived.len() + 1);
+            arrived.insert(at, packet.clone());
+        }
+    }
+    arrived
+}
+
+fn value(write: u64) -> u64 {
+    write.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// Node A writes, node B hears it through the network.
+fn plain() -> Result<(u64, u64), Box<dyn Error>> {
+    let (mut a, mut b) = (DeltaStream::<Xor>::new(1), DeltaStream::<Xor>::new(1));
+    for write in 0..WRITES {
+        a.accum(0, value(write))?;
+    }
+    for message in unreliable(a.pending()) {
+        b.apply(&message)?;
+    }
+    Ok((a.states()[0], b.states()[0]))
+}
+
+/// The same with duplicates dropped: what was lost can be seen, and that is all.
+fn numbered() -> Result<(u64, u64, usize), Box<dyn Error>> {
+    let (mut a, mut b) = (DeltaStream::<Xor>::new(1), DeltaStream::<Xor>::new(1));
+    for write in 0..WRITES {
+        a.accum(0, value(write))?;
+    }
+    for message in unreliable(a.pending()) {
+        b.apply_from(1, &message)?;
+    }
+    let missing = b.missing(1).flatten().count();
+    Ok((a.states()[0], b.states()[0], missing))
+}
+
+fn replicated() -> Result<(u64, u64), Box<dyn Error>> {
+    let cluster = Cluster::new("convergence", 1);
+    let local = Arc::new(TableFanIn::<Xor>::new(1));
+    let mut producer = local.producer_owned();
+    let mut a = Replica::new(&cluster, local, Origin { node: 1, incarnation: 1 })?;
+    let local = Arc::new(TableFanIn::<Xor>::new(1));
+    let mut b = Replica::new(&cluster, local, Origin { node: 2, incarnation: 1 })?;
+    let mut packets = Vec::new();
+    for write in 0..WRITES {
+        producer.accum(0, value(write));
+        a.tick();
+        packets.extend(std::iter::from_fn(|| a.poll_packet()));
+    }
+    for (_, packet) in unreliable(packets) {
+        b.receive(Peer(1), &packet)?;
+    }
+    // In case the last was lost: what a timer does now and then, and a round of questions and answers.
+    b.receive(Peer(1), &a.vector())?;
+    while let Some((_, question)) = b.poll_packet() {
+        a.receive(Peer(2), &question)?;
+    }
+    while let Some((_, answer)) = a.poll_packet() {
+        b.receive(Peer(1), &answer)?;
+    }
+    Ok((a.sealed()[0], b.sealed()[0]))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let truth = AtomikContext::new(0);
+    (0..WRITES).for_each(|write| truth.accum(value(write)));
+    let verdict = |a, b| if (a, b) == (truth.read(), truth.read()) { "converged" } else { "DIVERGED" };
+
+    println!(
+        "{WRITES} writes at A; of the messages to B a fifth is dropped, a fifth doubled, all are shuffled\n"
+    );
+    let (a, b) = plain()?;
+    println!("DeltaStream::apply       A {a:#018x}  B {b:#018x}  {}", verdict(a, b));
+    let (a, b, missing) = numbered()?;
+    println!("DeltaStream::apply_from  A {a:#018x}  B {b:#018x}  {}, {missing} missing", verdict(a, b));
+    let (a, b) = replicated()?;
+    println!("Replica                  A {a:#018x}  B {b:#018x}  {}", verdict(a, b));
+    if verdict(a, b) == "converged" { Ok(()) } else { Err("the replicas differ".into()) }
+}

@@ -1,0 +1,243 @@
+//! Nodes and a network, and the steps of a case.
+
+mod acts;
+mod checks;
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::case::{Case, Step};
+use super::oracle::{Oracle, Writer};
+use crate::{Cluster, Origin, Recipient, Replica};
+use atomik_core::{Algebra, TableFanIn, TableProducer};
+
+const LEN: usize = 200;
+/// The addresses that are used: some of one block, some of one part, the last of the table.
+const ADDRS: [usize; 8] = [0, 64, 1, 130, 63, 199, 65, 129];
+const MOST_NODES: usize = 6;
+
+/// The deltas that are used.
+const DELTAS: [u64; 4] = [1, u64::MAX, 2, 3 << 40];
+
+type Checked = Result<(), TestCaseError>;
+/// What a store has: the version and the bytes, by writer and part.
+type Store = BTreeMap<(Writer, usize), (u64, Rc<Vec<u8>>)>;
+
+/// A node that runs.
+struct Running<A: Algebra> {
+    replica: Replica<A>,
+    producers: Vec<TableProducer<'static, A>>,
+    /// What producers wrote since the last tick.
+    unticked: BTreeMap<usize, u64>,
+    /// The last transaction, if all of it was written.
+    written: Option<u64>,
+}
+
+struct Node<A: Algebra> {
+    writer: Writer,
+    running: Option<Running<A>>,
+    store: Option<Store>,
+    backup: Store,
+}
+
+struct Packet {
+    from: usize,
+    to: usize,
+    bytes: Rc<Vec<u8>>,
+}
+
+pub(super) struct World<A: Algebra> {
+    cluster: Cluster,
+    oracle: Oracle,
+    nodes: Vec<Node<A>>,
+    network: Vec<Packet>,
+    history: Vec<Rc<Vec<u8>>>,
+    sides: u8,
+    starts: u64,
+    addrs: usize,
+    deltas: usize,
+}
+
+impl<A: Algebra> World<A> {
+    pub(super) fn run(case: &Case) -> Checked {
+        let mut world = Self::new(case);
+        for node in 0..case.nodes {
+            world.join(case.stores >> node & 1 != 0);
+        }
+        for step in &case.steps {
+            world.step(step)?;
+        }
+        world.heal()
+    }
+
+    fn new(case: &Case) -> Self {
+        let part_words = 64 * case.part_blocks;
+        let cluster = Cluster::new("simulated", LEN).with_part_words(part_words).with_packet_len(700);
+        let (cluster, base) = if case.has_base {
+            let base: Vec<u64> = (100..).take(LEN).collect();
+            (cluster.with_base(&base), base)
+        } else {
+            (cluster, [0; LEN].into())
+        };
+        Self {
+            cluster,
+            oracle: Oracle::new(case.adds, base, part_words),
+            nodes: Vec::new(),
+            network: Vec::new(),
+            history: Vec::new(),
+            sides: 0,
+            starts: 0,
+            addrs: case.addrs,
+            deltas: case.deltas,
+        }
+    }
+
+    fn join(&mut self, stores: bool) {
+        let node = self.nodes.len();
+        let store = stores.then(Store::new);
+        self.nodes.push(Node { writer: (node as u64, 0), running: None, store, backup: Store::new() });
+        self.start_anew(node);
+    }
+
+    /// Starts a node as a new incarnation, from its store if it has one.
+    fn start_anew(&mut self, node: usize) {
+        self.starts += 1;
+        let id = self.nodes[node].writer.0;
+        // In no order, as random ones.
+        let drawn = self.starts.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let incarnation = if planted!(IncarnationReused) { 1 } else { drawn };
+        self.nodes[node].writer = (id, incarnation);
+        self.start(node, false);
+    }
+
+    fn start(&mut self, node: usize, resumes: bool) {
+        let local = Arc::new(TableFanIn::new(LEN));
+        let Node { writer, store, .. } = &self.nodes[node];
+        let origin = Origin { node: writer.0, incarnation: writer.1 };
+        let of_fan_in = Arc::clone(&local);
+        let stored = store.iter().flat_map(|store| store.values().map(|(_, bytes)| bytes.as_slice()));
+        let replica = match store {
+            Some(_) if resumes => Replica::resume(&self.cluster, of_fan_in, origin, stored),
+            Some(_) if planted!(IncarnationReused) => {
+                Replica::resume(&self.cluster, of_fan_in, origin, stored)
+            }
+            Some(_) => Replica::restore(&self.cluster, of_fan_in, origin, stored),
+            None => Replica::new(&self.cluster, of_fan_in, origin),
+        };
+        let replica = replica.expect("what a store was given it gives back");
+        // Every other start has one, so that the tick's first look is taken too.
+        let producers = (0..=self.starts % 2).map(|_| local.producer_owned()).collect();
+        let running = Running { replica, producers, unticked: BTreeMap::new(), written: None };
+        self.nodes[node].running = Some(running);
+    }
+
+    fn addr(&self, pick: u8) -> usize {
+        ADDRS[pick as usize % self.addrs]
+    }
+
+    fn delta(&self, pick: u8) -> u64 {
+        DELTAS[pick as usize % self.deltas]
+    }
+
+    /// The node that a number picks, if it runs.
+    fn pick(&self, pick: u8) -> Option<usize> {
+        let node = pick as usize % self.nodes.len();
+        self.nodes[node].running.is_some().then_some(node)
+    }
+
+    fn running(&mut self, node: usize) -> &mut Running<A> {
+        self.nodes[node].running.as_mut().expect("only running nodes are picked")
+    }
+
+    fn step(&mut self, step: &Step) -> Checked {
+        match *step {
+            Step::Accum { node, addr: at, delta: d } => {
+                let Some(node) = self.pick(node) else { return Ok(()) };
+                self.accum(node, self.addr(at), self.delta(d));
+                self.check(node)
+            }
+            Step::Tick { node } => self.with(node, |world, node| world.tick(node)),
+            Step::Put { node, addr: at, value } => {
+                self.with(node, |world, node| world.put(node, world.addr(at), value.into()))
+            }
+            Step::Load { node, addr: at, value } => {
+                self.with(node, |world, node| world.load(node, world.addr(at), value.into()))
+            }
+            Step::Send { node } => self.with(node, Self::send),
+            Step::Deliver { pick, stays } => self.deliver(pick, stays),
+            Step::Drop { pick } => {
+                self.take(pick);
+                Ok(())
+            }
+            Step::Sync { node, peer } => {
+                let (Some(node), Some(peer)) = (self.pick(node), self.pick(peer)) else { return Ok(()) };
+                if self.reaches(peer, node) { self.sync(node, peer) } else { Ok(()) }
+            }
+            Step::Damage { pick, bit } => self.damage(pick, bit),
+            Step::Old { pick, node, peer } => {
+                let (Some(node), false) = (self.pick(node), self.history.is_empty()) else {
+                    return Ok(());
+                };
+                let bytes = Rc::clone(&self.history[pick as usize % self.history.len()]);
+                self.receive(node, peer as usize % self.nodes.len(), &bytes)
+            }
+            Step::Heartbeat { node, digests } => self.with(node, |world, node| {
+                world.running(node).replica.heartbeat(digests.into());
+                Ok(())
+            }),
+            Step::Vector { node } => self.with(node, |world, node| {
+                world.running(node).replica.send_vector(Recipient::All);
+                Ok(())
+            }),
+            Step::Hello { node } => self.with(node, |world, node| {
+                world.running(node).replica.hello(Recipient::All);
+                Ok(())
+            }),
+            Step::Partition { sides } => {
+                self.sides = sides;
+                Ok(())
+            }
+            Step::Write { node, fails, count } => {
+                self.with(node, |world, node| world.write(node, fails.then_some(count)))
+            }
+            Step::Confirm { node } => self.with(node, |world, node| {
+                world.confirm(node);
+                Ok(())
+            }),
+            Step::Backup { node } => self.with(node, |world, node| {
+                world.nodes[node].backup = world.nodes[node].store.clone().unwrap_or_default();
+                Ok(())
+            }),
+            Step::Crash { node, then } => self.crash(node as usize % self.nodes.len(), then),
+            Step::Join { stores } => {
+                if self.nodes.len() < MOST_NODES {
+                    self.join(stores);
+                }
+                Ok(())
+            }
+            Step::Refetch { node, pick, peer } => {
+                self.with(node, |world, node| world.refetch(node, pick, peer))
+            }
+            Step::Audit { node, part } => self.with(node, |world, node| {
+                let replica = &mut world.running(node).replica;
+                let part = part as usize % replica.parts();
+                prop_assert_eq!(replica.audit(part), 0, "sealed is what the planes add up to");
+                Ok(())
+            }),
+            Step::Probe { node, pick, since } => {
+                self.with(node, |world, node| world.probe(node, pick, since))
+            }
+        }
+    }
+
+    /// Lets a running node do something, and checks it.
+    fn with(&mut self, pick: u8, act: impl FnOnce(&mut Self, usize) -> Checked) -> Checked {
+        let Some(node) = self.pick(pick) else { return Ok(()) };
+        act(self, node)?;
+        self.check(node)
+    }
+}

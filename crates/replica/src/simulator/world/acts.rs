@@ -1,0 +1,210 @@
+//! What nodes do, and what the oracle makes of it.
+
+use alloc::collections::BTreeMap;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use super::{Checked, Node, Packet, World};
+use crate::fault::Fault;
+use crate::simulator::case::Then;
+use crate::{Origin, Peer, Recipient};
+use atomik_core::Algebra;
+
+impl<A: Algebra> World<A> {
+    pub(super) fn accum(&mut self, node: usize, addr: usize, delta: u64) {
+        let running = self.nodes[node].running.as_mut().expect("only running nodes are picked");
+        let at = delta as usize % running.producers.len();
+        running.producers[at].accum(addr, delta);
+        let unticked = running.unticked.entry(addr).or_insert(0);
+        *unticked = self.oracle.join(*unticked, delta);
+    }
+
+    /// What the oracle makes of a tick, before it is.
+    fn expect_tick(&mut self, node: usize) {
+        let versions = self.versions(node);
+        let mut deltas = core::mem::take(&mut self.running(node).unticked);
+        deltas.retain(|_, delta| *delta != 0);
+        self.oracle.tick(self.nodes[node].writer, &versions, &deltas);
+    }
+
+    pub(super) fn tick(&mut self, node: usize) -> Checked {
+        self.expect_tick(node);
+        self.running(node).replica.tick();
+        Ok(())
+    }
+
+    pub(super) fn put(&mut self, node: usize, addr: usize, value: u64) -> Checked {
+        self.expect_tick(node);
+        let mut versions = self.versions(node);
+        let writer = self.nodes[node].writer;
+        for (&(of, part), version) in &mut versions {
+            if of == writer {
+                *version = self.oracle.made(writer, part);
+            }
+        }
+        let part = self.oracle.part_of(addr);
+        versions.insert((writer, part), self.oracle.made(writer, part));
+        let delta = self.oracle.between(self.oracle.state(&versions, addr), value);
+        if delta != 0 {
+            self.oracle.tick(writer, &versions, &BTreeMap::from([(addr, delta)]));
+        }
+        let replica = &mut self.running(node).replica;
+        prop_assert_eq!(replica.put(addr, value), Ok(()));
+        prop_assert_eq!(replica.sealed()[addr], value);
+        Ok(())
+    }
+
+    pub(super) fn load(&mut self, node: usize, addr: usize, value: u64) -> Checked {
+        self.expect_tick(node);
+        let mut versions = self.versions(node);
+        let (writer, part) = (self.nodes[node].writer, self.oracle.part_of(addr));
+        versions.insert((writer, part), self.oracle.made(writer, part));
+        self.oracle.load(writer, &versions, addr, value);
+        let replica = &mut self.running(node).replica;
+        prop_assert_eq!(replica.load(addr, value), Ok(()));
+        prop_assert_eq!(replica.sealed()[addr], value);
+        Ok(())
+    }
+
+    pub(super) fn reaches(&self, from: usize, to: usize) -> bool {
+        from != to && (self.sides >> from & 1) == (self.sides >> to & 1)
+    }
+
+    pub(super) fn send(&mut self, from: usize) -> Checked {
+        while let Some((recipient, bytes)) = self.running(from).replica.poll_packet() {
+            let bytes = Rc::new(bytes);
+            self.history.push(Rc::clone(&bytes));
+            let all = 0..self.nodes.len();
+            let peers = match recipient {
+                Recipient::All => all,
+                Recipient::Peer(Peer(peer)) => peer as usize..peer as usize + 1,
+            };
+            let reached: Vec<usize> = peers.filter(|&to| self.reaches(from, to)).collect();
+            for to in reached {
+                self.network.push(Packet { from, to, bytes: Rc::clone(&bytes) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a packet out of the network.
+    pub(super) fn take(&mut self, pick: u16) -> Option<Packet> {
+        let len = self.network.len();
+        (len > 0).then(|| self.network.swap_remove(pick as usize % len))
+    }
+
+    pub(super) fn deliver(&mut self, pick: u16, stays: bool) -> Checked {
+        let Some(packet) = self.take(pick) else { return Ok(()) };
+        if self.nodes[packet.to].running.is_some() && self.reaches(packet.from, packet.to) {
+            self.receive(packet.to, packet.from, &packet.bytes)?;
+        }
+        if stays {
+            self.network.push(packet);
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self, node: usize, peer: usize) -> Checked {
+        let vector = self.running(peer).replica.vector();
+        self.receive(node, peer, &vector)?;
+        for (from, to) in [(node, peer), (peer, node)] {
+            let sent = self.network.len();
+            self.send(from)?;
+            for packet in self.network.split_off(sent) {
+                if packet.to == to {
+                    self.receive(to, from, &packet.bytes)?;
+                } else {
+                    self.network.push(packet);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn receive(&mut self, node: usize, from: usize, bytes: &[u8]) -> Checked {
+        let received = self.running(node).replica.receive(Peer(from as u64), bytes);
+        prop_assert!(received.is_ok(), "a whole packet was refused: {:?}", received);
+        self.check(node)
+    }
+
+    pub(super) fn damage(&mut self, pick: u16, bit: u16) -> Checked {
+        let Some(packet) = self.take(pick) else { return Ok(()) };
+        if self.nodes[packet.to].running.is_some() {
+            let mut bytes = (*packet.bytes).clone();
+            let at = bit as usize / 8 % bytes.len();
+            bytes[at] ^= 1 << (bit % 8);
+            // Refused, or known already; whatever of it was whole and right is for the check to see.
+            let _ = self.running(packet.to).replica.receive(Peer(packet.from as u64), &bytes);
+            self.check(packet.to)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, node: usize, fails_after: Option<u8>) -> Checked {
+        let Node { running, store, .. } = &mut self.nodes[node];
+        let running = running.as_mut().expect("only running nodes are picked");
+        let Some(transaction) = running.replica.to_store() else { return Ok(()) };
+        let store = store.as_mut().expect("only a replica with a store has what to store");
+        let count = fails_after.map_or(usize::MAX, |count| count as usize % transaction.parts.len());
+        for part in transaction.parts.into_iter().take(count) {
+            let key = ((part.origin.node, part.origin.incarnation), part.part);
+            store.insert(key, (part.version, Rc::new(part.bytes)));
+        }
+        running.written = fails_after.is_none().then_some(transaction.number);
+        Ok(())
+    }
+
+    pub(super) fn confirm(&mut self, node: usize) {
+        let running = self.running(node);
+        if let Some(number) = running.written.take() {
+            running.replica.stored(number);
+        }
+    }
+
+    pub(super) fn crash(&mut self, node: usize, then: Then) -> Checked {
+        self.nodes[node].running = None;
+        match then {
+            Then::Nothing => return Ok(()),
+            Then::Anew => {
+                if let Some(store) = &mut self.nodes[node].store {
+                    store.clear();
+                }
+                self.start_anew(node);
+            }
+            Then::RestoreBackup if self.nodes[node].store.is_some() => {
+                self.nodes[node].store = Some(self.nodes[node].backup.clone());
+                self.start_anew(node);
+            }
+            Then::Resume if self.nodes[node].store.is_some() => {
+                self.start(node, true);
+                self.forget_unstored(node);
+            }
+            Then::Restore | Then::RestoreBackup | Then::Resume => self.start_anew(node),
+        }
+        if crate::fault::PLANTED.get() == Some(Fault::IncarnationReused) {
+            self.forget_unstored(node);
+        }
+        self.check(node)
+    }
+
+    /// A node goes on from what its store has of it.
+    fn forget_unstored(&mut self, node: usize) {
+        let Node { writer, store, .. } = &self.nodes[node];
+        let versions = store.iter().flatten().filter(|((of, _), _)| of == writer);
+        let versions = versions.map(|(&(_, part), &(version, _))| (part, version)).collect();
+        self.oracle.truncate(*writer, &versions);
+    }
+
+    pub(super) fn refetch(&mut self, node: usize, pick: u8, peer: u8) -> Checked {
+        let peer = Peer((peer as usize % self.nodes.len()) as u64);
+        let own = self.nodes[node].writer;
+        let keys: Vec<_> = self.versions(node).into_keys().filter(|&(writer, _)| writer != own).collect();
+        if let Some(&(writer, part)) = keys.get(pick as usize % keys.len().max(1)) {
+            let origin = Origin { node: writer.0, incarnation: writer.1 };
+            prop_assert_eq!(self.running(node).replica.refetch(origin, part, peer), Ok(()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! What replicas take of the heap, counted: by what origins they know, and for what peers send.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use atomik_core::{TableFanIn, Xor};
+use atomik_replica::{Cluster, Origin, Peer, Recipient, Replica};
+
+/// The system's allocator, counting for each thread what is live and the most that was.
+struct Counting;
+
+thread_local! {
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    let live = LIVE.get() + bytes;
+    LIVE.set(live);
+    MOST.set(MOST.get().max(live));
+}
+
+// SAFETY: all is passed on to the system's allocator. The counters are constants at first and have no
+// destructors, so that counting never allocates.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How much more is live after something, and how much more was at most meanwhile.
+fn grown<R>(work: impl FnOnce() -> R) -> (usize, usize, R) {
+    let before = LIVE.get();
+    MOST.set(before);
+    let result = work();
+    ((LIVE.get() - before).try_into().unwrap_or(0), (MOST.get() - before) as usize, result)
+}
+
+fn replica(cluster: &Cluster, len: usize, node: u64) -> Replica<Xor> {
+    let origin = Origin { node, incarnation: 1 };
+    Replica::new(cluster, Arc::new(TableFanIn::new(len)), origin).unwrap()
+}
+
+fn sent(replica: &mut Replica<Xor>) -> Vec<Vec<u8>> {
+    std::iter::from_fn(|| replica.poll_packet()).map(|(_, packet)| packet).collect()
+}
+
+/// All that a node says which has not written anything yet.
+fn silent(cluster: &Cluster, len: usize, node: u64) -> Vec<Vec<u8>> {
+    let mut peer = replica(cluster, len, node);
+    peer.hello(Recipient::All);
+    peer.tick();
+    peer.heartbeat(8);
+    peer.send_vector(Recipient::All);
+    sent(&mut peer)
+}
+
+#[test]
+fn an_origin_that_never_wrote_costs_less_than_a_kibibyte() {
+    // Many parts, so that what is made for each of them shows.
+    const LEN: usize = 65_536;
+    const ORIGINS: usize = 100;
+    let cluster = Cluster::new("memory", LEN).with_part_words(64).with_max_origins(ORIGINS + 2);
+    let mut one = replica(&cluster, LEN, 1);
+    let packets: Vec<_> = (2..).take(ORIGINS).map(|node| (node, silent(&cluster, LEN, node))).collect();
+    // What waits to be sent goes, as it would with a transport.
+    let (grown, _, ()) = grown(|| {
+        for (node, packets) in &packets {
+            for packet in packets {
+                one.receive(Peer(*node), packet).unwrap();
+                drop(sent(&mut one));
+            }
+        }
+    });
+    println!("{} bytes for {ORIGINS} origins that never wrote", grown);
+    assert!(grown < 1_024 * ORIGINS, "{} bytes an origin", grown / ORIGINS);
+}
+
+#[test]
+fn an_origin_costs_what_it_touched_and_little_more() {
+    const LEN: usize = 40_960;
+    const ORIGINS: usize = 5;
+    let cluster = Cluster::new("memory", LEN);
+    let mut one = replica(&cluster, LEN, 1);
+    for (origins, step) in [(2, 1), (2 + ORIGINS as u64, 4_096)] {
+        let written: Vec<_> = (origins..)
+            .take(ORIGINS)
+            .map(|node| {
+                let local = Arc::new(TableFanIn::new(LEN));
+                let mut producer = local.producer_owned();
+                (0..LEN).step_by(step).for_each(|addr| producer.accum(addr, node));
+                let mut peer = Replica::new(&cluster, local, Origin { node, incarnation: 1 }).unwrap();
+                peer.tick();
+                sent(&mut peer)
+            })
+            .collect();
+        // Three times: it is what was touched that costs, not what came.
+        let (grown, _, ()) = grown(|| {
+            for packet in written.iter().chain(&written).chain(&written).flatten() {
+                one.receive(Peer(2), packet).unwrap();
+            }
+        });
+        let touched = ORIGINS * LEN.div_ceil(64) / step.div_ceil(64);
+        println!("{} bytes for {touched} blocks of 64 words", grown);
+        // A block: 64 totals, a stamp, a pointer. The rest: parts, planes, which versions are news.
+        assert!(grown <= touched * (64 * 8 + 16) + ORIGINS * LEN / 4_096 * 512);
+    }
+}
+
+/// CRC-32C, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |crc, &byte| {
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
+    })
+}
+
+const HEADER: usize = 68;
+
+/// Makes the checksums of a packet of one section right again.
+fn seal(packet: &mut [u8]) {
+    let body = crc32c(&packet[HEADER..]);
+    packet[60..64].copy_from_slice(&body.to_be_bytes());
+    let header = crc32c(&packet[..64]);
+    packet[64..68].copy_from_slice(&header.to_be_bytes());
+}
+
+const LEN: usize = 1_000;
+
+/// Small bounds, and a packet for each section.
+fn bounded() -> Cluster {
+    Cluster::new("memory", LEN)
+        .with_part_words(64)
+        .with_max_origins(4)
+        .with_max_waiting(16)
+        .with_packet_len(1)
+}
+
+/// The sections of a packet.
+fn sections(packet: &[u8]) -> Vec<Vec<u8>> {
+    let mut sections = Vec::new();
+    let mut rest = packet;
+    while !rest.is_empty() {
+        let count = |at: usize| u32::from_be_bytes(rest[at..at + 4].try_into().unwrap()) as usize;
+        let word = [16, 8, 0, 8, 0][usize::from(rest[5]) - 1];
+        let (section, after) = rest.split_at(HEADER + word * count(52) + 44 * count(56));
+        sections.push(section.to_vec());
+        rest = after;
+    }
+    sections
+}
+
+/// A section of each kind, and more.
+fn packets(cluster: &Cluster) -> Vec<Vec<u8>> {
+    let mut peer = replica(cluster, LEN, 2);
+    for addr in 0..100 {
+        peer.put(addr, 1 + addr as u64).unwrap();
+        peer.load(addr, 2).unwrap();
+        // Each a version.
+        drop(sent(&mut peer));
+    }
+    let frames = [0, 1].map(|part| peer.since(peer.origin(), part, 0).unwrap());
+    let mut asking = replica(cluster, LEN, 3);
+    asking.receive(Peer(2), &peer.vector()).unwrap();
+    asking.hello(Recipient::All);
+    peer.heartbeat(2);
+    let mut all = frames.to_vec();
+    all.push(peer.vector());
+    all.extend(sent(&mut asking));
+    all.extend(sent(&mut peer));
+    let all: Vec<_> = all.iter().flat_map(|packet| sections(packet)).collect();
+    assert!((1..=5).all(|kind| all.iter().any(|section| section[5] == kind)));
+    all
+}
+
+#[test]
+fn what_is_refused_takes_no_memory() {
+    let cluster = bounded();
+    let mut refused = 0;
+    for packet in packets(&cluster) {
+        for at in 0..packet.len() {
+            for sealed in [false, true] {
+                let mut packet = packet.clone();
+                packet[at] ^= 0x81;
+                if sealed {
+                    seal(&mut packet);
+                }
+                let mut one = replica(&cluster, LEN, 1);
+                let (live, most, received) = grown(|| one.receive(Peer(2), &packet).is_ok());
+                if !received {
+                    refused += 1;
+                    assert_eq!((live, most), (0, 0), "byte {at} of {packet:02x?}");
+                }
+            }
+        }
+        // A header that announces what would fill the memory.
+        let mut packet = packet.clone();
+        packet[52..60].fill(0xFF);
+        seal(&mut packet);
+        let mut one = replica(&cluster, LEN, 1);
+        let (_, most, received) = grown(|| one.receive(Peer(2), &packet).is_ok());
+        assert!(!received && most == 0);
+    }
+    assert!(refused > 1_000);
+}
+
+/// Packets of each kind, from ever more peers about ever more origins: right ones, as far as bytes tell.
+#[test]
+fn a_flood_fills_what_the_bounds_allow_and_no_more() {
+    let cluster = bounded();
+    let templates = packets(&cluster);
+    let mut one = replica(&cluster, LEN, 1);
+    let mut taken = 0;
+    let mut flood = |rounds: std::ops::Range<u64>, one: &mut Replica<Xor>| {
+        for round in rounds {
+            for template in &templates {
+                let mut packet = template.clone();
+                // As the origin's name, as a version that leaves a gap, and as both.
+                if round % 3 != 0 {
+                    packet[24..32].copy_from_slice(&(round / 7).to_be_bytes());
+                }
+                if round % 3 != 1 && packet[5] == 1 {
+                    packet[36] = (round % 2) as u8;
+                    packet[44] = 2;
+                    let (low, words) = (packet[48..52].to_vec(), packet[55] as usize);
+                    (0..words).for_each(|word| packet[HEADER + 16 * word + 12..][..4].copy_from_slice(&low));
+                }
+                seal(&mut packet);
+                taken += usize::from(one.receive(Peer(round), &packet).is_ok());
+            }
+        }
+    };
+    let (first, most, ()) = grown(|| flood(0..500, &mut one));
+    println!("{first} bytes, at most {most}");
+    // Planes of three origins; 16 questions and answers; events.
+    assert!(most <= 3 * (10 * LEN + 100 * 64 + 1_024) + 16 * 1_024 + 1_024 * 128, "{most} bytes");
+    let (later, _, ()) = grown(|| flood(500..5_000, &mut one));
+    assert!(later <= 16_384, "{first} bytes at first, and {later} more later");
+    assert!(taken > 5_000, "{taken} packets were taken");
+    assert_eq!(one.origins(), 4);
+    assert!(sent(&mut one).len() <= 4 * 16);
+}
+
+/// A peer whose digests are all wrong, and nobody who polls what they lead to.
+#[test]
+fn events_that_nobody_polls_are_as_many_as_their_bound() {
+    let cluster = bounded();
+    let packets = packets(&cluster);
+    let mut one = replica(&cluster, LEN, 1);
+    for frame in packets.iter().filter(|packet| packet[5] == 1) {
+        one.receive(Peer(2), frame).unwrap();
+    }
+    let mut wrong = packets.iter().find(|packet| packet[5] == 4).unwrap().clone();
+    wrong[HEADER] ^= 1;
+    seal(&mut wrong);
+    let receive = |one: &mut Replica<Xor>, times| {
+        for _ in 0..times {
+            one.receive(Peer(2), &wrong).unwrap();
+        }
+    };
+    receive(&mut one, 1_024);
+    let (later, ..) = grown(|| receive(&mut one, 5_000));
+    assert_eq!(later, 0, "bytes for events past the bound");
+    assert_eq!(std::iter::from_fn(|| one.poll_event()).count(), 1_024);
+}

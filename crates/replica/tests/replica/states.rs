@@ -1,0 +1,119 @@
+//! What states there are, live and sealed, and who may look.
+
+use std::sync::Arc;
+
+use atomik_core::{Add, TableFanIn, Xor};
+use atomik_replica::{Cluster, Peer, Recipient, Replica};
+
+use crate::{LEN, cluster, node, origin, sent};
+
+#[test]
+fn what_producers_wrote_before_the_replica_is_in_its_first_tick() {
+    let local = Arc::new(TableFanIn::<Add>::new(LEN));
+    local.producer().accum(3, 5);
+    let mut replica = Replica::new(&cluster(), local, origin(1)).unwrap();
+    assert_eq!((replica.view().read(3), replica.sealed()[3]), (5, 0));
+    assert_eq!(replica.tick(), 1);
+    assert_eq!((replica.view().read(3), replica.sealed()[3]), (5, 5));
+}
+
+#[test]
+fn puts_at_once_compose_and_the_last_load_wins_everywhere() {
+    let ((mut one, _a), (mut two, _b)) = (node::<Add>(1), node::<Add>(2));
+    one.put(5, 50).unwrap();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    one.put(5, 7).unwrap();
+    two.put(5, 9).unwrap();
+    let (first, second) = (sent(&mut one), sent(&mut two));
+    two.receive(Peer(1), &first).unwrap();
+    one.receive(Peer(2), &second).unwrap();
+    assert_eq!(one.sealed()[5] as i64, -34);
+    assert_eq!(two.sealed()[5] as i64, -34);
+
+    one.load(5, 7).unwrap();
+    two.load(5, 9).unwrap();
+    let (first, second) = (sent(&mut one), sent(&mut two));
+    two.receive(Peer(1), &first).unwrap();
+    one.receive(Peer(2), &second).unwrap();
+    assert_eq!((one.sealed()[5], two.sealed()[5]), (9, 9));
+    assert_eq!((one.view().read(5), two.view().read(5)), (9, 9));
+}
+
+#[test]
+fn a_view_is_copied_as_it_is_read() {
+    let ((mut one, mut a), (mut two, mut b)) = (node::<Add>(1), node::<Add>(2));
+    (0..LEN).for_each(|addr| a.accum(addr, addr as u64));
+    one.tick();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    (0..LEN).step_by(3).for_each(|addr| b.accum(addr, 1 << 40));
+
+    let view = two.view();
+    let mut copied = vec![u64::MAX; LEN];
+    view.snapshot(&mut copied);
+    for (addr, &state) in copied.iter().enumerate() {
+        let local = if addr % 3 == 0 { 1 << 40 } else { 0 };
+        assert_eq!(state, addr as u64 + local, "address {addr}");
+        assert_eq!(state, view.read(addr), "address {addr}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "as long as its table")]
+fn a_view_is_not_copied_to_a_shorter_place() {
+    node::<Xor>(1).0.view().snapshot(&mut [0; LEN - 1]);
+}
+
+/// LOAD against producers at full speed: both replicas agree, and on a value that the loads allow.
+#[test]
+fn a_load_wins_against_running_producers() {
+    let ((mut one, mut a), (mut two, mut b)) = (node::<Add>(1), node::<Add>(2));
+    std::thread::scope(|scope| {
+        for producer in [&mut a, &mut b] {
+            scope.spawn(|| (0..200_000).for_each(|_| producer.accum(9, 1)));
+        }
+        for round in 0..200 {
+            let loader = if round % 2 == 0 { &mut one } else { &mut two };
+            loader.load(9, 1 << 40).unwrap();
+            two.receive(Peer(1), &sent(&mut one)).unwrap();
+            one.receive(Peer(2), &sent(&mut two)).unwrap();
+        }
+    });
+    one.tick();
+    two.tick();
+    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    one.receive(Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!(one.sealed(), two.sealed());
+    assert!((1 << 40..=(1 << 40) + 400_000).contains(&one.sealed()[9]));
+    assert_eq!(one.view().read(9), one.sealed()[9]);
+    assert_eq!(two.view().read(9), two.sealed()[9]);
+}
+
+#[test]
+fn an_origin_that_never_wrote_takes_no_plane() {
+    let (mut one, _a) = node::<Xor>(1);
+    for other in 2..100 {
+        let (mut peer, _producer) = node::<Xor>(other);
+        peer.hello(Recipient::All);
+        peer.tick();
+        one.receive(Peer(other), &sent(&mut peer)).unwrap();
+        let vector = peer.vector();
+        assert_eq!(vector.len(), 68);
+        let received = one.receive(Peer(other), &vector).unwrap();
+        assert!(received.vector && received.behind == 0);
+    }
+    assert_eq!(one.origins(), 1);
+}
+
+#[test]
+fn debug_shows_origins_and_lengths() {
+    let (replica, _producer) = node::<Xor>(0x1A);
+    assert_eq!(format!("{replica:?}"), "Replica { origin: Origin(1a/1), len: 1000, origins: 1, .. }");
+    assert_eq!(format!("{:?}", replica.view()), "View { len: 1000, .. }");
+    assert_eq!(replica.origin(), origin(0x1A));
+    assert_eq!((replica.len(), replica.view().len(), replica.parts()), (LEN, LEN, LEN.div_ceil(64)));
+    assert!(!replica.is_empty() && !replica.view().is_empty());
+    let nothing = Replica::<Xor>::new(&Cluster::new("tests", 0), Arc::new(TableFanIn::new(0)), origin(1));
+    let nothing = nothing.unwrap();
+    assert!(nothing.is_empty() && nothing.view().is_empty());
+    assert_eq!((nothing.parts(), nothing.sealed().len()), (0, 0));
+}
