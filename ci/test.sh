@@ -45,6 +45,7 @@ done
 
 # Links and runs only if the library needs no std.
 step_in ci/crates/no-std cargo run --release --locked
+step ./ci/no-sse2.sh
 
 step cargo test --locked -p fan-in-demo
 step cargo test --release --locked -p atomik-models

@@ -28,12 +28,8 @@ pub mod par;
 mod portable;
 mod scatter;
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-#[cfg(target_arch = "x86_64")]
-mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod sse2;
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+mod x86_64;
 
 #[cfg(test)]
 mod tests;

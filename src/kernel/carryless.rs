@@ -1,7 +1,7 @@
 //! `Fingerprint`'s construction: words multiplied as polynomials over GF(2).
 
 use super::keys::{BLOCK, BlockKeys, Keys};
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 use super::line::{Carryless, GROUP_LINES, LINE};
 
 /// The length of a word in bytes.
@@ -56,7 +56,7 @@ fn reduce(product: u128) -> u64 {
 }
 
 /// Bytes in a line.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 const LINE_BYTES: usize = WORD * LINE;
 
 /// The sum (XOR) of the products of each little-endian word of `data`, a block at most, with its key; the tail is
@@ -65,7 +65,7 @@ const LINE_BYTES: usize = WORD * LINE;
 /// # Safety
 ///
 /// The contract of [`line`](super::line).
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 #[inline(always)]
 pub(super) unsafe fn carryless_block<C: Carryless>(data: &[u8], keys: &BlockKeys) -> u128 {
     debug_assert!(data.len() <= BLOCK * WORD);

@@ -92,16 +92,16 @@ impl Kernels {
 
 /// All levels that were compiled, the best first. The last runs everywhere.
 static LEVELS: &[&Kernels] = &[
-    #[cfg(target_arch = "x86_64")]
-    &super::avx512::KERNELS,
-    #[cfg(target_arch = "x86_64")]
-    &super::avx512::narrow::KERNELS,
-    #[cfg(target_arch = "x86_64")]
-    &super::avx2::KERNELS,
-    #[cfg(target_arch = "x86_64")]
-    &super::avx2::narrow::KERNELS,
-    #[cfg(target_arch = "x86_64")]
-    &super::sse2::KERNELS,
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    &super::x86_64::avx512::KERNELS,
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    &super::x86_64::avx512::narrow::KERNELS,
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    &super::x86_64::avx2::KERNELS,
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    &super::x86_64::avx2::narrow::KERNELS,
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
+    &super::x86_64::sse2::KERNELS,
     &super::portable::KERNELS,
 ];
 
@@ -135,7 +135,7 @@ pub(super) fn choose(highest: Level) -> &'static Kernels {
 
 /// Whether the processor has a feature: asked at run time, or without `std` decided by the compiler's
 /// target features.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 macro_rules! has {
     ($feature:tt) => {{
         #[cfg(feature = "std")]
@@ -148,7 +148,7 @@ macro_rules! has {
         }
     }};
 }
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 pub(super) use has;
 
 /// Instantiates every kernel for one set of features, and the table of them.

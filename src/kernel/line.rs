@@ -131,7 +131,7 @@ pub(super) unsafe fn delta<L: Line, A: Algebra>(old: L, new: L) -> L {
 /// # Safety
 ///
 /// The [module's](self) contract, for every method.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 pub(super) trait Carryless: Copy {
     unsafe fn zero() -> Self;
 
@@ -157,7 +157,7 @@ pub(super) fn words_to_alignment(words: &[u64]) -> usize {
 /// Prefetches the line of a word; a word past the end is let be.
 #[inline(always)]
 pub(super) fn prefetch<T>(words: &[T], at: usize) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
     if let Some(word) = words.get(at) {
         // SSE, which every x86-64 has.
         // SAFETY: a prefetch reads nothing, and the address is that of a word besides.
@@ -167,6 +167,6 @@ pub(super) fn prefetch<T>(words: &[T], at: usize) {
             );
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(all(target_arch = "x86_64", target_feature = "sse2")))]
     let _ = (words, at);
 }

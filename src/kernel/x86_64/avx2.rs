@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 };
 use core::mem::MaybeUninit;
 
-use super::line::{Carryless, GROUP, GROUP_LINES, LINE, Line};
+use crate::kernel::line::{Carryless, GROUP, GROUP_LINES, LINE, Line};
 
 /// For each set of a register's four words: which words, counted in order, go to the front.
 const COMPRESS: [[u32; 4]; 16] = {
@@ -233,7 +233,7 @@ impl Carryless for Narrow {
 ///
 /// # Safety
 ///
-/// The contract of [`line`](super::line).
+/// The contract of [`line`](crate::kernel::line).
 #[inline]
 #[target_feature(enable = "avx2,pclmulqdq")]
 pub(super) unsafe fn product(a: u64, b: u64) -> u128 {
@@ -250,21 +250,21 @@ pub(super) fn to_u128(register: __m128i) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-super::dispatch::level! {
+crate::kernel::dispatch::level! {
     name: Avx2 / "AVX2",
     line: [core::arch::x86_64::__m256i; 2],
-    block: crate::kernel::carryless::carryless_block::<crate::kernel::avx2::Wide>,
-    product: crate::kernel::avx2::product,
+    block: crate::kernel::carryless::carryless_block::<crate::kernel::x86_64::avx2::Wide>,
+    product: crate::kernel::x86_64::avx2::product,
     features: ["avx2", "popcnt", "bmi1", "pclmulqdq", "vpclmulqdq"],
 }
 
 /// Without VPCLMULQDQ.
-pub(super) mod narrow {
+pub(in crate::kernel) mod narrow {
     crate::kernel::dispatch::level! {
         name: Avx2 / "AVX2, narrow PCLMULQDQ",
         line: [core::arch::x86_64::__m256i; 2],
-        block: crate::kernel::carryless::carryless_block::<crate::kernel::avx2::Narrow>,
-        product: crate::kernel::avx2::product,
+        block: crate::kernel::carryless::carryless_block::<crate::kernel::x86_64::avx2::Narrow>,
+        product: crate::kernel::x86_64::avx2::product,
         features: ["avx2", "popcnt", "bmi1", "pclmulqdq"],
     }
 }

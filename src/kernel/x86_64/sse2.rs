@@ -5,7 +5,7 @@ use safe_arch::{
     m128i, move_mask_i8_m128i, move_mask_m128d, shuffle_ai_f32_all_m128i, sub_i64_m128i, zeroed_m128i,
 };
 
-use super::line::{LINE, Line};
+use crate::kernel::line::{LINE, Line};
 
 /// How many registers a line takes.
 const REGISTERS: usize = LINE / 2;
@@ -68,7 +68,7 @@ impl Line for [m128i; REGISTERS] {
     }
 }
 
-super::dispatch::level! {
+crate::kernel::dispatch::level! {
     name: Sse2 / "SSE2",
     line: [safe_arch::m128i; 4],
     block: crate::kernel::portable::carryless_block,

@@ -10,7 +10,7 @@ use core::arch::x86_64::{
 use core::mem::MaybeUninit;
 
 use super::avx2::to_u128;
-use super::line::{Carryless, GROUP, GROUP_LINES, LINE, Line};
+use crate::kernel::line::{Carryless, GROUP, GROUP_LINES, LINE, Line};
 
 /// Truth tables of the three-input operations, bit `abc` of them the result for inputs a, b and c.
 const XOR3: i32 = 0b1001_0110;
@@ -155,21 +155,21 @@ impl Carryless for Wide {
     }
 }
 
-super::dispatch::level! {
+crate::kernel::dispatch::level! {
     name: Avx512 / "AVX-512",
     line: core::arch::x86_64::__m512i,
-    block: crate::kernel::carryless::carryless_block::<crate::kernel::avx512::Wide>,
-    product: crate::kernel::avx2::product,
+    block: crate::kernel::carryless::carryless_block::<crate::kernel::x86_64::avx512::Wide>,
+    product: crate::kernel::x86_64::avx2::product,
     features: ["avx512f", "avx512dq", "avx512vl", "popcnt", "bmi1", "pclmulqdq", "vpclmulqdq"],
 }
 
 /// Without VPCLMULQDQ.
-pub(super) mod narrow {
+pub(in crate::kernel) mod narrow {
     crate::kernel::dispatch::level! {
         name: Avx512 / "AVX-512, narrow PCLMULQDQ",
         line: core::arch::x86_64::__m512i,
-        block: crate::kernel::carryless::carryless_block::<crate::kernel::avx2::Narrow>,
-        product: crate::kernel::avx2::product,
+        block: crate::kernel::carryless::carryless_block::<crate::kernel::x86_64::avx2::Narrow>,
+        product: crate::kernel::x86_64::avx2::product,
         features: ["avx512f", "avx512dq", "avx512vl", "popcnt", "bmi1", "pclmulqdq"],
     }
 }
