@@ -53,7 +53,7 @@ install_packages() {
         dpkg --configure -a
         for package; do
             dpkg-query -f "\${db:Status-Status}\n" -W "$package" 2>/dev/null | grep -qx installed && continue
-            apt-get install -qq -y --no-install-recommends --fix-broken "$package"
+            apt-get install -qq -y --no-install-recommends --fix-broken "$package" >/dev/null
         done
         apt-get clean
     ' "$@"
