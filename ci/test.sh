@@ -34,11 +34,15 @@ step ./ci/record-run.py --check
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step cargo clippy --no-default-features --locked -- -D warnings
 step_in loom-tests cargo clippy --all-targets --release --locked -- -D warnings
+step_in ci/crates/probe cargo clippy --locked -- -D warnings
+step_in ci/crates/soak cargo clippy --locked -- -D warnings
+# Only its lock file: the fuzz targets need a nightly compiler.
+step_in fuzz cargo update --workspace --locked --quiet
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked
 
-# Unit, property, integration and doc tests; the examples are built, and some of the tests run them.
+# Unit, property, integration and doc tests. The examples are built, and some of the tests run them.
 step cargo test --all-features --locked
-step cargo test --locked --no-default-features --lib
+step cargo test --no-default-features --locked --lib
 for example in cache convergence epoch_checkpoint fingerprint_gate rollback; do
     step cargo run --quiet --locked --example "$example"
 done
