@@ -3,11 +3,9 @@
 mod batch;
 mod message;
 mod received;
-#[cfg(feature = "serde")]
-mod serde;
 mod stream;
 
 pub(crate) use batch::Changes;
-pub use batch::{AddressOutOfRange, DeltaBatch};
+pub use batch::{AddressOutOfRange, DeltaBatch, DeltaBatchIter};
 pub use message::{DeltaMessage, WireError};
 pub use stream::{DeltaStream, StreamError};

@@ -69,7 +69,7 @@
 //! - `std` (default): threads without a handle get a slot of their own in a [`FanIn`]. Without it the crate
 //!   is `no_std` and needs `alloc`, and the target features that it is compiled for choose the kernels.
 //! - `rayon`: [`kernel::par`](kernel), the kernels on rayon's threads.
-//! - `serde`: `Serialize` and `Deserialize` for [`DeltaBatch`].
+//! - `serde`: `Serialize` and `Deserialize` for [`Checkpoint`], [`DeltaMessage`] and [`DeltaBatch`].
 //!
 //! Targets without 64-bit atomics are refused at compile time.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -101,6 +101,8 @@ mod epoch;
 mod fan_in;
 mod fingerprint;
 mod rollback;
+#[cfg(feature = "serde")]
+mod serde;
 mod slots;
 mod sync;
 mod table;
@@ -115,7 +117,9 @@ pub mod models {
 
 pub use algebra::{Add, Algebra, Xor};
 pub use context::{AtomikContext, Context, Counter, Source};
-pub use delta::{AddressOutOfRange, DeltaBatch, DeltaMessage, DeltaStream, StreamError, WireError};
+pub use delta::{
+    AddressOutOfRange, DeltaBatch, DeltaBatchIter, DeltaMessage, DeltaStream, StreamError, WireError,
+};
 pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{ExclusiveTableEpoch, FanIn, Producer, TableFanIn, TableProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};

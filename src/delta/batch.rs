@@ -1,22 +1,24 @@
 //! A sparse batch of deltas: what changed in a table.
 
+mod iter;
+
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 use core::hash::{Hash, Hasher};
-use core::iter::{Copied, Zip};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
-use core::slice;
+
+pub use iter::DeltaBatchIter;
 
 use super::message::{DeltaMessage, WireError};
 use crate::algebra::{Algebra, DisplayWord, Xor};
 
 /// What changed in a table: addresses in ascending order, each with its delta.
 ///
-/// Collecting or extending composes the deltas of one address; an address whose delta is the identity
-/// is not kept. So a batch has one form for each change, and `==` compares changes. Addresses and deltas
-/// lie in two slices of equal length, 12 bytes a change.
+/// Collecting and extending compose the deltas of one address, and drop an address whose deltas compose to the
+/// identity. Equal changes therefore have equal batches, and `==` compares changes. The addresses and the
+/// deltas are in two slices of equal length, 12 bytes for each change.
 ///
 /// ```
 /// use atomik_core::{Add, DeltaBatch};
@@ -31,13 +33,13 @@ pub struct DeltaBatch<A = Xor> {
 }
 
 impl<A: Algebra> DeltaBatch<A> {
-    /// An empty batch. Allocates nothing.
+    /// Creates an empty batch, which allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
         Self { changes: Changes::new(), algebra: PhantomData }
     }
 
-    /// How many addresses changed.
+    /// The number of addresses that changed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.changes.addresses.len()
@@ -49,34 +51,49 @@ impl<A: Algebra> DeltaBatch<A> {
         self.changes.addresses.is_empty()
     }
 
-    /// The addresses that changed, strictly ascending.
+    /// The addresses that changed, in strictly ascending order.
     #[must_use]
     pub fn addresses(&self) -> &[u32] {
         &self.changes.addresses
     }
 
-    /// The deltas, in the order of [`addresses`](Self::addresses); none is the identity.
+    /// The deltas, in the order of [`addresses`](Self::addresses). None of them is the identity.
     #[must_use]
     pub fn deltas(&self) -> &[u64] {
         &self.changes.deltas
     }
 
-    /// The changes as pairs of address and delta, addresses ascending.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (u32, u64)> + DoubleEndedIterator + '_ {
-        self.into_iter()
-    }
-
-    /// The delta of `addr`: the identity if it is not in the batch. Takes O(log n).
+    /// The delta of `addr`, which is the identity if the batch does not have the address. O(log n).
     #[must_use]
     pub fn get(&self, addr: u32) -> u64 {
         self.addresses().binary_search(&addr).map_or(A::IDENTITY, |at| self.deltas()[at])
     }
 
-    /// Encodes the batch as [`DeltaMessage`]s, 16 bytes a change, addresses ascending. Their sequence numbers
-    /// count up from `first_seq` and wrap: a sender passes on where its last batch ended.
+    /// The batch that takes this one back: the same addresses, each with the inverse of its delta. On [`Xor`]
+    /// every batch is its own inverse. O(n).
     ///
     /// ```
-    /// use atomik_core::{AtomikTable, DeltaBatch};
+    /// use atomik_core::{Add, DeltaBatch, Table};
+    ///
+    /// let table = Table::<Add>::from_iter([10, 20, 30]);
+    /// let batch: DeltaBatch<Add> = [(0, 5), (2, 7)].into_iter().collect();
+    /// table.accum_batch(&batch)?;
+    /// table.accum_batch(&batch.inverse())?;
+    /// assert!(table.iter().map(|context| context.read()).eq([10, 20, 30]));
+    /// # Ok::<(), atomik_core::AddressOutOfRange>(())
+    /// ```
+    #[must_use]
+    pub fn inverse(&self) -> Self {
+        let deltas = self.deltas().iter().map(|&delta| A::invert(delta)).collect();
+        Self { changes: Changes { addresses: self.addresses().into(), deltas }, algebra: PhantomData }
+    }
+
+    /// Encodes the batch as [`DeltaMessage`]s: 16 bytes for each change, in ascending order of address. The
+    /// sequence numbers count up from `first_seq` and wrap around. The next batch of the same sender continues
+    /// where this one ends.
+    ///
+    /// ```
+    /// use atomik_core::DeltaBatch;
     ///
     /// let batch: DeltaBatch = [(3, 0xCAFE), (9, 1)].into_iter().collect();
     /// let bytes = batch.to_wire(40);
@@ -95,18 +112,19 @@ impl<A: Algebra> DeltaBatch<A> {
         bytes
     }
 
-    /// Decodes [`DeltaMessage`]s, in any order, into a batch: the deltas of one address compose. Sequence
-    /// numbers are not looked at, so a message that came twice counts twice.
+    /// Decodes [`DeltaMessage`]s into a batch. The messages may be in any order; the deltas of one address
+    /// compose. Sequence numbers are ignored, so a message that arrives twice counts twice.
     ///
-    /// To compose messages straight into a table, without a batch, there is
-    /// [`kernel::apply_wire`](crate::kernel::apply_wire).
+    /// [`kernel::apply_wire`](crate::kernel::apply_wire) composes messages into a table directly, without a
+    /// batch.
     ///
     /// # Errors
     ///
-    /// [`WireError::BatchLength`] if the bytes are not a whole number of messages. All else is some batch.
+    /// [`WireError::BatchLength`] if the bytes are not a whole number of messages. All other bytes are a valid
+    /// batch.
     pub fn from_wire(bytes: &[u8]) -> Result<Self, WireError> {
-        let (messages, ragged) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
-        if !ragged.is_empty() {
+        let (messages, rest) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
+        if !rest.is_empty() {
             return Err(WireError::BatchLength { len: bytes.len() });
         }
         let messages = messages.iter().map(|message| DeltaMessage::decode(*message));
@@ -119,7 +137,7 @@ impl<A: Algebra> DeltaBatch<A> {
         self.changes.deltas.clear();
     }
 
-    /// Whether each address is below `len`; if not, the greatest is named.
+    /// Checks that each address is below `len`. The error has the greatest address.
     pub(crate) fn check_fits(&self, len: usize) -> Result<(), AddressOutOfRange> {
         match self.addresses().last() {
             Some(&addr) if addr as usize >= len => Err(AddressOutOfRange { addr, len }),
@@ -127,14 +145,25 @@ impl<A: Algebra> DeltaBatch<A> {
         }
     }
 
-    /// The changes themselves. Whoever appends to them keeps the addresses ascending.
+    /// The changes themselves. A caller that appends to them keeps the addresses ascending.
     pub(crate) fn changes_mut(&mut self) -> &mut Changes {
         &mut self.changes
     }
+
+    /// Replaces the batch by the composition of changes in ascending order of address, with duplicates.
+    fn assign_sorted(&mut self, pairs: &[(u32, u64)]) {
+        self.clear();
+        for same in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let delta = same.iter().fold(A::IDENTITY, |total, &(_, delta)| A::compose(total, delta));
+            if delta != A::IDENTITY {
+                self.changes.push(same[0].0, delta);
+            }
+        }
+    }
 }
 
-/// The two slices of a batch, of whatever algebra: so that the kernels that fill them are no more
-/// functions than they must be.
+/// The two columns of a batch. They have no algebra, so that the kernels that fill them need not be generic
+/// over it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Changes {
     addresses: Vec<u32>,
@@ -146,7 +175,7 @@ impl Changes {
         Self { addresses: Vec::new(), deltas: Vec::new() }
     }
 
-    /// Appends a change that lies past the last address, where it belongs.
+    /// Appends a change, whose address must be past the last one.
     #[inline]
     pub(crate) fn push(&mut self, addr: u32, delta: u64) {
         debug_assert!(self.addresses.last().is_none_or(|&last| last < addr));
@@ -155,7 +184,7 @@ impl Changes {
         self.deltas.push(delta);
     }
 
-    /// Appends changes whose addresses all lie past the last one here.
+    /// Appends changes, whose addresses must all be past the last one here.
     #[cfg(feature = "rayon")]
     pub(crate) fn append(&mut self, later: &Self) {
         debug_assert!(self.addresses.last() < later.addresses.first() || later.addresses.is_empty());
@@ -163,7 +192,7 @@ impl Changes {
         self.deltas.extend_from_slice(&later.deltas);
     }
 
-    /// Room for `count` changes or more behind the last, to be filled from the front.
+    /// Uninitialised room for at least `count` changes after the last one, to be written from the front.
     #[inline]
     pub(crate) fn spare(&mut self, count: usize) -> (&mut [MaybeUninit<u32>], &mut [MaybeUninit<u64>]) {
         self.addresses.reserve(count);
@@ -171,17 +200,17 @@ impl Changes {
         (self.addresses.spare_capacity_mut(), self.deltas.spare_capacity_mut())
     }
 
-    /// Takes in the first `count` changes that were written to [`spare`](Self::spare).
+    /// Adds the first `count` changes that were written to [`spare`](Self::spare).
     ///
     /// # Safety
     ///
-    /// That many were written, to both slices, since.
+    /// The caller has written that many to both slices since it called `spare`.
     #[inline]
     pub(crate) unsafe fn take_spare(&mut self, count: usize) {
         let len = self.addresses.len() + count;
         debug_assert_eq!(self.addresses.len(), self.deltas.len());
-        // SAFETY: what lies before the old length is initialised, and what lies between is the caller's
-        // word; `spare` reserved the room.
+        // SAFETY: `spare` reserved the room. The elements before the old length are initialised, and the caller
+        // guarantees that the `count` after it are.
         unsafe {
             self.addresses.set_len(len);
             self.deltas.set_len(len);
@@ -190,27 +219,12 @@ impl Changes {
 }
 
 impl<A: Algebra> Extend<(u32, u64)> for DeltaBatch<A> {
-    /// Composes further changes into the batch, in any order. Takes O((n + m) log(n + m)) for a batch of
-    /// n and m changes.
+    /// Composes further changes into the batch, in any order. O((n + m) log(n + m)) for n changes in the batch
+    /// and m further ones.
     fn extend<I: IntoIterator<Item = (u32, u64)>>(&mut self, changes: I) {
         let mut pairs: Vec<(u32, u64)> = self.iter().chain(changes).collect();
         pairs.sort_unstable_by_key(|&(addr, _)| addr);
-        self.clear();
-        for same in pairs.chunk_by(|a, b| a.0 == b.0) {
-            let delta = same.iter().fold(A::IDENTITY, |total, &(_, delta)| A::compose(total, delta));
-            if delta != A::IDENTITY {
-                self.changes.push(same[0].0, delta);
-            }
-        }
-    }
-}
-
-impl<'a, A: Algebra> IntoIterator for &'a DeltaBatch<A> {
-    type Item = (u32, u64);
-    type IntoIter = Zip<Copied<slice::Iter<'a, u32>>, Copied<slice::Iter<'a, u64>>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.addresses().iter().copied().zip(self.deltas().iter().copied())
+        self.assign_sorted(&pairs);
     }
 }
 
@@ -222,7 +236,7 @@ impl<A: Algebra> FromIterator<(u32, u64)> for DeltaBatch<A> {
     }
 }
 
-// Derives would ask the same traits of `A`, which is only a name here.
+// Derived impls would require the same traits of `A`, which is only a name here.
 
 impl<A> Clone for DeltaBatch<A> {
     fn clone(&self) -> Self {
@@ -256,7 +270,7 @@ impl<A: Algebra> fmt::Debug for DeltaBatch<A> {
     }
 }
 
-/// A batch has an address past the end of the table that it is for.
+/// A batch has an address that is past the end of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressOutOfRange {
     /// The greatest address of the batch.
@@ -318,6 +332,17 @@ mod tests {
             }
             prop_assert_eq!(messages.len(), batch.len());
             prop_assert_eq!(DeltaBatch::from_wire(&bytes), Ok(batch));
+        }
+
+        #[test]
+        fn a_batch_and_its_inverse_compose_to_nothing(changes in changes()) {
+            let batch: DeltaBatch<Add> = changes.iter().copied().collect();
+            let inverse = batch.inverse();
+            prop_assert_eq!(inverse.addresses(), batch.addresses());
+            prop_assert_eq!(inverse.inverse(), batch.clone());
+            prop_assert!(batch.iter().chain(&inverse).collect::<DeltaBatch<Add>>().is_empty());
+            let batch: DeltaBatch<Xor> = changes.into_iter().collect();
+            prop_assert_eq!(batch.inverse(), batch);
         }
 
         #[test]
