@@ -51,10 +51,10 @@ impl<'b> At<'_, 'b> {
     fn at_levels<T>(&mut self, lowest: Level, mut routine: impl FnMut() -> T) {
         let lowest = if is_power_of_4(self.size) { lowest } else { Level::Avx2 };
         for level in levels_here().into_iter().filter(|&level| level >= lowest) {
-            kernel::force_level(level);
+            kernel::set_level(level);
             self.measure(level_name(level), &mut routine);
         }
-        kernel::force_level(Level::Avx512);
+        kernel::set_level(Level::Avx512);
     }
 }
 
@@ -79,10 +79,10 @@ fn sweep(
 /// At each level, what a kernel gives must be what a plain loop gives, or its speed is worth nothing.
 fn assert_at_levels(right: impl Fn() -> bool) {
     for level in levels_here() {
-        kernel::force_level(level);
+        kernel::set_level(level);
         assert!(right(), "wrong at {level:?}");
     }
-    kernel::force_level(Level::Avx512);
+    kernel::set_level(Level::Avx512);
 }
 
 fn fold(criterion: &mut Criterion) {
@@ -198,7 +198,7 @@ fn fingerprint(criterion: &mut Criterion) {
         let words = table.as_mut_words();
         let mut fingerprint = Fingerprint::new();
         for level in levels_here() {
-            kernel::force_level(level);
+            kernel::set_level(level);
             assert_right_fingerprint(&mut fingerprint, words);
         }
         let bytes = words.as_bytes();

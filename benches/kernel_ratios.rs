@@ -43,10 +43,10 @@ fn main() -> ExitCode {
     let best = levels[0];
     let measured = if run.short { 1 } else { 2 };
     for level in levels.into_iter().filter(|&level| level >= Level::Avx2 || level == best).take(measured) {
-        kernel::force_level(level);
+        kernel::set_level(level);
         at_level(&mut run, level);
     }
-    kernel::force_level(best);
+    kernel::set_level(best);
     apply_wire_locked(&mut run);
     apply_wire_plain(&mut run);
     run.finish()

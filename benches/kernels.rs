@@ -33,8 +33,8 @@ pub const LEVELS: [Level; 4] = [Level::Avx512, Level::Avx2, Level::Sse2, Level::
 /// The levels that this processor has, the best first, which is in force afterwards.
 #[must_use]
 pub fn levels_here() -> Vec<Level> {
-    let here = LEVELS.into_iter().filter(|&level| kernel::force_level(level) == level).collect();
-    kernel::force_level(Level::Avx512);
+    let here = LEVELS.into_iter().filter(|&level| kernel::set_level(level) == level).collect();
+    kernel::set_level(Level::Avx512);
     here
 }
 
@@ -101,9 +101,9 @@ pub fn assert_right_fingerprint(fingerprint: &mut Fingerprint, words: &mut [u64]
     let before = fingerprint.load(words.as_bytes());
     let level = kernel::level();
     if words.len() <= 1 << 18 {
-        kernel::force_level(Level::Portable);
+        kernel::set_level(Level::Portable);
         assert_eq!(Fingerprint::new().load(words.as_bytes()), before);
-        kernel::force_level(level);
+        kernel::set_level(level);
     }
     let index = words.len() / 2;
     fingerprint.accum(index, 5).expect("within the words");

@@ -10,8 +10,9 @@
 //!
 //! They work on plain words, `&[u64]` and `&mut [u64]`, of any length and at any address; 64-byte-aligned
 //! slices (as a [`Table`](crate::AtomikTable)'s words are) are fastest. They use the widest vectors that
-//! the processor has, which is asked once; [`level`] tells which. Without the feature `std` it can't be
-//! asked, and the target features that the program is compiled for decide.
+//! the processor has. [`level`] tells which; [`set_level`] and the environment variable `ATOMIK_LEVEL` cap them.
+//! Without the feature `std` the processor can't be asked, so the target features that the program is compiled for
+//! decide, and the environment is not read.
 //!
 //! A kernel blocks on nothing and touches no memory but its arguments. None is atomic: an
 //! exclusive or shared borrow of the words is what keeps other threads away. (Those of `par`, on several threads,
@@ -22,6 +23,7 @@ mod compare;
 mod dense;
 mod dispatch;
 mod keys;
+mod level;
 mod line;
 #[cfg(all(feature = "rayon", not(atomik_loom)))]
 pub mod par;
@@ -38,8 +40,8 @@ use crate::algebra::Algebra;
 use crate::delta::{AddressOutOfRange, DeltaBatch};
 use line::LINE;
 
-pub use dispatch::Level;
 pub(crate) use keys::Keys;
+pub use level::{Level, ParseLevelError};
 pub use scatter::ApplyWireError;
 
 /// The composition of all words; the identity for none.
@@ -250,18 +252,54 @@ pub(crate) fn fingerprint_of_word(index: usize, word: u64, keys: &Keys) -> u64 {
 /// The level of instructions that the kernels run on.
 ///
 /// ```
-/// println!("kernels run on {:?}", atomik_core::kernel::level());
+/// println!("The kernels run on the level {}.", atomik_core::kernel::level());
 /// ```
 #[must_use]
 pub fn level() -> Level {
     dispatch::kernels().level
 }
 
-/// Runs the kernels of the whole process on the best level that is at most `highest` and that the
-/// processor has, and returns that. For tests and benchmarks: results are the same at every level.
-#[doc(hidden)]
-pub fn force_level(highest: Level) -> Level {
+/// Caps the level: from now on, the kernels of the whole process run on the best level that is at most `highest` and
+/// that the processor has. Returns that level.
+///
+/// Results are the same on every level. A cap is for programs that must limit the width of vectors, for instance
+/// because wide ones lower the clock of a processor that they share, and for tests and benchmarks of one level. A
+/// later call replaces the cap of an earlier one; the cap in the [environment](env_level) holds in any case.
+///
+/// Another thread that is in a kernel meanwhile completes the call on its old level. Ordering: Relaxed.
+///
+/// ```
+/// use atomik_core::kernel::{self, Level};
+///
+/// let level = kernel::set_level(Level::Avx2);
+/// assert!(level <= Level::Avx2);
+/// assert_eq!(kernel::level(), level);
+/// ```
+pub fn set_level(highest: Level) -> Level {
     dispatch::choose(highest).level
+}
+
+/// The cap that the environment variable `ATOMIK_LEVEL` names, if it is set and not empty.
+///
+/// The variable lets an operator cap the level of a program from outside: `ATOMIK_LEVEL=avx2`. It is read once, when
+/// the first kernel runs or at the first call of this function or of [`set_level`].
+///
+/// # Errors
+///
+/// If the variable is set to anything but the name of a level. The kernels then run as if it were not set; to
+/// detect that, a program has to call this function.
+///
+/// ```
+/// use atomik_core::kernel;
+///
+/// match kernel::env_level() {
+///     Ok(_) => println!("The kernels run on the level {}.", kernel::level()),
+///     Err(error) => eprintln!("The variable ATOMIK_LEVEL is ignored: {error}."),
+/// }
+/// ```
+#[cfg(feature = "std")]
+pub fn env_level() -> Result<Option<Level>, ParseLevelError> {
+    dispatch::environment().clone()
 }
 
 #[track_caller]

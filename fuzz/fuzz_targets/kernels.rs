@@ -26,7 +26,7 @@ struct Input {
 
 fuzz_target!(|input: Input| {
     let level = [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512][usize::from(input.level % 4)];
-    kernel::force_level(level);
+    kernel::set_level(level);
     let words = input.words.repeat(1 + usize::from(input.repeats % 32));
     let (start_a, start_b) = (usize::from(input.start_a % 8), usize::from(input.start_b % 8));
     let a = placed(start_a, words.iter().map(|word| word.0));
@@ -50,7 +50,7 @@ fn placed(start: usize, words: impl Iterator<Item = u64>) -> Box<[u64]> {
 
 /// The fingerprints of all bytes at once against those that follow one word after the other, without vectors.
 fn fingerprints_agree(data: &[u8], level: Level) {
-    kernel::force_level(Level::Portable);
+    kernel::set_level(Level::Portable);
     let mut fold = 0;
     let mut followed = Fingerprint::new();
     followed.load(&vec![0; data.len()]);
@@ -60,7 +60,7 @@ fn fingerprints_agree(data: &[u8], level: Level) {
         fold ^= u64::from_le_bytes(word);
         followed.accum(index, u64::from_le_bytes(word)).expect("the data have this word");
     }
-    kernel::force_level(level);
+    kernel::set_level(level);
     assert_eq!(FoldFingerprint::new().load(data), fold);
     assert_eq!(Fingerprint::new().load(data), followed.value());
 }

@@ -5,24 +5,15 @@
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
+#[cfg(feature = "std")]
+use std::sync::OnceLock;
 
 use super::keys::Keys;
+use super::level::Level;
+#[cfg(feature = "std")]
+use super::level::ParseLevelError;
 use crate::algebra::Algebra;
 use crate::delta::Changes;
-
-/// The instructions that the kernels use, from none in particular to the widest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Level {
-    /// Plain loops, compiled for whatever vectors the target has.
-    Portable,
-    /// x86-64's own vectors of 128 bits.
-    Sse2,
-    /// AVX2, POPCNT, BMI1 and PCLMULQDQ: vectors of 256 bits.
-    Avx2,
-    /// AVX-512 F, DQ and VL, POPCNT, BMI1 and PCLMULQDQ: vectors of 512 bits.
-    Avx512,
-}
 
 /// A level's kernels. [`available`] and [`kernels`] hand out only those that this processor can run.
 #[allow(clippy::type_complexity, reason = "the types are the kernels' signatures")]
@@ -123,14 +114,30 @@ pub(super) fn kernels() -> &'static Kernels {
     unsafe { chosen.as_ref() }.unwrap_or_else(|| choose(Level::Avx512))
 }
 
-/// Takes the best kernels of at most `highest`.
+/// Takes the best kernels that the processor can run, of at most `highest` and of at most the level in the
+/// environment.
 #[cold]
 pub(super) fn choose(highest: Level) -> &'static Kernels {
+    #[cfg(feature = "std")]
+    let highest = match environment() {
+        Ok(Some(cap)) => highest.min(*cap),
+        Ok(None) | Err(_) => highest,
+    };
     let runs = |kernels: &&&Kernels| kernels.level <= highest && (kernels.runs_here)();
     let kernels = LEVELS.iter().find(runs).copied().unwrap_or(&super::portable::KERNELS);
     // Relaxed: as in `kernels`.
     CHOSEN.store(ptr::from_ref(kernels).cast_mut(), Ordering::Relaxed);
     kernels
+}
+
+/// The level that the variable `ATOMIK_LEVEL` named when this was first called.
+#[cfg(feature = "std")]
+pub(super) fn environment() -> &'static Result<Option<Level>, ParseLevelError> {
+    static ENVIRONMENT: OnceLock<Result<Option<Level>, ParseLevelError>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| match std::env::var_os("ATOMIK_LEVEL") {
+        Some(name) if !name.is_empty() => name.to_string_lossy().parse().map(Some),
+        _ => Ok(None),
+    })
 }
 
 /// Whether the processor has a feature: asked at run time, or without `std` decided by the compiler's
@@ -226,7 +233,7 @@ macro_rules! level {
         pub(in crate::kernel) static KERNELS: crate::kernel::dispatch::Kernels = {
             use crate::algebra::{Add, Xor};
             crate::kernel::dispatch::Kernels {
-                level: crate::kernel::dispatch::Level::$level,
+                level: crate::kernel::level::Level::$level,
                 name: $name,
                 runs_here: || true $(&& crate::kernel::dispatch::has!($feature))*,
                 fold: [instances::fold::<Xor>, instances::fold::<Add>],

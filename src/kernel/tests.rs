@@ -424,14 +424,14 @@ fn diff_refuses_unequal_lengths() {
 }
 
 #[test]
-fn a_level_that_is_forced_is_used() {
+fn set_level_caps_the_level_until_the_next_call() {
     let best = super::level();
     for level in [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512] {
-        let forced = super::force_level(level);
-        assert!(forced <= level);
-        assert_eq!(super::level(), forced);
+        let used = super::set_level(level);
+        assert!(used <= level);
+        assert_eq!(super::level(), used);
     }
-    assert_eq!(super::force_level(best), best);
+    assert_eq!(super::set_level(best), best);
 }
 
 #[test]

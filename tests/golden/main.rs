@@ -24,7 +24,7 @@ fn messages_equal_those_of_the_python_package() {
 /// by the next lower one. Tests that run concurrently may change one another's level; together they still cover all.
 fn at_every_level(test: impl Fn(Level)) {
     for level in [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512] {
-        test(kernel::force_level(level));
+        test(kernel::set_level(level));
     }
 }
 
