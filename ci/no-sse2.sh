@@ -7,7 +7,7 @@
 #   --cache FOLDER   where that root is kept (default target/debian); the same folder serves
 #                    ci/other-architectures.sh
 #
-# Without --targets, the installed compiler checks for the host with SSE2 switched off. rustc 1.95 still accepts that
+# Without --targets, the installed compiler builds for the host with SSE2 switched off. rustc 1.95 still accepts that
 # with a warning about the ABI of floating-point numbers, of which the library has none. The real targets need a core
 # library of their own, hence the source of the standard library and Debian's compiler, as ci/lib/debian-root.sh
 # provides them.
@@ -23,7 +23,7 @@ if [[ ${1-} != --targets ]]; then
         exit 1
     fi
     cd "$project"
-    exec cargo check --lib --no-default-features --locked --quiet --target-dir target/no-sse2
+    exec cargo build -p atomik-core --lib --no-default-features --locked --quiet --target-dir target/no-sse2
 fi
 shift
 if [[ ${1-} == --cache ]]; then
@@ -44,6 +44,6 @@ for target in x86_64-unknown-none x86_64-unknown-uefi; do
             echo "$1 has SSE2 here" >&2
             exit 1
         fi
-        cargo build --lib --no-default-features --locked -Zbuild-std=core,alloc --target "$1"
+        cargo build -p atomik-core --lib --no-default-features --locked -Zbuild-std=core,alloc --target "$1"
     ' "$target"
 done
