@@ -30,6 +30,7 @@ step_in fuzz cargo fmt --check
 
 step ./ci/check-terms.py
 step ./ci/record-run.py --check
+step ./ci/check-dependencies.sh
 
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step cargo clippy --no-default-features --locked -- -D warnings
