@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 use atomik_benches::measure::{Random, VISITS, race};
 use atomik_benches::record::{Ratio, Ratios};
 use atomik_core::{Add, Algebra, DeltaBatch, TableFanIn, Xor, kernel};
-use atomik_replica::{Cluster, Origin, Peer, Replica};
+use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 /// A header's length, before the words of a frame.
 const HEADER: usize = 68;
-const PART: usize = 4_096;
+const SHARD: usize = 4_096;
 
 fn replica<A: Algebra>(node: u64, len: usize) -> (Replica<A>, Arc<TableFanIn<A>>) {
     let local = Arc::new(TableFanIn::new(len));
-    let origin = Origin { node, incarnation: 1 };
+    let origin = ReplicaId { node, incarnation: 1 };
     // Every frame in a packet of its own.
-    let cluster = Cluster::new("bench", len).with_packet_len(1);
+    let cluster = ClusterConfig::new("bench", len).with_packet_len(1);
     (Replica::new(&cluster, Arc::clone(&local), origin).expect("the cluster is of this table"), local)
 }
 
@@ -38,19 +38,19 @@ fn nanoseconds<R>(work: impl FnOnce() -> R) -> (f64, R) {
 
 /// Whole frames, checked and applied, against `apply_wire` on the same messages; and frames known already.
 fn frames() -> [Ratio; 2] {
-    let (mut sender, local) = replica::<Xor>(1, PART);
-    let (mut receiver, _local) = replica::<Xor>(2, PART);
+    let (mut sender, local) = replica::<Xor>(1, SHARD);
+    let (mut receiver, _local) = replica::<Xor>(2, SHARD);
     let mut producer = local.producer();
-    let mut words = vec![0; PART];
+    let mut words = vec![0; SHARD];
     let mut random = Random(1);
     let (mut new, mut known, mut wire) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..2_000 {
-        for addr in 0..PART {
+        for addr in 0..SHARD {
             producer.accum(addr, random.next_u64());
         }
         sender.tick();
-        let (_, frame) = sender.poll_packet().expect("every word changed");
-        assert_eq!(frame.len(), HEADER + 16 * PART);
+        let (_, frame) = sender.poll_transmit().expect("every word changed");
+        assert_eq!(frame.len(), HEADER + 16 * SHARD);
 
         let (time, received) = nanoseconds(|| receiver.receive(Peer(1), &frame));
         assert_eq!(received.map(|received| received.applied), Ok(1));
@@ -64,8 +64,8 @@ fn frames() -> [Ratio; 2] {
         assert_eq!(received, 100);
         known.push(time / 100.0);
     }
-    assert_eq!(receiver.sealed(), sender.sealed());
-    let each = |times| median(times) / PART as f64;
+    assert_eq!(receiver.merged(), sender.merged());
+    let each = |times| median(times) / SHARD as f64;
     let (new, wire, known) = (each(new), each(wire), each(known));
     [
         Ratio {
@@ -120,7 +120,7 @@ fn unchanged_tick() -> Ratio {
 /// Two threads count, at full speed, for a quarter of a second; with or without a tick every 10 ms. Nanoseconds an
 /// increment and thread, increments, and bytes to send a tick.
 fn count(ticks: bool) -> (f64, u64, f64) {
-    let (mut replica, local) = replica::<Add>(1, PART);
+    let (mut replica, local) = replica::<Add>(1, SHARD);
     let done = AtomicBool::new(false);
     let (mut bytes, mut ticked) = (0, 0);
     let rates: Vec<(f64, u64)> = thread::scope(|scope| {
@@ -131,10 +131,10 @@ fn count(ticks: bool) -> (f64, u64, f64) {
                 scope.spawn(move || {
                     let (start, mut count) = (Instant::now(), 0);
                     while !done.load(Ordering::Relaxed) {
-                        for addr in 0..PART {
+                        for addr in 0..SHARD {
                             producer.accum(addr, 1);
                         }
-                        count += PART as u64;
+                        count += SHARD as u64;
                     }
                     (start.elapsed().as_nanos() as f64 / count as f64, count)
                 })
@@ -145,7 +145,7 @@ fn count(ticks: bool) -> (f64, u64, f64) {
             if ticks {
                 replica.tick();
                 ticked += 1;
-                while let Some((_, packet)) = replica.poll_packet() {
+                while let Some((_, packet)) = replica.poll_transmit() {
                     bytes += packet.len();
                 }
             }
@@ -155,7 +155,7 @@ fn count(ticks: bool) -> (f64, u64, f64) {
     });
     replica.tick();
     let increments: u64 = rates.iter().map(|rate| rate.1).sum();
-    assert_eq!(replica.sealed().iter().sum::<u64>(), increments);
+    assert_eq!(replica.merged().iter().sum::<u64>(), increments);
     let each = rates.iter().map(|rate| rate.0).sum::<f64>() / rates.len() as f64;
     (each, increments, bytes as f64 / f64::from(ticked.max(1)))
 }
@@ -170,9 +170,9 @@ fn counting() -> Ratio {
         theirs = theirs.min(count(false).0);
     }
     println!(
-        "  {most} increments in a quarter of a second; {traffic:.0} bytes to send a tick, for {PART} counters"
+        "  {most} increments in a quarter of a second; {traffic:.0} bytes to send a tick, for {SHARD} counters"
     );
-    assert!(traffic <= (HEADER + 16 * PART) as f64);
+    assert!(traffic <= (HEADER + 16 * SHARD) as f64);
     Ratio {
         work: "2 threads on 4,096 counters, a tick each 10 ms".into(),
         rival: "without ticks".into(),

@@ -1,5 +1,5 @@
 //! What the replication targets share: sections with right checksums, and memory that is counted.
-#![allow(dead_code, reason = "each target uses a part of it")]
+#![allow(dead_code, reason = "each target uses a shard of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
 use atomik_core::{Add, TableFanIn};
-use atomik_replica::{Cluster, Origin, Replica, ReplicaError, StoredPart};
+use atomik_replica::{ClusterConfig, ReplicaId, Replica, ReplicaError, StoredShard};
 
 pub const LEN: usize = 300;
 pub const HEADER: usize = 68;
@@ -50,43 +50,43 @@ pub fn bounded<R>(input: usize, work: impl FnOnce() -> R) -> R {
     result
 }
 
-pub fn cluster() -> Cluster {
-    Cluster::new("fuzz", LEN).with_part_words(128).with_max_origins(4).with_max_waiting(16)
+pub fn cluster() -> ClusterConfig {
+    ClusterConfig::new("fuzz", LEN).with_shard_words(128).with_max_origins(4).with_max_waiting(16)
 }
 
 pub fn replica() -> Replica<Add> {
     let local = Arc::new(TableFanIn::new(LEN));
-    Replica::new(&cluster(), local, Origin { node: 0, incarnation: 0 }).expect("it is the first")
+    Replica::new(&cluster(), local, ReplicaId { node: 0, incarnation: 0 }).expect("it is the first")
 }
 
-/// Starts a replica from a store that has these parts.
-pub fn resume<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> Result<Replica<Add>, ReplicaError> {
+/// Starts a replica from a store that has these shards.
+pub fn resume<B: AsRef<[u8]>>(shards: impl IntoIterator<Item = B>) -> Result<Replica<Add>, ReplicaError> {
     let local = Arc::new(TableFanIn::new(LEN));
-    Replica::resume(&cluster(), local, Origin { node: 0, incarnation: 0 }, parts)
+    Replica::resume(&cluster(), local, ReplicaId { node: 0, incarnation: 0 }, shards)
 }
 
 /// A replica that is started from what the store has is the one that wrote it; but versions of 2^63 and more of
 /// the own origin can't be gone on from.
-pub fn check_start(replica: &Replica<Add>, parts: &[StoredPart]) {
-    let own = |part: &&StoredPart| part.origin == replica.origin();
-    if parts.iter().filter(own).any(|part| part.version >= 1 << 63) {
+pub fn check_start(replica: &Replica<Add>, shards: &[StoredShard]) {
+    let own = |shard: &&StoredShard| shard.origin == replica.id();
+    if shards.iter().filter(own).any(|shard| shard.version >= 1 << 63) {
         return;
     }
     let again =
-        resume(parts.iter().map(|part| &part.bytes)).expect("what a replica stored it can start from");
-    for part in parts {
-        let digest = again.digest(part.origin, part.part);
-        assert_eq!(digest, replica.digest(part.origin, part.part));
-        assert_eq!(digest.map(|digest| digest.version), Some(part.version));
+        resume(shards.iter().map(|shard| &shard.bytes)).expect("what a replica stored it can start from");
+    for shard in shards {
+        let digest = again.digest(shard.origin, shard.shard);
+        assert_eq!(digest, replica.digest(shard.origin, shard.shard));
+        assert_eq!(digest.map(|digest| digest.version), Some(shard.version));
     }
-    assert_eq!((again.sealed(), again.origins()), (replica.sealed(), replica.origins()));
+    assert_eq!((again.merged(), again.origins()), (replica.merged(), replica.origins()));
 }
 
 /// What must not change when something is refused.
 pub fn state(replica: &Replica<Add>) -> (Vec<u64>, Vec<u64>, usize) {
-    let origins = (0..8).map(|node| Origin { node, incarnation: 0 });
-    let versions = origins.flat_map(|origin| (0..3).map(move |part| replica.version(origin, part)));
-    (replica.sealed().to_vec(), versions.collect(), replica.origins())
+    let origins = (0..8).map(|node| ReplicaId { node, incarnation: 0 });
+    let versions = origins.flat_map(|origin| (0..3).map(move |shard| replica.version(origin, shard)));
+    (replica.merged().to_vec(), versions.collect(), replica.origins())
 }
 
 /// An address, mostly of the table, and mostly one of a few, so that sections meet.
@@ -117,11 +117,11 @@ impl Addr {
 /// An address, its epoch's counter and node, its value and its total.
 pub type Entry = (Addr, u64, u8, u64, u64);
 
-/// The header of a section, to be made right by [`seal`], with room behind it.
-pub fn header(node: u8, part: u8, [from, to]: [u64; 2], words: usize, entries: usize) -> Vec<u8> {
+/// The header of a section, to be made right by [`fix_checksums`], with room behind it.
+pub fn header(node: u8, shard: u8, [from, to]: [u64; 2], words: usize, entries: usize) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[23] = node;
-    bytes[35] = part;
+    bytes[35] = shard;
     bytes[36..44].copy_from_slice(&from.to_be_bytes());
     bytes[44..52].copy_from_slice(&to.to_be_bytes());
     bytes[52..56].copy_from_slice(&(words as u32).to_be_bytes());
@@ -136,10 +136,10 @@ pub fn write_entries(bytes: &mut Vec<u8>, entries: &[Entry]) {
     }
 }
 
-/// The addresses of a part.
-pub fn range(part: u8) -> Range<usize> {
-    let part = usize::from(part);
-    128 * part..LEN.min(128 * (part + 1))
+/// The addresses of a shard.
+pub fn range(shard: u8) -> Range<usize> {
+    let shard = usize::from(shard);
+    128 * shard..LEN.min(128 * (shard + 1))
 }
 
 /// Whether entries ascend, are inside a range and of epochs that there are.
@@ -149,11 +149,11 @@ pub fn are_right(entries: &[Entry], range: &Range<usize>) -> bool {
 }
 
 /// Makes the fixed bytes and the checksums of a section right, so that what is behind them is reached.
-pub fn seal(section: &mut [u8], kind: Option<u8>) {
+pub fn fix_checksums(section: &mut [u8], kind: Option<u8>) {
     if section.len() < HEADER {
         return;
     }
-    static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| replica().vector());
+    static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| replica().version_vector_packet());
     let own = &*OWN;
     section[..5].copy_from_slice(&own[..5]);
     section[6..16].copy_from_slice(&own[6..16]);

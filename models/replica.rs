@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use atomik_core::{Add, Algebra, TableFanIn, TableProducer, Xor};
-use atomik_replica::{Cluster, Origin, Peer, Recipient, Replica};
+use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
 use stateright::{Checker, Model, Property};
 
 const LEN: usize = 2;
@@ -31,10 +31,10 @@ struct Operation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Node {
     incarnation: u64,
-    /// By writer: one part.
+    /// By writer: one shard.
     store: BTreeMap<Writer, Vec<u8>>,
     known: BTreeMap<Writer, u64>,
-    /// Sealed and live.
+    /// Merged and live.
     states: [(u64, u64); LEN],
     ticks: u8,
     loads: u8,
@@ -96,16 +96,16 @@ struct Protocol<A> {
 fn resume<A: Algebra>(node: usize, state: &Node) -> (Replica<A>, TableProducer<'static, A>) {
     let local = Arc::new(TableFanIn::new(LEN));
     let producer = local.producer_owned();
-    let origin = Origin { node: node as u64, incarnation: state.incarnation };
-    let cluster = Cluster::new("model", LEN).with_part_words(64).with_packet_len(1);
+    let origin = ReplicaId { node: node as u64, incarnation: state.incarnation };
+    let cluster = ClusterConfig::new("model", LEN).with_shard_words(64).with_packet_len(1);
     let replica = Replica::resume(&cluster, local, origin, state.store.values());
     (replica.expect("it goes on from its own store"), producer)
 }
 
-fn store<A: Algebra>(replica: &mut Replica<A>, parts: &mut BTreeMap<Writer, Vec<u8>>) {
-    if let Some(transaction) = replica.to_store() {
-        for part in transaction.parts {
-            parts.insert((part.origin.node, part.origin.incarnation), part.bytes);
+fn store<A: Algebra>(replica: &mut Replica<A>, shards: &mut BTreeMap<Writer, Vec<u8>>) {
+    if let Some(transaction) = replica.poll_store() {
+        for shard in transaction.shards {
+            shards.insert((shard.origin.node, shard.origin.incarnation), shard.bytes);
         }
         assert!(replica.stored(transaction.number));
     }
@@ -138,7 +138,7 @@ impl<A: Algebra> Protocol<A> {
             .fold(winner.map_or(0, |winner| winner.3), |sum, operation| self.join(sum, operation.delta))
     }
 
-    /// Lets a node do something; its parts are stored and what it has to say is sent.
+    /// Lets a node do something; its shards are stored and what it has to say is sent.
     fn act(
         state: &mut State,
         node: usize,
@@ -147,7 +147,7 @@ impl<A: Algebra> Protocol<A> {
         let (mut replica, mut producer) = resume::<A>(node, &state.nodes[node]);
         act(&mut replica, &mut producer);
         store(&mut replica, &mut state.nodes[node].store);
-        while let Some((recipient, bytes)) = replica.poll_packet() {
+        while let Some((recipient, bytes)) = replica.poll_transmit() {
             for to in 0..state.nodes.len() {
                 let is_for = match recipient {
                     Recipient::All => to != node,
@@ -165,12 +165,12 @@ impl<A: Algebra> Protocol<A> {
     fn look(state: &mut State, node: usize, replica: &Replica<A>) {
         let view = replica.view();
         let found = &mut state.nodes[node];
-        found.states = std::array::from_fn(|addr| (replica.sealed()[addr], view.read(addr)));
+        found.states = std::array::from_fn(|addr| (replica.merged()[addr], view.read(addr)));
         found.known = found
             .store
             .keys()
             .map(|&(node, incarnation)| {
-                ((node, incarnation), replica.version(Origin { node, incarnation }, 0))
+                ((node, incarnation), replica.version(ReplicaId { node, incarnation }, 0))
             })
             .collect();
     }
@@ -209,26 +209,26 @@ impl<A: Algebra> Protocol<A> {
             let most = all.entry(writer).or_insert(0);
             *most = version.max(*most);
         }
-        let mut parts = BTreeMap::new();
+        let mut shards = BTreeMap::new();
         let mut nodes: Vec<_> =
             state.nodes.iter().enumerate().map(|(node, found)| resume::<A>(node, found).0).collect();
         for _ in 0..2 {
             let count = nodes.len();
             for (from, to) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
                 if from != to {
-                    let vector = nodes[from].vector();
+                    let vector = nodes[from].version_vector_packet();
                     nodes[to].receive(Peer(from as u64), &vector).expect("it is whole");
                     for (asks, answers) in [(to, from), (from, to)] {
-                        while let Some((_, packet)) = nodes[asks].poll_packet() {
+                        while let Some((_, packet)) = nodes[asks].poll_transmit() {
                             nodes[answers].receive(Peer(asks as u64), &packet).expect("it is whole");
                         }
-                        store(&mut nodes[answers], &mut parts);
+                        store(&mut nodes[answers], &mut shards);
                     }
                 }
             }
         }
         let expected: Vec<u64> = (0..LEN).map(|addr| self.expected(state, &all, addr)).collect();
-        nodes.iter().all(|node| node.sealed() == expected)
+        nodes.iter().all(|node| node.merged() == expected)
     }
 }
 
@@ -282,7 +282,7 @@ impl<A: Algebra> Model for Protocol<A> {
                     producer.accum(addr, 1);
                     assert_eq!(replica.tick(), 1);
                 });
-                // The next fan-in begins at the identity: the live states are the sealed ones again.
+                // The next fan-in begins at the identity: the live states are the merged ones again.
             }
             Action::Load { node, addr } => {
                 let value = 100 + node as u64;
@@ -302,7 +302,7 @@ impl<A: Algebra> Model for Protocol<A> {
                 Self::act(&mut state, node, |_, _| {});
             }
             Action::Vector { node } => {
-                Self::act(&mut state, node, |replica, _| replica.send_vector(Recipient::All));
+                Self::act(&mut state, node, |replica, _| replica.send_version_vector(Recipient::All));
             }
             Action::Deliver { packet } => {
                 let (from, to, bytes) = last.network.iter().nth(packet)?.clone();

@@ -6,16 +6,16 @@
 mod section;
 
 use arbitrary::Arbitrary;
-use atomik_replica::{Origin, Peer};
+use atomik_replica::{ReplicaId, Peer};
 use libfuzzer_sys::fuzz_target;
 use section::{
-    Addr, Entry, are_right, bounded, check_start, header, range, resume, seal, state, write_entries,
+    Addr, Entry, are_right, bounded, check_start, header, range, resume, fix_checksums, state, write_entries,
 };
 
 #[derive(Arbitrary, Debug)]
 struct Frame {
     node: u8,
-    part: u8,
+    shard: u8,
     from: u8,
     to: u64,
     /// Address and total; the third says that the low bits are wrong.
@@ -28,14 +28,14 @@ struct Frame {
 impl Frame {
     fn bytes(&self) -> Vec<u8> {
         let versions = [self.from.into(), self.to];
-        let mut bytes = header(self.node % 6, self.part % 4, versions, self.words.len(), self.entries.len());
+        let mut bytes = header(self.node % 6, self.shard % 4, versions, self.words.len(), self.entries.len());
         for &(addr, total, wrong) in &self.words {
             bytes.extend(addr.to_be_bytes());
             bytes.extend(total.to_be_bytes());
             bytes.extend((self.to as u32).wrapping_add(wrong.into()).to_be_bytes());
         }
         write_entries(&mut bytes, &self.entries);
-        seal(&mut bytes, Some(1));
+        fix_checksums(&mut bytes, Some(1));
         if let Some(flip) = self.flip {
             let at = usize::from(flip) / 8 % bytes.len();
             bytes[at] ^= 1 << (flip % 8);
@@ -43,12 +43,12 @@ impl Frame {
         bytes
     }
 
-    /// Whether it is right, of a part of this table, and of another origin.
+    /// Whether it is right, of a shard of this table, and of another origin.
     fn is_right(&self) -> bool {
-        let (node, part) = (self.node % 6, self.part % 4);
-        let range = range(part);
+        let (node, shard) = (self.node % 6, self.shard % 4);
+        let range = range(shard);
         node != 0
-            && part < 3
+            && shard < 3
             && self.flip.is_none()
             && u64::from(self.from) < self.to
             && self.words.windows(2).all(|pair| pair[0].0 < pair[1].0)
@@ -65,25 +65,25 @@ fuzz_target!(|frames: Vec<Frame>| {
     bounded(size, || {
         for (frame, packet) in frames.iter().zip(&packets) {
             let before = state(&replica);
-            let origin = Origin { node: u64::from(frame.node % 6), incarnation: 0 };
-            let part = usize::from(frame.part % 4);
+            let origin = ReplicaId { node: u64::from(frame.node % 6), incarnation: 0 };
+            let shard = usize::from(frame.shard % 4);
             match replica.receive(Peer(1), packet) {
                 Ok(received) if received.applied == 1 => {
                     assert!(frame.is_right());
-                    assert_eq!(replica.version(origin, part), frame.to);
+                    assert_eq!(replica.version(origin, shard), frame.to);
                 }
                 _ => assert_eq!(state(&replica), before),
             }
-            let is_new = frame.from == 0 && replica.version(origin, part) < frame.to;
-            let is_known = replica.version(origin, part) > 0 || replica.origins() < 4;
+            let is_new = frame.from == 0 && replica.version(origin, shard) < frame.to;
+            let is_known = replica.version(origin, shard) > 0 || replica.origins() < 4;
             assert!(!(frame.is_right() && is_new && is_known), "a right frame was not applied");
         }
-        for part in 0..replica.parts() {
-            assert_eq!(replica.audit(part), 0);
+        for shard in 0..replica.shards() {
+            assert_eq!(replica.audit(shard), 0);
         }
     });
-    // So that the own origin has a part too, at a place among the others'.
+    // So that the own origin has a shard too, at a place among the others'.
     replica.put(0, 1).expect("the table has this address");
-    let parts = replica.to_store().map_or_else(Vec::new, |transaction| transaction.parts);
-    check_start(&replica, &parts);
+    let shards = replica.poll_store().map_or_else(Vec::new, |transaction| transaction.shards);
+    check_start(&replica, &shards);
 });

@@ -1,5 +1,5 @@
 //! Packets of any bytes and of arbitrary sections, some with right checksums, one after the other: no panic, no memory
-//! beyond the bounds, and sealed states that are always what the planes add up to.
+//! beyond the bounds, and merged states that are always what the planes add up to.
 #![no_main]
 
 #[path = "../section.rs"]
@@ -8,7 +8,7 @@ mod section;
 use arbitrary::Arbitrary;
 use atomik_replica::Peer;
 use libfuzzer_sys::fuzz_target;
-use section::{Addr, Entry, bounded, header, replica, seal, write_entries};
+use section::{Addr, Entry, bounded, header, replica, fix_checksums, write_entries};
 
 #[derive(Arbitrary, Debug)]
 enum Section {
@@ -22,8 +22,8 @@ enum Section {
 struct Whole {
     kind: u8,
     node: u8,
-    part: u8,
-    /// Half of them none, as for a part that nothing is known of.
+    shard: u8,
+    /// Half of them none, as for a shard that nothing is known of.
     from: Option<u8>,
     to: u64,
     words: Vec<(Addr, u64)>,
@@ -36,7 +36,7 @@ impl Section {
             Self::Bytes(bytes, kind) => {
                 let mut bytes = bytes.clone();
                 if let Some(kind) = kind {
-                    seal(&mut bytes, Some(kind % 8));
+                    fix_checksums(&mut bytes, Some(kind % 8));
                 }
                 bytes
             }
@@ -51,7 +51,7 @@ impl Whole {
         let words = if matches!(kind, 1 | 2 | 4) { self.words.as_slice() } else { &[] };
         let entries = if kind == 1 { self.entries.as_slice() } else { &[] };
         let versions = [self.from.unwrap_or(0).into(), self.to];
-        let mut bytes = header(self.node % 6, self.part % 5, versions, words.len(), entries.len());
+        let mut bytes = header(self.node % 6, self.shard % 5, versions, words.len(), entries.len());
         for &(addr, word) in words {
             if kind == 1 {
                 bytes.extend(addr.to_be_bytes());
@@ -62,7 +62,7 @@ impl Whole {
             }
         }
         write_entries(&mut bytes, entries);
-        seal(&mut bytes, Some(kind));
+        fix_checksums(&mut bytes, Some(kind));
         bytes
     }
 }
@@ -80,13 +80,13 @@ fuzz_target!(|packets: Vec<(u8, Vec<Section>)>| {
             let _ = replica.receive(Peer(peer.into()), &packet);
         }
         let mut answers = 0;
-        while replica.poll_packet().is_some() {
+        while replica.poll_transmit().is_some() {
             answers += 1;
             assert!(answers <= 64, "more waits than the bound allows");
         }
         while replica.poll_event().is_some() {}
-        for part in 0..replica.parts() {
-            assert_eq!(replica.audit(part), 0);
+        for shard in 0..replica.shards() {
+            assert_eq!(replica.audit(shard), 0);
         }
     });
 });

@@ -2,7 +2,7 @@
 
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_loom_tests::{Past, check_pasts, join};
-use atomik_replica::{Cluster, Origin, Peer, Replica};
+use atomik_replica::{ClusterConfig, ReplicaId, Peer, Replica};
 use loom::thread;
 use std::sync::{Arc, Mutex};
 
@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 #[test]
 fn a_fan_in_has_one_replica() {
     loom::model(|| {
-        let cluster = Cluster::new("model", 1);
+        let cluster = ClusterConfig::new("model", 1);
         let local = Arc::new(TableFanIn::<Xor>::new(1));
-        let start = |node, cluster: &Cluster, local: &Arc<TableFanIn<Xor>>| {
-            Replica::new(cluster, local.clone(), Origin { node, incarnation: 1 }).is_ok()
+        let start = |node, cluster: &ClusterConfig, local: &Arc<TableFanIn<Xor>>| {
+            Replica::new(cluster, local.clone(), ReplicaId { node, incarnation: 1 }).is_ok()
         };
         let other = {
             let (cluster, local) = (cluster.clone(), local.clone());
@@ -28,13 +28,13 @@ fn a_fan_in_has_one_replica() {
 }
 
 fn start(node: u64, local: Arc<TableFanIn<Add>>) -> Replica<Add> {
-    Replica::new(&Cluster::new("model", 1), local, Origin { node, incarnation: 1 }).unwrap()
+    Replica::new(&ClusterConfig::new("model", 1), local, ReplicaId { node, incarnation: 1 }).unwrap()
 }
 
-/// A replica ticks while a producer writes and a view is read and copied: each delta is sealed once, a view's states
+/// A replica ticks while a producer writes and a view is read and copied: each delta is merged once, a view's states
 /// go forward and have each delta once, and a reader sees the past of what it reads.
 ///
-/// Rules out: a tick whose reference is not what it read (a delta is sealed twice or never); one that gives readers
+/// Rules out: a tick whose reference is not what it read (a delta is merged twice or never); one that gives readers
 /// what they have from the fan-in; a view that reads the fan-in without Acquire.
 #[test]
 fn a_replica_ticks_beside_a_producer_and_a_view() {
@@ -65,7 +65,7 @@ fn a_replica_ticks_beside_a_producer_and_a_view() {
         join([writer, reader]);
         let mut replica = ticking.join().unwrap();
         replica.tick();
-        assert_eq!((replica.sealed(), replica.view().read(0)), (&[0b11][..], 0b11));
+        assert_eq!((replica.merged(), replica.view().read(0)), (&[0b11][..], 0b11));
     });
 }
 
@@ -80,7 +80,7 @@ fn packets_of_a_peer() -> Vec<Vec<u8>> {
         for delta in [0b01, 0b10] {
             producer.accum(0, delta);
             replica.tick();
-            packets.extend(std::iter::from_fn(|| replica.poll_packet()).map(|(_, packet)| packet));
+            packets.extend(std::iter::from_fn(|| replica.poll_transmit()).map(|(_, packet)| packet));
         }
     });
     let packets = packets.lock().unwrap();
@@ -126,14 +126,14 @@ fn packets_are_received_beside_a_producer_and_a_view() {
         join([writer, reader]);
         let mut replica = receiving.join().unwrap();
         replica.tick();
-        assert_eq!((replica.sealed(), replica.view().read(0)), (&[0b111][..], 0b111));
+        assert_eq!((replica.merged(), replica.view().read(0)), (&[0b111][..], 0b111));
     });
 }
 
 /// A replica loads an address that a producer writes to, while a view is read and copied: the delta came before the
 /// LOAD, and is gone, or after, and counts; a reader sees one of the states on the way.
 ///
-/// Rules out: a view that reads or copies the local state before what the replica learned (of a LOAD over a delta it
+/// Rules out: a view that reads or copies the local state before what the replica remote (of a LOAD over a delta it
 /// would see the LOAD's own delta alone).
 #[test]
 fn a_replica_loads_beside_a_producer_and_a_view() {
@@ -155,7 +155,7 @@ fn a_replica_loads_beside_a_producer_and_a_view() {
         join([writer, reader]);
         let mut replica = loading.join().unwrap();
         replica.tick();
-        let state = replica.sealed()[0];
+        let state = replica.merged()[0];
         assert!(matches!(state, 8 | 9));
         assert_eq!(replica.view().read(0), state);
     });

@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use atomik_core::{TableFanIn, Xor};
-use atomik_replica::{Cluster, Origin, Peer, Replica};
+use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 struct Nodes([Replica<Xor>; 3]);
 
@@ -14,7 +14,7 @@ impl Nodes {
     /// Carries what waits at each node to the others, as a transport would over sockets.
     fn exchange(&mut self) -> Result<(), Box<dyn Error>> {
         for from in 0..3 {
-            while let Some((_, packet)) = self.0[from].poll_packet() {
+            while let Some((_, packet)) = self.0[from].poll_transmit() {
                 for to in (0..3).filter(|&to| to != from) {
                     self.0[to].receive(Peer(from as u64), &packet)?;
                 }
@@ -32,9 +32,9 @@ impl Nodes {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let cluster = Cluster::new("cache", 256);
+    let cluster = ClusterConfig::new("cache", 256);
     let start = |node| {
-        let origin = Origin { node, incarnation: std::process::id().into() };
+        let origin = ReplicaId { node, incarnation: std::process::id().into() };
         Replica::new(&cluster, Arc::new(TableFanIn::new(256)), origin)
     };
     let mut nodes = Nodes([start(0)?, start(1)?, start(2)?]);

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use atomik_core::{AtomikContext, DeltaStream, TableFanIn, Xor};
-use atomik_replica::{Cluster, Origin, Peer, Replica};
+use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 const WRITES: u64 = 1_000;
 
@@ -58,30 +58,30 @@ fn numbered() -> Result<(u64, u64, usize), Box<dyn Error>> {
 }
 
 fn replicated() -> Result<(u64, u64), Box<dyn Error>> {
-    let cluster = Cluster::new("convergence", 1);
+    let cluster = ClusterConfig::new("convergence", 1);
     let local = Arc::new(TableFanIn::<Xor>::new(1));
     let mut producer = local.producer_owned();
-    let mut a = Replica::new(&cluster, local, Origin { node: 1, incarnation: 1 })?;
+    let mut a = Replica::new(&cluster, local, ReplicaId { node: 1, incarnation: 1 })?;
     let local = Arc::new(TableFanIn::<Xor>::new(1));
-    let mut b = Replica::new(&cluster, local, Origin { node: 2, incarnation: 1 })?;
+    let mut b = Replica::new(&cluster, local, ReplicaId { node: 2, incarnation: 1 })?;
     let mut packets = Vec::new();
     for write in 0..WRITES {
         producer.accum(0, value(write));
         a.tick();
-        packets.extend(std::iter::from_fn(|| a.poll_packet()));
+        packets.extend(std::iter::from_fn(|| a.poll_transmit()));
     }
     for (_, packet) in unreliable(packets) {
         b.receive(Peer(1), &packet)?;
     }
     // In case the last was lost: what a timer does now and then, and a round of questions and answers.
-    b.receive(Peer(1), &a.vector())?;
-    while let Some((_, question)) = b.poll_packet() {
+    b.receive(Peer(1), &a.version_vector_packet())?;
+    while let Some((_, question)) = b.poll_transmit() {
         a.receive(Peer(2), &question)?;
     }
-    while let Some((_, answer)) = a.poll_packet() {
+    while let Some((_, answer)) = a.poll_transmit() {
         b.receive(Peer(1), &answer)?;
     }
-    Ok((a.sealed()[0], b.sealed()[0]))
+    Ok((a.merged()[0], b.merged()[0]))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! The two checksums of the protocol: CRC-32C for what travels, CRC-64 for comparing what is held.
+//! The two checksums of the protocol: CRC-32C for what travels, CRC-64 for comparing what is awaiting_store.
 
 #[cfg(any(not(feature = "std"), test))]
 use crc::CRC_32_ISCSI;

@@ -3,7 +3,7 @@
 use core::error::Error;
 use core::fmt;
 
-use super::origin::Origin;
+use super::replica_id::ReplicaId;
 
 /// Why a replica can't start, or can't do what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub enum ReplicaError {
         /// The length of the cluster's table.
         cluster: usize,
     },
-    /// The part size is not a multiple of 64 from 64 to 65,536.
-    PartWords {
-        /// The part size in words.
-        part_words: usize,
+    /// The shard size is not a multiple of 64 from 64 to 65,536.
+    ShardWords {
+        /// The shard size in words.
+        shard_words: usize,
     },
     /// The fan-in has, or had, a replica.
     SecondReplica,
@@ -38,29 +38,29 @@ pub enum ReplicaError {
         len: usize,
     },
     /// The counter of an address's epochs is at its end, 2^63 - 1.
-    EpochsExhausted {
+    LoadsExhausted {
         /// The address.
         addr: usize,
     },
-    /// A part that the store gave back was refused.
+    /// A shard that the store gave back was refused.
     Stored {
         /// Which of them, counted from 0.
         index: usize,
         /// Why.
         error: PacketError,
     },
-    /// A part of the own origin can't be fetched from others: if it is in doubt, start anew, with a new
+    /// A shard of the own origin can't be fetched from others: if it is in doubt, start anew, with a new
     /// incarnation and without the store's copy.
-    OwnPart {
-        /// The part.
-        part: usize,
+    OwnShard {
+        /// The shard.
+        shard: usize,
     },
-    /// Nothing is known here of this part of this origin.
-    UnknownPart {
+    /// Nothing is known here of this shard of this origin.
+    UnknownShard {
         /// The origin.
-        origin: Origin,
-        /// The part.
-        part: usize,
+        origin: ReplicaId,
+        /// The shard.
+        shard: usize,
     },
 }
 
@@ -73,20 +73,20 @@ impl fmt::Display for ReplicaError {
             Self::BaseLength { base, cluster } => {
                 write!(f, "the initial base has {base} words, the cluster's table {cluster}")
             }
-            Self::PartWords { part_words } => {
-                write!(f, "a part of {part_words} words: it must be a multiple of 64 from 64 to 65536")
+            Self::ShardWords { shard_words } => {
+                write!(f, "a shard of {shard_words} words: it must be a multiple of 64 from 64 to 65536")
             }
             Self::SecondReplica => f.write_str("the fan-in has, or had, a replica already"),
             Self::Address { addr, len } => write!(f, "no address {addr} in a table of {len}"),
-            Self::EpochsExhausted { addr } => {
+            Self::LoadsExhausted { addr } => {
                 write!(f, "address {addr} was loaded 2^63 times; there is no further epoch")
             }
-            Self::Stored { index, error } => write!(f, "stored part {index}: {error}"),
-            Self::OwnPart { part } => {
-                write!(f, "part {part} is of the own origin: if it is in doubt, start anew")
+            Self::Stored { index, error } => write!(f, "stored shard {index}: {error}"),
+            Self::OwnShard { shard } => {
+                write!(f, "shard {shard} is of the own origin: if it is in doubt, start anew")
             }
-            Self::UnknownPart { origin, part } => {
-                write!(f, "nothing is known of part {part} of origin {origin}")
+            Self::UnknownShard { origin, shard } => {
+                write!(f, "nothing is known of shard {shard} of origin {origin}")
             }
         }
     }
@@ -110,25 +110,25 @@ pub struct PacketError {
     /// Where in the packet the refused section begins, in bytes.
     pub at: usize,
     /// What was wrong with it.
-    pub refusal: Refusal,
+    pub kind: PacketErrorKind,
 }
 
 impl fmt::Display for PacketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the section at byte {} was refused: {}", self.at, self.refusal)
+        write!(f, "the section at byte {} was refused: {}", self.at, self.kind)
     }
 }
 
 impl Error for PacketError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.refusal)
+        Some(&self.kind)
     }
 }
 
-/// What was wrong with a section of a packet, or with a stored part.
+/// What was wrong with a section of a packet, or with a stored shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum PacketErrorKind {
     /// It ends too early.
     Truncated {
         /// How many bytes there were.
@@ -172,7 +172,7 @@ pub enum Refusal {
         /// Ours.
         expected: u8,
     },
-    /// It is of another cluster: another name, table length, part size or initial base.
+    /// It is of another cluster: another name, table length, shard size or initial base.
     Cluster {
         /// The sender's cluster, as a digest of these.
         found: u64,
@@ -184,7 +184,7 @@ pub enum Refusal {
         /// The byte.
         found: u8,
     },
-    /// Its counts don't fit its kind: more words than a part has, or words where the kind has none.
+    /// Its counts don't fit its kind: more words than a shard has, or words where the kind has none.
     Counts {
         /// How many words.
         words: usize,
@@ -198,29 +198,29 @@ pub enum Refusal {
         /// The version that it leads to.
         to: u64,
     },
-    /// A stored part says that it starts after a version: it holds all of them.
+    /// A stored shard says that it starts after a version: it holds all of them.
     StoredFrom {
         /// That version.
         from: u64,
     },
-    /// A stored part of the own origin is at a version, 2^63 or more, that none can follow.
+    /// A stored shard of the own origin is at a version, 2^63 or more, that none can follow.
     LastVersion {
         /// The version.
         version: u64,
     },
-    /// The table has no such part.
-    Part {
-        /// The part.
-        part: u64,
-        /// How many parts there are.
-        parts: u64,
+    /// The table has no such shard.
+    Shard {
+        /// The shard.
+        shard: u64,
+        /// How many shards there are.
+        shards: u64,
     },
-    /// An address is outside the part, or not above the one before it.
+    /// An address is outside the shard, or not above the one before it.
     Address {
         /// The address.
         addr: u32,
-        /// The part.
-        part: u32,
+        /// The shard.
+        shard: u32,
     },
     /// A word carries other low bits than those of its section's version.
     LowBits {
@@ -232,7 +232,7 @@ pub enum Refusal {
         to: u64,
     },
     /// The counter of an entry's epoch is 2^63 or more.
-    EpochCounter {
+    LoadCounter {
         /// The entry's address.
         addr: u32,
         /// The counter.
@@ -241,7 +241,7 @@ pub enum Refusal {
     /// It names one origin more than the configured bound.
     TooManyOrigins {
         /// The origin.
-        origin: Origin,
+        origin: ReplicaId,
         /// The bound.
         bound: usize,
     },
@@ -249,34 +249,34 @@ pub enum Refusal {
     /// the store was rolled back under `resume`.
     ClonedIdentity {
         /// The own origin.
-        origin: Origin,
-        /// The part.
-        part: u32,
+        origin: ReplicaId,
+        /// The shard.
+        shard: u32,
         /// The version that came.
         found: u64,
         /// The version here.
         own: u64,
     },
-    /// A stored block is out of place, stamped above its part's version, or has totals past the table's end.
+    /// A stored block is out of place, stamped above its shard's version, or has totals past the table's end.
     Block {
-        /// The block's place in its part.
+        /// The block's place in its shard.
         index: u32,
     },
     /// The store has the own origin, which [`restore`](super::Replica::restore) takes for a new one.
     IncarnationReused {
         /// The origin.
-        origin: Origin,
+        origin: ReplicaId,
     },
-    /// The store has a part of an origin twice.
+    /// The store has a shard of an origin twice.
     StoredTwice {
         /// The origin.
-        origin: Origin,
-        /// The part.
-        part: u32,
+        origin: ReplicaId,
+        /// The shard.
+        shard: u32,
     },
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for PacketErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated { len, needed } => write!(f, "{len} bytes where at least {needed} are needed"),
@@ -295,7 +295,7 @@ impl fmt::Display for Refusal {
             Self::Cluster { found, expected } => write!(
                 f,
                 "it is of cluster {found:#018x}, this is {expected:#018x}: \
-                 another name, table length, part size or base"
+                 another name, table length, shard size or base"
             ),
             Self::Reserved { found } => write!(f, "byte 7 of a header is zero, not {found}"),
             Self::Counts { words, entries } => {
@@ -303,14 +303,14 @@ impl fmt::Display for Refusal {
             }
             Self::Versions { from, to } => write!(f, "version {from} is not before version {to}"),
             Self::StoredFrom { from } => {
-                write!(f, "a stored part starts from version 0, not from version {from}")
+                write!(f, "a stored shard starts from version 0, not from version {from}")
             }
             Self::LastVersion { version } => {
                 write!(f, "no version of the own origin can follow {version}: start anew")
             }
-            Self::Part { part, parts } => write!(f, "there is no part {part}, the table has {parts}"),
-            Self::Address { addr, part } => {
-                write!(f, "address {addr} is outside part {part} or not above the one before it")
+            Self::Shard { shard, shards } => write!(f, "there is no shard {shard}, the table has {shards}"),
+            Self::Address { addr, shard } => {
+                write!(f, "address {addr} is outside shard {shard} or not above the one before it")
             }
             Self::LowBits { addr, found, to } => {
                 write!(
@@ -318,32 +318,32 @@ impl fmt::Display for Refusal {
                     "the word of address {addr} ends in {found:#010x}, which are not the low bits of {to}"
                 )
             }
-            Self::EpochCounter { addr, counter } => {
+            Self::LoadCounter { addr, counter } => {
                 write!(f, "the epoch counter of address {addr} is {counter}, beyond 2^63 - 1")
             }
             Self::TooManyOrigins { origin, bound } => {
                 write!(f, "origin {origin} would be one more than the bound of {bound}")
             }
-            Self::ClonedIdentity { origin, part, found, own } => write!(
+            Self::ClonedIdentity { origin, shard, found, own } => write!(
                 f,
-                "part {part} of the own origin {origin} came at version {found}, above the own {own}: \
+                "shard {shard} of the own origin {origin} came at version {found}, above the own {own}: \
                  this identity is in use twice, or its store was rolled back"
             ),
             Self::Block { index } => write!(
                 f,
-                "stored block {index} is out of place, newer than its part or has totals past the table"
+                "stored block {index} is out of place, newer than its shard or has totals past the table"
             ),
             Self::IncarnationReused { origin } => {
                 write!(f, "the store has origin {origin} already: a start needs an incarnation of its own")
             }
-            Self::StoredTwice { origin, part } => {
-                write!(f, "the store has part {part} of origin {origin} twice")
+            Self::StoredTwice { origin, shard } => {
+                write!(f, "the store has shard {shard} of origin {origin} twice")
             }
         }
     }
 }
 
-impl Error for Refusal {}
+impl Error for PacketErrorKind {}
 
 #[cfg(test)]
 mod tests {
@@ -352,80 +352,83 @@ mod tests {
 
     #[test]
     fn each_refusal_names_what_was_wrong() {
-        let origin = Origin { node: 0x1A, incarnation: 2 };
+        let origin = ReplicaId { node: 0x1A, incarnation: 2 };
         let told = [
-            (Refusal::Truncated { len: 3, needed: 64 }, "3 bytes where at least 64 are needed"),
-            (Refusal::Magic { found: *b"atmk" }, "it begins with [61, 74, 6d, 6b], not with `ATMK`"),
-            (Refusal::Format { found: 9 }, "format version 9 is unknown here"),
+            (PacketErrorKind::Truncated { len: 3, needed: 64 }, "3 bytes where at least 64 are needed"),
+            (PacketErrorKind::Magic { found: *b"atmk" }, "it begins with [61, 74, 6d, 6b], not with `ATMK`"),
+            (PacketErrorKind::Format { found: 9 }, "format version 9 is unknown here"),
             (
-                Refusal::HeaderCrc { found: 1, expected: 2 },
+                PacketErrorKind::HeaderCrc { found: 1, expected: 2 },
                 "damaged header: checksum 0x00000001 instead of 0x00000002",
             ),
             (
-                Refusal::BodyCrc { found: 3, expected: 4 },
+                PacketErrorKind::BodyCrc { found: 3, expected: 4 },
                 "damaged body: checksum 0x00000003 instead of 0x00000004",
             ),
-            (Refusal::Kind { found: 7 }, "a section of kind 7 does not belong here"),
+            (PacketErrorKind::Kind { found: 7 }, "a section of kind 7 does not belong here"),
             (
-                Refusal::Algebra { found: 1, expected: 0 },
+                PacketErrorKind::Algebra { found: 1, expected: 0 },
                 "it is of algebra 1, this table of 0 (0: XOR, 1: addition)",
             ),
             (
-                Refusal::Cluster { found: 1, expected: 2 },
+                PacketErrorKind::Cluster { found: 1, expected: 2 },
                 "it is of cluster 0x0000000000000001, this is 0x0000000000000002: \
-                 another name, table length, part size or base",
+                 another name, table length, shard size or base",
             ),
-            (Refusal::Reserved { found: 5 }, "byte 7 of a header is zero, not 5"),
+            (PacketErrorKind::Reserved { found: 5 }, "byte 7 of a header is zero, not 5"),
             (
-                Refusal::Counts { words: 6, entries: 7 },
+                PacketErrorKind::Counts { words: 6, entries: 7 },
                 "6 words and 7 entries are more than such a section has",
             ),
-            (Refusal::Versions { from: 8, to: 7 }, "version 8 is not before version 7"),
-            (Refusal::StoredFrom { from: 8 }, "a stored part starts from version 0, not from version 8"),
+            (PacketErrorKind::Versions { from: 8, to: 7 }, "version 8 is not before version 7"),
             (
-                Refusal::LastVersion { version: 1 << 63 },
+                PacketErrorKind::StoredFrom { from: 8 },
+                "a stored shard starts from version 0, not from version 8",
+            ),
+            (
+                PacketErrorKind::LastVersion { version: 1 << 63 },
                 "no version of the own origin can follow 9223372036854775808: start anew",
             ),
-            (Refusal::Part { part: 4, parts: 3 }, "there is no part 4, the table has 3"),
+            (PacketErrorKind::Shard { shard: 4, shards: 3 }, "there is no shard 4, the table has 3"),
             (
-                Refusal::Address { addr: 70, part: 0 },
-                "address 70 is outside part 0 or not above the one before it",
+                PacketErrorKind::Address { addr: 70, shard: 0 },
+                "address 70 is outside shard 0 or not above the one before it",
             ),
             (
-                Refusal::LowBits { addr: 1, found: 2, to: 3 },
+                PacketErrorKind::LowBits { addr: 1, found: 2, to: 3 },
                 "the word of address 1 ends in 0x00000002, which are not the low bits of 3",
             ),
             (
-                Refusal::EpochCounter { addr: 1, counter: 1 << 63 },
+                PacketErrorKind::LoadCounter { addr: 1, counter: 1 << 63 },
                 "the epoch counter of address 1 is 9223372036854775808, beyond 2^63 - 1",
             ),
             (
-                Refusal::TooManyOrigins { origin, bound: 2 },
+                PacketErrorKind::TooManyOrigins { origin, bound: 2 },
                 "origin 1a/2 would be one more than the bound of 2",
             ),
             (
-                Refusal::ClonedIdentity { origin, part: 3, found: 5, own: 4 },
-                "part 3 of the own origin 1a/2 came at version 5, above the own 4: \
+                PacketErrorKind::ClonedIdentity { origin, shard: 3, found: 5, own: 4 },
+                "shard 3 of the own origin 1a/2 came at version 5, above the own 4: \
                  this identity is in use twice, or its store was rolled back",
             ),
             (
-                Refusal::Block { index: 2 },
-                "stored block 2 is out of place, newer than its part or has totals past the table",
+                PacketErrorKind::Block { index: 2 },
+                "stored block 2 is out of place, newer than its shard or has totals past the table",
             ),
             (
-                Refusal::IncarnationReused { origin },
+                PacketErrorKind::IncarnationReused { origin },
                 "the store has origin 1a/2 already: a start needs an incarnation of its own",
             ),
-            (Refusal::StoredTwice { origin, part: 3 }, "the store has part 3 of origin 1a/2 twice"),
+            (PacketErrorKind::StoredTwice { origin, shard: 3 }, "the store has shard 3 of origin 1a/2 twice"),
         ];
-        for (refusal, text) in told {
-            assert_eq!(refusal.to_string(), text);
+        for (kind, text) in told {
+            assert_eq!(kind.to_string(), text);
         }
     }
 
     #[test]
     fn a_packet_error_tells_where_and_leads_to_its_cause() {
-        let error = PacketError { at: 128, refusal: Refusal::Format { found: 9 } };
+        let error = PacketError { at: 128, kind: PacketErrorKind::Format { found: 9 } };
         assert_eq!(
             error.to_string(),
             "the section at byte 128 was refused: format version 9 is unknown here"

@@ -3,12 +3,12 @@
 //! ```text
 //! 0   magic "ATMK"      4  format version   5  kind   6  algebra   7  zero
 //! 8   cluster           16 node             24 incarnation
-//! 32  part              36 from             44 to
+//! 32  shard              36 from             44 to
 //! 52  count of words    56 count of entries
 //! 60  CRC-32C of the body                   64 CRC-32C of the 64 bytes before
 //! ```
 //!
-//! All numbers are big-endian. What the counts count is the kind's own: see [`Kind`].
+//! All numbers are big-endian. What the counts count is the kind's own: see [`SectionKind`].
 
 use alloc::vec::Vec;
 
@@ -16,8 +16,8 @@ use zerocopy::byteorder::big_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::crc32c;
-use super::error::Refusal;
-use super::origin::{Entry, LoadEpoch, Origin, Register, Total};
+use super::error::PacketErrorKind;
+use super::replica_id::{Entry, LoadTimestamp, Register, ReplicaId, Total};
 use atomik_core::Algebra;
 
 /// `ATMK`.
@@ -26,24 +26,24 @@ const FORMAT: u8 = 1;
 
 /// What a section is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Totals of a part that changed after `from` and up to `to`. Body: words, then entries.
+pub(super) enum SectionKind {
+    /// Totals of a shard that changed after `from` and up to `to`. Body: words, then entries.
     Totals = 1,
-    /// Versions of consecutive parts of an origin, from `part` on. Body: a u64 each, counted as words.
-    Vector = 2,
+    /// Versions of consecutive shards of an origin, from `shard` on. Body: a u64 each, counted as words.
+    VersionVector = 2,
     /// "What changed after `from`?" No body.
     Request = 3,
-    /// The digest of a part as of `to`. Body: one u64, counted as a word.
+    /// The digest of a shard as of `to`. Body: one u64, counted as a word.
     Digest = 4,
     /// "Your whole vector, please." No body.
     Hello = 5,
-    /// A part for the store, as of `to`: blocks (counted as words), then entries. Never travels.
+    /// A shard for the store, as of `to`: blocks (counted as words), then entries. Never travels.
     Stored = 6,
 }
 
-impl Kind {
+impl SectionKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Totals, Self::Vector, Self::Request, Self::Digest, Self::Hello, Self::Stored]
+        [Self::Totals, Self::VersionVector, Self::Request, Self::Digest, Self::Hello, Self::Stored]
             .into_iter()
             .find(|&kind| kind as u8 == byte)
     }
@@ -52,7 +52,7 @@ impl Kind {
     fn word_len(self) -> usize {
         match self {
             Self::Totals => size_of::<WireWord>(),
-            Self::Vector | Self::Digest => size_of::<U64>(),
+            Self::VersionVector | Self::Digest => size_of::<U64>(),
             Self::Stored => size_of::<WireBlock>(),
             Self::Request | Self::Hello => 0,
         }
@@ -70,7 +70,7 @@ struct WireHeader {
     cluster: U64,
     node: U64,
     incarnation: U64,
-    part: U32,
+    shard: U32,
     from: U64,
     to: U64,
     words: U32,
@@ -126,43 +126,43 @@ pub(super) struct WireEntry {
 
 impl WireEntry {
     pub(super) fn new(entry: &Entry) -> Self {
-        let Entry { addr, register: Register { epoch, value }, total } = *entry;
+        let Entry { addr, register: Register { timestamp, value }, total } = *entry;
         Self {
             addr: addr.into(),
-            counter: epoch.counter.into(),
-            node: epoch.origin.node.into(),
-            incarnation: epoch.origin.incarnation.into(),
+            counter: timestamp.counter.into(),
+            node: timestamp.origin.node.into(),
+            incarnation: timestamp.origin.incarnation.into(),
             value: value.into(),
             total: total.0.into(),
         }
     }
 
     pub(super) fn entry(&self) -> Entry {
-        let origin = Origin { node: self.node.get(), incarnation: self.incarnation.get() };
-        let epoch = LoadEpoch { counter: self.counter.get(), origin };
-        let register = Register { epoch, value: self.value.get() };
+        let origin = ReplicaId { node: self.node.get(), incarnation: self.incarnation.get() };
+        let timestamp = LoadTimestamp { counter: self.counter.get(), origin };
+        let register = Register { timestamp, value: self.value.get() };
         Entry { addr: self.addr.get(), register, total: Total(self.total.get()) }
     }
 }
 
-/// A block of a part as the store has it.
+/// A block of a shard as the store has it.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(super) struct WireBlock {
-    /// Its place in the part.
+    /// Its place in the shard.
     pub(super) index: U32,
     pub(super) stamp: U64,
-    pub(super) totals: [U64; super::part::BLOCK],
+    pub(super) totals: [U64; super::shard::BLOCK_WORDS],
 }
 
 /// What all sections of a cluster's replicas have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Marks {
+pub(super) struct FrameContext {
     algebra: u8,
     cluster: u64,
 }
 
-impl Marks {
+impl FrameContext {
     pub(super) fn new<A: Algebra>(cluster: u64) -> Self {
         Self { algebra: A::ID, cluster }
     }
@@ -171,9 +171,9 @@ impl Marks {
 /// A header's own fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) kind: Kind,
-    pub(super) origin: Origin,
-    pub(super) part: u32,
+    pub(super) kind: SectionKind,
+    pub(super) origin: ReplicaId,
+    pub(super) shard: u32,
     pub(super) from: u64,
     pub(super) to: u64,
 }
@@ -190,42 +190,43 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// Takes the first section off a packet; returns it and the bytes after it.
-    pub(super) fn split(bytes: &'a [u8], marks: Marks) -> Result<(Self, &'a [u8]), Refusal> {
+    pub(super) fn split(bytes: &'a [u8], context: FrameContext) -> Result<(Self, &'a [u8]), PacketErrorKind> {
         let (wire, rest) = WireHeader::ref_from_prefix(bytes)
-            .map_err(|_| Refusal::Truncated { len: bytes.len(), needed: HEADER_LEN })?;
+            .map_err(|_| PacketErrorKind::Truncated { len: bytes.len(), needed: HEADER_LEN })?;
         if wire.magic != MAGIC {
-            return Err(Refusal::Magic { found: wire.magic });
+            return Err(PacketErrorKind::Magic { found: wire.magic });
         }
         if wire.format != FORMAT {
-            return Err(Refusal::Format { found: wire.format });
+            return Err(PacketErrorKind::Format { found: wire.format });
         }
         let found = crc32c(&bytes[..HEADER_LEN - size_of::<U32>()]);
         if found != wire.header_crc.get() {
-            return Err(Refusal::HeaderCrc { found, expected: wire.header_crc.get() });
+            return Err(PacketErrorKind::HeaderCrc { found, expected: wire.header_crc.get() });
         }
-        let kind = Kind::from_byte(wire.kind).ok_or(Refusal::Kind { found: wire.kind })?;
-        if wire.algebra != marks.algebra {
-            return Err(Refusal::Algebra { found: wire.algebra, expected: marks.algebra });
+        let kind = SectionKind::from_byte(wire.kind).ok_or(PacketErrorKind::Kind { found: wire.kind })?;
+        if wire.algebra != context.algebra {
+            return Err(PacketErrorKind::Algebra { found: wire.algebra, expected: context.algebra });
         }
-        if wire.cluster.get() != marks.cluster {
-            return Err(Refusal::Cluster { found: wire.cluster.get(), expected: marks.cluster });
+        if wire.cluster.get() != context.cluster {
+            return Err(PacketErrorKind::Cluster { found: wire.cluster.get(), expected: context.cluster });
         }
         if wire.zero != 0 {
-            return Err(Refusal::Reserved { found: wire.zero });
+            return Err(PacketErrorKind::Reserved { found: wire.zero });
         }
         let (words, entries) = (wire.words.get(), wire.entries.get());
         // Of 32-bit counts: no overflow in 64 bits.
         let needed =
             u64::from(words) * kind.word_len() as u64 + u64::from(entries) * size_of::<WireEntry>() as u64;
         if needed > rest.len() as u64 {
-            return Err(Refusal::Truncated {
+            return Err(PacketErrorKind::Truncated {
                 len: bytes.len(),
                 needed: usize::try_from(needed).unwrap_or(usize::MAX).saturating_add(HEADER_LEN),
             });
         }
         let (body, rest) = rest.split_at(needed as usize);
-        let origin = Origin { node: wire.node.get(), incarnation: wire.incarnation.get() };
-        let header = Header { kind, origin, part: wire.part.get(), from: wire.from.get(), to: wire.to.get() };
+        let origin = ReplicaId { node: wire.node.get(), incarnation: wire.incarnation.get() };
+        let header =
+            Header { kind, origin, shard: wire.shard.get(), from: wire.from.get(), to: wire.to.get() };
         let body_crc = wire.body_crc.get();
         let (words, entries) = (words as usize, entries as usize);
         Ok((Self { header, words, entries, body_crc, body }, rest))
@@ -242,9 +243,13 @@ impl<'a> Section<'a> {
     }
 
     /// The checksum of the body.
-    pub(super) fn check_body(&self) -> Result<(), Refusal> {
+    pub(super) fn check_body(&self) -> Result<(), PacketErrorKind> {
         let found = crc32c(self.body);
-        if found == self.body_crc { Ok(()) } else { Err(Refusal::BodyCrc { found, expected: self.body_crc }) }
+        if found == self.body_crc {
+            Ok(())
+        } else {
+            Err(PacketErrorKind::BodyCrc { found, expected: self.body_crc })
+        }
     }
 
     /// The body as what the kind counts as words, and entries.
@@ -257,17 +262,17 @@ impl<'a> Section<'a> {
         (words, entries)
     }
 
-    /// The body of [`Kind::Totals`].
+    /// The body of [`SectionKind::Totals`].
     pub(super) fn totals(&self) -> (&'a [WireWord], &'a [WireEntry]) {
         self.body()
     }
 
-    /// The body of [`Kind::Stored`].
+    /// The body of [`SectionKind::Stored`].
     pub(super) fn blocks(&self) -> (&'a [WireBlock], &'a [WireEntry]) {
         self.body()
     }
 
-    /// The body of [`Kind::Vector`] and [`Kind::Digest`].
+    /// The body of [`SectionKind::VersionVector`] and [`SectionKind::Digest`].
     pub(super) fn numbers(&self) -> &'a [U64] {
         self.body().0
     }
@@ -276,7 +281,7 @@ impl<'a> Section<'a> {
 /// Appends a section to a packet. `body` are the things that the kind counts as words, and the entries.
 pub(super) fn write<W: IntoBytes + Immutable>(
     out: &mut Vec<u8>,
-    marks: Marks,
+    context: FrameContext,
     header: Header,
     words: &[W],
     entries: &[WireEntry],
@@ -289,15 +294,15 @@ pub(super) fn write<W: IntoBytes + Immutable>(
         magic: MAGIC,
         format: FORMAT,
         kind: header.kind as u8,
-        algebra: marks.algebra,
+        algebra: context.algebra,
         zero: 0,
-        cluster: marks.cluster.into(),
+        cluster: context.cluster.into(),
         node: header.origin.node.into(),
         incarnation: header.origin.incarnation.into(),
-        part: header.part.into(),
+        shard: header.shard.into(),
         from: header.from.into(),
         to: header.to.into(),
-        // A part has at most 65,536 words, and no table more than 2^32 parts.
+        // A shard has at most 65,536 words, and no table more than 2^32 shards.
         words: (words.len() as u32).into(),
         entries: (entries.len() as u32).into(),
         body_crc: crc32c(&out[start + HEADER_LEN..]).into(),

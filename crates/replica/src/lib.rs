@@ -15,20 +15,20 @@ pub struct Readme;
 mod fault;
 
 mod checksum;
-mod cluster;
+mod cluster_config;
 mod error;
 mod frame;
-mod origin;
 mod outbox;
-mod part;
 mod replica;
+mod replica_id;
+mod shard;
 mod state;
 
 #[cfg(test)]
 mod simulator;
 
-pub use cluster::Cluster;
-pub use error::{PacketError, Refusal, ReplicaError};
-pub use origin::Origin;
+pub use cluster_config::ClusterConfig;
+pub use error::{PacketError, PacketErrorKind, ReplicaError};
 pub use outbox::{Peer, Recipient};
-pub use replica::{Event, PartDigest, Received, Replica, StoredPart, Transaction, View};
+pub use replica::{Event, Received, Replica, ShardDigest, StoredShard, Transaction, View};
+pub use replica_id::ReplicaId;

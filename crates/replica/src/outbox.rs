@@ -4,9 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::frame::{self, Header, Kind, Marks, Section, WireEntry, WireWord};
-use super::origin::Origin;
-use super::part::{BLOCK, Part};
+use super::frame::{self, FrameContext, Header, Section, SectionKind, WireEntry, WireWord};
+use super::replica_id::ReplicaId;
+use super::shard::{BLOCK_WORDS, Shard};
 
 /// A peer, by the name that the transport gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,10 +21,10 @@ pub enum Recipient {
     Peer(Peer),
 }
 
-/// A part of an origin.
-pub(super) type Key = (Origin, usize);
+/// A shard of an origin.
+pub(super) type Key = (ReplicaId, usize);
 
-/// What an own part changed since it was last announced.
+/// What an own shard changed since it was last announced.
 #[derive(Clone, Debug)]
 pub(super) struct Change {
     /// The version that was announced last.
@@ -38,19 +38,19 @@ impl Change {
         Self { from, masks: Vec::new() }
     }
 
-    /// Marks the word at an offset of the part as changed, or its entry.
+    /// FrameContext the word at an offset of the shard as changed, or its entry.
     pub(super) fn mark(&mut self, offset: usize, entry: bool) {
-        let block = offset / BLOCK;
+        let block = offset / BLOCK_WORDS;
         if block >= self.masks.len() {
             self.masks.resize(block + 1, [0; 2]);
         }
-        self.masks[block][usize::from(entry)] |= 1 << (offset % BLOCK);
+        self.masks[block][usize::from(entry)] |= 1 << (offset % BLOCK_WORDS);
     }
 
     /// The offsets of the words that changed, or of the entries, ascending.
     fn offsets(&self, entry: bool) -> impl Iterator<Item = u32> {
         let masks = self.masks.iter().map(move |masks| masks[usize::from(entry)]);
-        (0u32..).step_by(BLOCK).zip(masks).flat_map(|(start, mask)| {
+        (0u32..).step_by(BLOCK_WORDS).zip(masks).flat_map(|(start, mask)| {
             let mut rest = mask;
             core::iter::from_fn(move || {
                 let offset = (rest != 0).then(|| start + rest.trailing_zeros());
@@ -61,23 +61,30 @@ impl Change {
     }
 
     /// Writes the frame that announces the change.
-    pub(super) fn write(&self, out: &mut Vec<u8>, marks: Marks, origin: Origin, index: usize, part: &Part) {
-        let to = part.version;
-        let first = part.first();
+    pub(super) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        context: FrameContext,
+        origin: ReplicaId,
+        index: usize,
+        shard: &Shard,
+    ) {
+        let to = shard.version;
+        let first = shard.first();
         let words = |to| -> Vec<WireWord> {
             let addrs = self.offsets(false).map(|offset| first + offset);
-            addrs.map(|addr| WireWord::new(addr, part.total(addr), to)).collect()
+            addrs.map(|addr| WireWord::new(addr, shard.total(addr), to)).collect()
         };
-        let entries = self.offsets(true).filter_map(|offset| part.entry(first + offset));
+        let entries = self.offsets(true).filter_map(|offset| shard.entry(first + offset));
         let entries: Vec<WireEntry> = entries.map(WireEntry::new).collect();
-        let header = |from, to| Header { kind: Kind::Totals, origin, part: index as u32, from, to };
+        let header = |from, to| Header { kind: SectionKind::Totals, origin, shard: index as u32, from, to };
         #[cfg(test)]
         if planted!(TwoVersions) && !entries.is_empty() && to - self.from > 1 {
-            frame::write(out, marks, header(self.from, to - 1), &words(to - 1), &[]);
-            frame::write::<WireWord>(out, marks, header(to - 1, to), &[], &entries);
+            frame::write(out, context, header(self.from, to - 1), &words(to - 1), &[]);
+            frame::write::<WireWord>(out, context, header(to - 1, to), &[], &entries);
             return;
         }
-        frame::write(out, marks, header(self.from, to), &words(to), &entries);
+        frame::write(out, context, header(self.from, to), &words(to), &entries);
     }
 }
 
@@ -85,23 +92,23 @@ impl Change {
 #[derive(Default)]
 pub(super) struct Outbox {
     packets: VecDeque<(Recipient, Vec<u8>)>,
-    /// Own parts that changed, by index.
+    /// Own shards that changed, by index.
     pub(super) changes: BTreeMap<usize, Change>,
     /// "Since what you have", and the version that the peer is known to have.
     pub(super) requests: BTreeMap<(Peer, Key), u64>,
-    /// Who asked for which part, since which version.
+    /// Who asked for which shard, since which version.
     pub(super) answers: BTreeMap<(Peer, Key), u64>,
-    /// Answers whose parts the store doesn't have yet.
-    pub(super) held: BTreeMap<(Peer, Key), u64>,
+    /// Answers whose shards the store doesn't have yet.
+    pub(super) awaiting_store: BTreeMap<(Peer, Key), u64>,
     /// Who is to get the whole vector.
     pub(super) vectors: BTreeSet<Recipient>,
     /// Who is asked for its whole vector.
     pub(super) hellos: BTreeSet<Recipient>,
-    /// The parts whose versions changed since the last heartbeat.
-    pub(super) news: BTreeSet<Key>,
+    /// The shards whose versions changed since the last heartbeat.
+    pub(super) dirty: BTreeSet<Key>,
     /// Whether all peers are to get the versions of these.
     pub(super) heartbeat: bool,
-    /// The parts whose digests all peers are to get.
+    /// The shards whose digests all peers are to get.
     pub(super) digests: BTreeSet<Key>,
 }
 
@@ -125,13 +132,13 @@ impl Outbox {
         &mut self.packets.back_mut().expect("pushed if there was none").1
     }
 
-    /// Cuts the totals of a part that was dropped out of the packets, so that no copy in doubt gets around.
-    pub(super) fn forget(&mut self, key: Key, marks: Marks) {
+    /// Cuts the totals of a shard that was dropped out of the packets, so that no copy in doubt gets around.
+    pub(super) fn forget(&mut self, key: Key, context: FrameContext) {
         self.packets.retain_mut(|(_, packet)| {
             let mut kept = Vec::with_capacity(packet.len());
             let mut rest = packet.as_slice();
-            while let Ok((Section { header, .. }, after)) = Section::split(rest, marks) {
-                if header.kind != Kind::Totals || (header.origin, header.part as usize) != key {
+            while let Ok((Section { header, .. }, after)) = Section::split(rest, context) {
+                if header.kind != SectionKind::Totals || (header.origin, header.shard as usize) != key {
                     kept.extend_from_slice(&rest[..rest.len() - after.len()]);
                 }
                 rest = after;
@@ -141,8 +148,8 @@ impl Outbox {
         });
     }
 
-    /// Notes a question, unless too many wait; of two about one part the first stays.
-    pub(super) fn ask(&mut self, peer: Peer, key: Key, known: u64, bound: usize) {
+    /// Notes a question, unless too many wait; of two about one shard the first stays.
+    pub(super) fn queue_request(&mut self, peer: Peer, key: Key, known: u64, bound: usize) {
         if let Some(version) = self.requests.get_mut(&(peer, key)) {
             *version = known.max(*version);
         } else if self.requests.len() < bound {
@@ -150,11 +157,11 @@ impl Outbox {
         }
     }
 
-    /// Notes an answer that is owed, unless too many wait; of two about one part the earlier version stays.
-    pub(super) fn owe(&mut self, peer: Peer, key: Key, since: u64, bound: usize) {
+    /// Notes an answer that is owed, unless too many wait; of two about one shard the earlier version stays.
+    pub(super) fn queue_answer(&mut self, peer: Peer, key: Key, since: u64, bound: usize) {
         if let Some(version) = self.answers.get_mut(&(peer, key)) {
             *version = since.min(*version);
-        } else if self.answers.len() + self.held.len() < bound {
+        } else if self.answers.len() + self.awaiting_store.len() < bound {
             self.answers.insert((peer, key), since);
         }
     }
@@ -172,14 +179,14 @@ mod tests {
     use super::*;
     use atomik_core::Xor;
 
-    const KEY: Key = (Origin { node: 2, incarnation: 1 }, 0);
+    const KEY: Key = (ReplicaId { node: 2, incarnation: 1 }, 0);
 
     #[test]
-    fn questions_and_answers_are_bounded_and_those_about_one_part_are_one() {
+    fn questions_and_answers_are_bounded_and_those_about_one_shard_are_one() {
         let mut outbox = Outbox::default();
         for (peer, version) in [(1, 5), (1, 7), (1, 6), (2, 5), (3, 5), (1, 4)] {
-            outbox.ask(Peer(peer), KEY, version, 2);
-            outbox.owe(Peer(peer), KEY, version, 2);
+            outbox.queue_request(Peer(peer), KEY, version, 2);
+            outbox.queue_answer(Peer(peer), KEY, version, 2);
         }
         let waiting = |versions: [u64; 2]| {
             BTreeMap::from([1, 2].map(|peer| ((Peer(peer), KEY), versions[peer as usize - 1])))
@@ -204,27 +211,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_the_totals_of_that_part() {
-        let marks = Marks::new::<Xor>(1);
-        let section = |kind, part: usize, to| {
+    fn what_is_forgotten_is_the_totals_of_that_shard() {
+        let context = FrameContext::new::<Xor>(1);
+        let section = |kind, shard: usize, to| {
             let mut bytes = Vec::new();
-            let header = Header { kind, origin: KEY.0, part: part as u32, from: 0, to };
-            frame::write::<WireWord>(&mut bytes, marks, header, &[], &[]);
+            let header = Header { kind, origin: KEY.0, shard: shard as u32, from: 0, to };
+            frame::write::<WireWord>(&mut bytes, context, header, &[], &[]);
             bytes
         };
-        let others = [section(Kind::Totals, 1, 5), section(Kind::Request, 0, 6), section(Kind::Totals, 2, 7)];
+        let others = [
+            section(SectionKind::Totals, 1, 5),
+            section(SectionKind::Request, 0, 6),
+            section(SectionKind::Totals, 2, 7),
+        ];
         let mut outbox = Outbox::default();
         let [one, two, three] = &others;
         let mixed = [
-            section(Kind::Totals, 0, 1),
+            section(SectionKind::Totals, 0, 1),
             one.clone(),
             two.clone(),
-            section(Kind::Totals, 0, 2),
+            section(SectionKind::Totals, 0, 2),
             three.clone(),
         ];
         outbox.packet(Recipient::All, 1, 9).extend(mixed.concat());
-        outbox.packet(Recipient::All, 1, 9).extend(section(Kind::Totals, 0, 3));
-        outbox.forget(KEY, marks);
+        outbox.packet(Recipient::All, 1, 9).extend(section(SectionKind::Totals, 0, 3));
+        outbox.forget(KEY, context);
         assert_eq!(outbox.pop(), Some((Recipient::All, others.concat())));
         assert_eq!(outbox.pop(), None);
     }
@@ -232,9 +243,9 @@ mod tests {
     #[test]
     fn answers_that_are_held_count() {
         let mut outbox = Outbox::default();
-        outbox.held.insert((Peer(1), KEY), 0);
+        outbox.awaiting_store.insert((Peer(1), KEY), 0);
         for peer in 2..9 {
-            outbox.owe(Peer(peer), KEY, 0, 3);
+            outbox.queue_answer(Peer(peer), KEY, 0, 3);
         }
         assert_eq!(outbox.answers.len(), 2);
     }

@@ -1,14 +1,14 @@
 //! The replica: one more observer of local producers, and the protocol between nodes.
 
-mod doubt;
+mod integrity;
 mod receive;
-mod send;
 mod store;
+mod transmit;
 mod view;
 
-pub use doubt::{Event, PartDigest};
+pub use integrity::{Event, ShardDigest};
 pub use receive::Received;
-pub use store::{StoredPart, Transaction};
+pub use store::{StoredShard, Transaction};
 pub use view::View;
 
 use alloc::collections::{BTreeSet, VecDeque};
@@ -16,31 +16,31 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::cluster::Cluster;
+use super::cluster_config::ClusterConfig;
 use super::error::ReplicaError;
-use super::frame::Marks;
-use super::origin::{LoadEpoch, Origin};
+use super::frame::FrameContext;
 use super::outbox::{Change, Key, Outbox};
-use super::part::Plane;
+use super::replica_id::{LoadTimestamp, ReplicaId};
+use super::shard::Plane;
 use super::state::State;
 use atomik_core::{Algebra, DeltaBatch, ExclusiveTableEpoch, TableFanIn, TableProducer};
 
 /// A node's end of the protocol by which the tables of many nodes converge.
 ///
 /// Producers write to a [`TableFanIn`] and know nothing of it. The replica observes that fan-in:
-/// [`tick`](Self::tick) makes a version of what changed, which [`poll_packet`](Self::poll_packet) hands out
+/// [`tick`](Self::tick) makes a version of what changed, which [`poll_transmit`](Self::poll_transmit) hands out
 /// for the peers, and [`receive`](Self::receive) takes in what peers sent. Packets may be lost, doubled,
 /// delayed for years and come in any order from anyone: what travels are totals of one origin under a version,
 /// and hearing a total again changes nothing. It does no I/O and has no clock; a transport calls it. It is for
 /// one thread; readers on others have a [`View`].
 ///
-/// **What converges.** When the links heal and the vectors have gone round, the [`sealed`](Self::sealed)
+/// **What converges.** When the links heal and the vectors have gone round, the [`merged`](Self::merged)
 /// states of all replicas are equal: the initial base, all deltas that reached any of them, and of an
 /// address that was [loaded](Self::load) the winning value and the deltas made in knowledge of it. So it was in
 /// a million simulated clusters of 2 to 6 nodes (`ci/simulate.sh`; `loom-tests/README.md` has the last run's date
 /// and commit), and in all states of a few small ones (`models`).
 ///
-/// **What it costs.** Words of 8 bytes, a table each: sealed, learned, the tick's reference; a plane for
+/// **What it costs.** Words of 8 bytes, a table each: merged, remote, the tick's reference; a plane for
 /// each local producer; the base, if there is one; and about 8.3 bytes for each word that each origin touched,
 /// by blocks of 64. With n writers that all write everywhere, n tables. An address that was loaded takes some 60
 /// bytes more, and 48 for each origin that wrote to it since. An origin that never wrote takes nothing.
@@ -51,13 +51,13 @@ use atomik_core::{Algebra, DeltaBatch, ExclusiveTableEpoch, TableFanIn, TablePro
 /// ```
 /// use std::sync::Arc;
 /// use atomik_core::{Add, TableFanIn};
-/// use atomik_replica::{Cluster, Origin, Peer, Replica};
+/// use atomik_replica::{ClusterConfig, ReplicaId, Peer, Replica};
 ///
-/// let cluster = Cluster::new("page views", 1_000);
+/// let cluster = ClusterConfig::new("page views", 1_000);
 /// let start = |node| {
 ///     let local = Arc::new(TableFanIn::<Add>::new(1_000));
 ///     // Really drawn from a clock and random bits.
-///     let origin = Origin { node, incarnation: 0x5EED };
+///     let origin = ReplicaId { node, incarnation: 0x5EED };
 ///     (Replica::new(&cluster, Arc::clone(&local), origin).unwrap(), local)
 /// };
 /// let ((mut here, local), (mut there, _)) = (start(1), start(2));
@@ -66,18 +66,18 @@ use atomik_core::{Algebra, DeltaBatch, ExclusiveTableEpoch, TableFanIn, TablePro
 /// producer.accum(7, 40);
 /// producer.accum(7, 2);
 /// here.tick();
-/// while let Some((_, packet)) = here.poll_packet() {
+/// while let Some((_, packet)) = here.poll_transmit() {
 ///     for _ in 0..3 {
 ///         there.receive(Peer(1), &packet)?; // three times: no matter
 ///     }
 /// }
-/// assert_eq!(there.sealed()[7], 42);
+/// assert_eq!(there.merged()[7], 42);
 /// # Ok::<(), atomik_replica::PacketError>(())
 /// ```
 pub struct Replica<A: Algebra> {
-    marks: Marks,
+    context: FrameContext,
     bounds: Bounds,
-    origin: Origin,
+    origin: ReplicaId,
     state: State<A>,
     ticks: ExclusiveTableEpoch<Arc<TableFanIn<A>>>,
     /// What a tick found; kept for its memory.
@@ -87,7 +87,7 @@ pub struct Replica<A: Algebra> {
     outbox: Outbox,
     store: Option<store::Progress>,
     events: VecDeque<Event>,
-    /// The parts whose digests went out last.
+    /// The shards whose digests went out last.
     digests_done: Option<Key>,
 }
 
@@ -111,22 +111,26 @@ impl<A: Algebra> Replica<A> {
     ///
     /// [`ReplicaError`] if the cluster's settings are impossible or not of this table, or if the fan-in has a
     /// replica already.
-    pub fn new(cluster: &Cluster, local: Arc<TableFanIn<A>>, origin: Origin) -> Result<Self, ReplicaError> {
+    pub fn new(
+        cluster: &ClusterConfig,
+        local: Arc<TableFanIn<A>>,
+        origin: ReplicaId,
+    ) -> Result<Self, ReplicaError> {
         Self::start(cluster, local, origin, Vec::new(), false)
     }
 
     /// A replica of these planes.
     fn start(
-        cluster: &Cluster,
+        cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
-        origin: Origin,
+        origin: ReplicaId,
         planes: Vec<Plane>,
         has_store: bool,
     ) -> Result<Self, ReplicaError> {
         let shape = cluster.checked_shape(local.len())?;
         let ticks = local.exclusive_epoch_owned().ok_or(ReplicaError::SecondReplica)?;
         Ok(Self {
-            marks: Marks::new::<A>(cluster.digest()),
+            context: FrameContext::new::<A>(cluster.digest()),
             bounds: Bounds {
                 origins: cluster.max_origins,
                 packet_len: cluster.packet_len,
@@ -146,7 +150,7 @@ impl<A: Algebra> Replica<A> {
 
     /// Whose totals the own plane holds: this start of this node.
     #[must_use]
-    pub fn origin(&self) -> Origin {
+    pub fn id(&self) -> ReplicaId {
         self.origin
     }
 
@@ -171,20 +175,20 @@ impl<A: Algebra> Replica<A> {
     /// The states that all planes known here add up to, by address. What local producers wrote since the last
     /// tick isn't in them: for that there is the [`view`](Self::view).
     #[must_use]
-    pub fn sealed(&self) -> &[u64] {
-        self.state.sealed()
+    pub fn merged(&self) -> &[u64] {
+        self.state.merged()
     }
 
-    /// The version of a part of an origin here: 0 if nothing is known of it.
+    /// The version of a shard of an origin here: 0 if nothing is known of it.
     #[must_use]
-    pub fn version(&self, origin: Origin, part: usize) -> u64 {
-        self.state.have(origin, part)
+    pub fn version(&self, origin: ReplicaId, shard: usize) -> u64 {
+        self.state.have(origin, shard)
     }
 
     /// A reader of the live states, for any thread.
     #[must_use]
     pub fn view(&self) -> View<A> {
-        View::new(Arc::clone(self.state.learned()), Arc::clone(self.ticks.get_ref()))
+        View::new(Arc::clone(self.state.remote()), Arc::clone(self.ticks.get_ref()))
     }
 
     /// Makes versions of what local producers wrote since the last tick; returns how many addresses changed.
@@ -195,25 +199,26 @@ impl<A: Algebra> Replica<A> {
     pub fn tick(&mut self) -> usize {
         self.ticks.swap_into(&mut self.batch);
         #[cfg(test)]
-        if planted!(TickSeesLearned) {
+        if planted!(TickSeesRemote) {
             self.batch.extend(core::mem::take(&mut self.state.leaked));
         }
         let shape = self.state.shape;
         let (mut addrs, mut deltas) = (self.batch.addresses(), self.batch.deltas());
         while let Some(&first) = addrs.first() {
-            let part = shape.part_of(first);
-            let end = shape.range(part).end;
-            let (of_part, addrs_after) = addrs.split_at(addrs.partition_point(|&addr| (addr as usize) < end));
-            let (deltas_of_part, deltas_after) = deltas.split_at(of_part.len());
+            let shard = shape.shard_of(first);
+            let end = shape.range(shard).end;
+            let (of_shard, addrs_after) =
+                addrs.split_at(addrs.partition_point(|&addr| (addr as usize) < end));
+            let (deltas_of_shard, deltas_after) = deltas.split_at(of_shard.len());
             (addrs, deltas) = (addrs_after, deltas_after);
 
-            let from = self.state.have(self.origin, part);
-            let change = self.outbox.changes.entry(part).or_insert_with(|| Change::since(from));
-            for &addr in of_part {
-                change.mark(addr as usize % shape.part_words, self.state.is_loaded(addr));
+            let from = self.state.have(self.origin, shard);
+            let change = self.outbox.changes.entry(shard).or_insert_with(|| Change::since(from));
+            for &addr in of_shard {
+                change.mark(addr as usize % shape.shard_words, self.state.is_loaded(addr));
             }
-            self.state.tick(part, of_part.iter().copied().zip(deltas_of_part.iter().copied()));
-            Self::note_version(&mut self.outbox, &mut self.store, (self.origin, part));
+            self.state.tick(shard, of_shard.iter().copied().zip(deltas_of_shard.iter().copied()));
+            Self::note_version(&mut self.outbox, &mut self.store, (self.origin, shard));
         }
         self.batch.len()
     }
@@ -230,7 +235,7 @@ impl<A: Algebra> Replica<A> {
     pub fn put(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
         self.check_addr(addr)?;
         self.tick();
-        let delta = A::delta(self.state.sealed()[addr], v);
+        let delta = A::delta(self.state.merged()[addr], v);
         let local = self.ticks.get_ref();
         self.producer.get_or_insert_with(|| local.producer_owned()).accum(addr, delta);
         self.tick();
@@ -246,29 +251,29 @@ impl<A: Algebra> Replica<A> {
     ///
     /// # Errors
     ///
-    /// [`ReplicaError::Address`] if the table has no such address, and [`ReplicaError::EpochsExhausted`] after
+    /// [`ReplicaError::Address`] if the table has no such address, and [`ReplicaError::LoadsExhausted`] after
     /// 2^63 LOADs of it; then nothing was done.
     pub fn load(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
         self.check_addr(addr)?;
-        if self.state.next_counter(addr as u32) >= LoadEpoch::COUNTER_LIMIT {
-            return Err(ReplicaError::EpochsExhausted { addr });
+        if self.state.next_counter(addr as u32) >= LoadTimestamp::COUNTER_LIMIT {
+            return Err(ReplicaError::LoadsExhausted { addr });
         }
         self.tick();
         let shape = self.state.shape;
-        let part = shape.part_of(addr as u32);
-        let from = self.state.have(self.origin, part);
-        let change = self.outbox.changes.entry(part).or_insert_with(|| Change::since(from));
-        change.mark(addr % shape.part_words, true);
+        let shard = shape.shard_of(addr as u32);
+        let from = self.state.have(self.origin, shard);
+        let change = self.outbox.changes.entry(shard).or_insert_with(|| Change::since(from));
+        change.mark(addr % shape.shard_words, true);
         self.state.load(addr as u32, v);
-        Self::note_version(&mut self.outbox, &mut self.store, (self.origin, part));
+        Self::note_version(&mut self.outbox, &mut self.store, (self.origin, shard));
         Ok(())
     }
 
-    /// Notes that a part has a new version: for the heartbeat, and for the store.
+    /// Notes that a shard has a new version: for the heartbeat, and for the store.
     fn note_version(outbox: &mut Outbox, store: &mut Option<store::Progress>, key: Key) {
         match store {
             Some(progress) => progress.note(key),
-            None => drop(outbox.news.insert(key)),
+            None => drop(outbox.dirty.insert(key)),
         }
     }
 
@@ -283,10 +288,10 @@ impl<A: Algebra> Replica<A> {
         self.state.planes()
     }
 
-    /// All parts known here, by origin.
+    /// All shards known here, by origin.
     fn keys(&self) -> BTreeSet<Key> {
         let planes = self.state.planes().iter();
-        planes.flat_map(|plane| plane.parts().map(|(part, _)| (plane.origin, part))).collect()
+        planes.flat_map(|plane| plane.shards().map(|(shard, _)| (plane.origin, shard))).collect()
     }
 }
 

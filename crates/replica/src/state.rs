@@ -7,8 +7,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::frame::{WireEntry, WireWord};
-use super::origin::{Entry, LoadEpoch, Origin, Register, Total};
-use super::part::{BLOCK, Part, Plane, Shape};
+use super::replica_id::{Entry, LoadTimestamp, Register, ReplicaId, Total};
+use super::shard::{BLOCK_WORDS, Plane, Shape, Shard};
 use atomik_core::{Algebra, Table};
 
 /// All planes, their composition, and what of it readers were given.
@@ -17,30 +17,35 @@ pub(super) struct State<A: Algebra> {
     base: Option<Arc<[u64]>>,
     /// By origin; the own one is among them.
     planes: Vec<Plane>,
-    own: Origin,
+    own: ReplicaId,
     /// The greatest register of each address that was ever loaded.
     registers: BTreeMap<u32, Register>,
     /// One bit an address, a word a block: whether it is in `registers`.
     loaded: Vec<u64>,
     /// What base and planes add up to.
-    sealed: Vec<u64>,
-    /// What changed `sealed` other than the own ticks. This is its only writer.
-    learned: Arc<Table<A>>,
-    /// What went to `learned`, for the fault in which the tick sees it.
+    merged: Vec<u64>,
+    /// What changed `merged` other than the own ticks. This is its only writer.
+    remote: Arc<Table<A>>,
+    /// What went to `remote`, for the fault in which the tick sees it.
     #[cfg(test)]
     pub(super) leaked: Vec<(u32, u64)>,
 }
 
 impl<A: Algebra> State<A> {
     /// The state of base and planes. `planes` have origins that differ.
-    pub(super) fn new(shape: Shape, base: Option<Arc<[u64]>>, own: Origin, mut planes: Vec<Plane>) -> Self {
+    pub(super) fn new(
+        shape: Shape,
+        base: Option<Arc<[u64]>>,
+        own: ReplicaId,
+        mut planes: Vec<Plane>,
+    ) -> Self {
         if planes.iter().all(|plane| plane.origin != own) {
             planes.push(Plane::new(own));
         }
         planes.sort_unstable_by_key(|plane| plane.origin);
-        let sealed = base.as_deref().map_or_else(|| vec![A::IDENTITY; shape.len], <[u64]>::to_vec);
-        let learned = Arc::new(sealed.iter().copied().collect());
-        let loaded = vec![0; shape.len.div_ceil(BLOCK)];
+        let merged = base.as_deref().map_or_else(|| vec![A::IDENTITY; shape.len], <[u64]>::to_vec);
+        let remote = Arc::new(merged.iter().copied().collect());
+        let loaded = vec![0; shape.len.div_ceil(BLOCK_WORDS)];
         let mut state = Self {
             shape,
             base,
@@ -48,58 +53,58 @@ impl<A: Algebra> State<A> {
             own,
             registers: BTreeMap::new(),
             loaded,
-            sealed,
-            learned,
+            merged,
+            remote,
             #[cfg(test)]
             leaked: Vec::new(),
         };
-        for part in 0..shape.parts() {
-            if state.planes.iter().any(|plane| plane.part(part).is_some()) {
-                state.recompute(part);
+        for shard in 0..shape.shards() {
+            if state.planes.iter().any(|plane| plane.shard(shard).is_some()) {
+                state.recompute(shard);
             }
         }
         state
     }
 
-    pub(super) fn learned(&self) -> &Arc<Table<A>> {
-        &self.learned
+    pub(super) fn remote(&self) -> &Arc<Table<A>> {
+        &self.remote
     }
 
-    pub(super) fn sealed(&self) -> &[u64] {
-        &self.sealed
+    pub(super) fn merged(&self) -> &[u64] {
+        &self.merged
     }
 
     /// For tests of what finds and mends differences.
     #[cfg(test)]
-    pub(super) fn sealed_mut(&mut self) -> &mut [u64] {
-        &mut self.sealed
+    pub(super) fn merged_mut(&mut self) -> &mut [u64] {
+        &mut self.merged
     }
 
     pub(super) fn planes(&self) -> &[Plane] {
         &self.planes
     }
 
-    pub(super) fn part(&self, origin: Origin, part: usize) -> Option<&Part> {
+    pub(super) fn shard(&self, origin: ReplicaId, shard: usize) -> Option<&Shard> {
         let at = self.find(origin).ok()?;
-        self.planes[at].part(part)
+        self.planes[at].shard(shard)
     }
 
-    pub(super) fn part_mut(&mut self, origin: Origin, part: usize) -> Option<&mut Part> {
+    pub(super) fn shard_mut(&mut self, origin: ReplicaId, shard: usize) -> Option<&mut Shard> {
         let at = self.find(origin).ok()?;
-        self.planes[at].existing_mut(part)
+        self.planes[at].existing_mut(shard)
     }
 
-    /// The version of a part here: 0 if nothing is known of it.
+    /// The version of a shard here: 0 if nothing is known of it.
     #[inline]
-    pub(super) fn have(&self, origin: Origin, part: usize) -> u64 {
-        self.part(origin, part).map_or(0, |part| part.version)
+    pub(super) fn have(&self, origin: ReplicaId, shard: usize) -> u64 {
+        self.shard(origin, shard).map_or(0, |shard| shard.version)
     }
 
-    pub(super) fn knows(&self, origin: Origin) -> bool {
+    pub(super) fn knows(&self, origin: ReplicaId) -> bool {
         self.find(origin).is_ok()
     }
 
-    fn find(&self, origin: Origin) -> Result<usize, usize> {
+    fn find(&self, origin: ReplicaId) -> Result<usize, usize> {
         self.planes.binary_search_by_key(&origin, |plane| plane.origin)
     }
 
@@ -109,58 +114,58 @@ impl<A: Algebra> State<A> {
 
     #[inline]
     pub(super) fn is_loaded(&self, addr: u32) -> bool {
-        self.loaded[addr as usize / BLOCK] >> (addr as usize % BLOCK) & 1 != 0
+        self.loaded[addr as usize / BLOCK_WORDS] >> (addr as usize % BLOCK_WORDS) & 1 != 0
     }
 
-    /// Changes sealed and learned alike: what came from elsewhere.
+    /// Changes merged and remote alike: what came from elsewhere.
     #[inline]
-    fn give(&mut self, addr: u32, delta: u64) {
-        let sealed = &mut self.sealed[addr as usize];
-        *sealed = A::compose(*sealed, delta);
-        self.give_learned(addr, delta);
+    fn apply_delta(&mut self, addr: u32, delta: u64) {
+        let merged = &mut self.merged[addr as usize];
+        *merged = A::compose(*merged, delta);
+        self.apply_remote_delta(addr, delta);
     }
 
     #[inline]
-    fn give_learned(&mut self, addr: u32, delta: u64) {
+    fn apply_remote_delta(&mut self, addr: u32, delta: u64) {
         // The only writer: a load and a store make an accum.
-        let context = &self.learned[addr as usize];
+        let context = &self.remote[addr as usize];
         context.load(A::compose(context.read(), delta));
         #[cfg(test)]
-        if planted!(TickSeesLearned) {
+        if planted!(TickSeesRemote) {
             self.leaked.push((addr, delta));
         }
     }
 
-    /// Gives sealed and learned what leads from the state of an address to `state`.
-    fn give_state(&mut self, addr: u32, state: u64) {
-        let delta = A::delta(self.sealed[addr as usize], state);
+    /// Gives merged and remote what leads from the state of an address to `state`.
+    fn set_state(&mut self, addr: u32, state: u64) {
+        let delta = A::delta(self.merged[addr as usize], state);
         if delta != A::IDENTITY {
-            self.give(addr, delta);
+            self.apply_delta(addr, delta);
         }
     }
 
     /// The state of an address that was loaded: the register ∘ the totals of exactly its epoch.
     fn state_of_loaded(&self, addr: u32, register: Register) -> u64 {
-        let part = self.shape.part_of(addr);
-        let entries = self.planes.iter().filter_map(|plane| plane.part(part)?.entry(addr));
+        let shard = self.shape.shard_of(addr);
+        let entries = self.planes.iter().filter_map(|plane| plane.shard(shard)?.entry(addr));
         entries
-            .filter(|entry| entry.register.epoch == register.epoch || planted!(VoidEpochsCounted))
+            .filter(|entry| entry.register.timestamp == register.timestamp || planted!(VoidedTotalsCounted))
             .fold(register.value, |state, entry| A::compose(state, entry.total.0))
     }
 
     /// Takes a register into account. Whether it is the greatest now.
     fn adopt(&mut self, addr: u32, register: Register) {
-        self.loaded[addr as usize / BLOCK] |= 1 << (addr as usize % BLOCK);
+        self.loaded[addr as usize / BLOCK_WORDS] |= 1 << (addr as usize % BLOCK_WORDS);
         let known = self.registers.entry(addr).or_insert(register);
         *known = (*known).max(register);
     }
 
-    /// Sets what a frame says: each word and entry, their blocks' stamps, and the part's version. The frame was
-    /// checked: its addresses are of the part and ascending.
+    /// Sets what a frame says: each word and entry, their blocks' stamps, and the shard's version. The frame was
+    /// checked: its addresses are of the shard and ascending.
     pub(super) fn apply(
         &mut self,
-        origin: Origin,
-        part: usize,
+        origin: ReplicaId,
+        shard: usize,
         to: u64,
         words: &[WireWord],
         entries: &[WireEntry],
@@ -169,20 +174,20 @@ impl<A: Algebra> State<A> {
             self.planes.insert(at, Plane::new(origin));
             at
         });
-        self.planes[at].part_mut(part, self.shape).version = to;
+        self.planes[at].shard_mut(shard, self.shape).version = to;
         // Entries first: the words of an address that the frame says was loaded don't count.
         for entry in entries.iter().map(WireEntry::entry) {
-            self.apply_entry(at, part, to, entry);
+            self.apply_entry(at, shard, to, entry);
         }
-        let block = |word: &WireWord| word.addr() as usize / BLOCK;
+        let block = |word: &WireWord| word.addr() as usize / BLOCK_WORDS;
         for words in words.chunk_by(|a, b| block(a) == block(b)) {
-            self.apply_words(at, part, to, words);
+            self.apply_words(at, shard, to, words);
         }
     }
 
-    fn apply_entry(&mut self, at: usize, part: usize, to: u64, entry: Entry) {
+    fn apply_entry(&mut self, at: usize, shard: usize, to: u64, entry: Entry) {
         let Entry { addr, register, .. } = entry;
-        let touched = self.planes[at].part_mut(part, self.shape);
+        let touched = self.planes[at].shard_mut(shard, self.shape);
         touched.set_entry(entry);
         touched.block_mut(addr).stamp = to;
         self.adopt(addr, register);
@@ -190,30 +195,30 @@ impl<A: Algebra> State<A> {
         #[cfg(test)]
         if planted!(EntryRewrittenOnAdoption) {
             let own = self.own_at();
-            let part = self.planes[own].part_mut(part, self.shape);
-            if part.entry(addr).is_some_and(|own| own.register < greatest) {
-                part.set_entry(Entry { addr, register: greatest, total: Total::default() });
+            let shard = self.planes[own].shard_mut(shard, self.shape);
+            if shard.entry(addr).is_some_and(|own| own.register < greatest) {
+                shard.set_entry(Entry { addr, register: greatest, total: Total::default() });
             }
         }
-        self.give_state(addr, self.state_of_loaded(addr, greatest));
+        self.set_state(addr, self.state_of_loaded(addr, greatest));
     }
 
     /// Sets the words of one block.
     #[inline]
-    fn apply_words(&mut self, at: usize, part: usize, to: u64, words: &[WireWord]) {
-        let first = words[0].addr() as usize / BLOCK * BLOCK;
-        let mut loaded = self.loaded[first / BLOCK];
+    fn apply_words(&mut self, at: usize, shard: usize, to: u64, words: &[WireWord]) {
+        let first = words[0].addr() as usize / BLOCK_WORDS * BLOCK_WORDS;
+        let mut loaded = self.loaded[first / BLOCK_WORDS];
         if planted!(LoadedWordsCounted) {
             loaded = 0;
         }
-        let block = self.planes[at].part_mut(part, self.shape).block_mut(first as u32);
+        let block = self.planes[at].shard_mut(shard, self.shape).block_mut(first as u32);
         if !planted!(NoRestamp) {
             block.stamp = to;
         }
-        let end = self.shape.len.min(first + BLOCK);
-        let (sealed, learned) = (&mut self.sealed[first..end], &self.learned[first..end]);
+        let end = self.shape.len.min(first + BLOCK_WORDS);
+        let (merged, remote) = (&mut self.merged[first..end], &self.remote[first..end]);
         for word in words {
-            let offset = word.addr() as usize % BLOCK;
+            let offset = word.addr() as usize % BLOCK_WORDS;
             let is_loaded = loaded >> offset & 1 == 1;
             if is_loaded && planted!(LoadedWordsDropped) {
                 continue;
@@ -229,27 +234,27 @@ impl<A: Algebra> State<A> {
             if planted!(TotalAppliedAsDelta) {
                 delta = word.total().0;
             }
-            sealed[offset] = A::compose(sealed[offset], delta);
+            merged[offset] = A::compose(merged[offset], delta);
             // The only writer: a load and a store make an accum.
-            learned[offset].load(A::compose(learned[offset].read(), delta));
+            remote[offset].load(A::compose(remote[offset].read(), delta));
             #[cfg(test)]
-            if planted!(TickSeesLearned) {
+            if planted!(TickSeesRemote) {
                 self.leaked.push((word.addr(), delta));
             }
         }
     }
 
-    /// Makes a version of the own part with these deltas, which all lie in it, ascending. Readers have them
+    /// Makes a version of the own shard with these deltas, which all lie in it, ascending. Readers have them
     /// already.
-    pub(super) fn tick(&mut self, part: usize, deltas: impl Iterator<Item = (u32, u64)> + Clone) -> u64 {
+    pub(super) fn tick(&mut self, shard: usize, deltas: impl Iterator<Item = (u32, u64)> + Clone) -> u64 {
         let own = self.own_at();
-        let version = self.planes[own].part_mut(part, self.shape).version + 1;
+        let version = self.planes[own].shard_mut(shard, self.shape).version + 1;
         for (addr, delta) in deltas.clone() {
             let register = self.is_loaded(addr).then(|| self.registers[&addr]);
-            let touched = self.planes[own].part_mut(part, self.shape);
+            let touched = self.planes[own].shard_mut(shard, self.shape);
             if let Some(register) = register {
                 let total = match touched.entry(addr) {
-                    Some(entry) if entry.register.epoch == register.epoch => entry.total.0,
+                    Some(entry) if entry.register.timestamp == register.timestamp => entry.total.0,
                     _ => A::IDENTITY,
                 };
                 touched.set_entry(Entry { addr, register, total: Total(A::compose(total, delta)) });
@@ -257,54 +262,54 @@ impl<A: Algebra> State<A> {
             let block = touched.block_mut(addr);
             block.stamp = version;
             if register.is_none() {
-                let total = &mut block.totals[addr as usize % BLOCK];
+                let total = &mut block.totals[addr as usize % BLOCK_WORDS];
                 *total = Total(A::compose(total.0, delta));
             }
-            let sealed = &mut self.sealed[addr as usize];
-            *sealed = A::compose(*sealed, delta);
+            let merged = &mut self.merged[addr as usize];
+            *merged = A::compose(*merged, delta);
         }
         // Under the fault, what entries there are gets a version of its own, and the stamps don't tell.
         let two = planted!(TwoVersions) && deltas.clone().any(|(addr, _)| self.is_loaded(addr));
         let version = if two { version.wrapping_add(1) } else { version };
-        self.planes[own].part_mut(part, self.shape).version = version;
+        self.planes[own].shard_mut(shard, self.shape).version = version;
         version
     }
 
     /// The counter of an epoch that is greater than all seen for the address.
     pub(super) fn next_counter(&self, addr: u32) -> u64 {
-        self.registers.get(&addr).map_or(0, |register| register.epoch.counter) + 1
+        self.registers.get(&addr).map_or(0, |register| register.timestamp.counter) + 1
     }
 
-    /// LOAD: makes a version of the own part with a new epoch for the address.
+    /// LOAD: makes a version of the own shard with a new epoch for the address.
     pub(super) fn load(&mut self, addr: u32, value: u64) {
-        let epoch = LoadEpoch { counter: self.next_counter(addr), origin: self.own };
-        let register = Register { epoch, value };
+        let timestamp = LoadTimestamp { counter: self.next_counter(addr), origin: self.own };
+        let register = Register { timestamp, value };
         let own = self.own_at();
-        let touched = self.planes[own].part_mut(self.shape.part_of(addr), self.shape);
+        let touched = self.planes[own].shard_mut(self.shape.shard_of(addr), self.shape);
         touched.version += 1;
         let version = touched.version;
         touched.set_entry(Entry { addr, register, total: Total::default() });
         touched.block_mut(addr).stamp = version;
         self.adopt(addr, register);
-        self.give_state(addr, value);
+        self.set_state(addr, value);
     }
 
-    /// Forgets a part of an origin.
-    pub(super) fn drop_part(&mut self, origin: Origin, part: usize) {
+    /// Forgets a shard of an origin.
+    pub(super) fn drop_shard(&mut self, origin: ReplicaId, shard: usize) {
         if let Ok(at) = self.find(origin)
-            && self.planes[at].part(part).is_some()
+            && self.planes[at].shard(shard).is_some()
         {
-            self.planes[at].set_part(part, None);
-            self.recompute(part);
+            self.planes[at].set_shard(shard, None);
+            self.recompute(shard);
         }
     }
 
-    /// Computes registers and states of a part's addresses from base and planes; returns how many states were
+    /// Computes registers and states of a shard's addresses from base and planes; returns how many states were
     /// other.
-    pub(super) fn recompute(&mut self, part: usize) -> usize {
-        let range = self.shape.range(part);
+    pub(super) fn recompute(&mut self, shard: usize) -> usize {
+        let range = self.shape.range(shard);
         let (first, last) = (range.start as u32, (range.end - 1) as u32);
-        self.loaded[range.start / BLOCK..range.end.div_ceil(BLOCK)].fill(0);
+        self.loaded[range.start / BLOCK_WORDS..range.end.div_ceil(BLOCK_WORDS)].fill(0);
         let old: Vec<u32> = self.registers.range(first..=last).map(|(&addr, _)| addr).collect();
         for addr in &old {
             self.registers.remove(addr);
@@ -314,7 +319,7 @@ impl<A: Algebra> State<A> {
         let mut states: Box<[u64]> =
             base.map_or_else(|| vec![A::IDENTITY; range.len()].into(), |base| base[range.clone()].into());
         let mut entries = Vec::new();
-        for touched in self.planes.iter().filter_map(|plane| plane.part(part)) {
+        for touched in self.planes.iter().filter_map(|plane| plane.shard(shard)) {
             for (start, block) in touched.blocks() {
                 let words = states[(start - first) as usize..].iter_mut();
                 for (word, total) in words.zip(block.totals) {
@@ -332,8 +337,8 @@ impl<A: Algebra> State<A> {
 
         let mut others = 0;
         for (addr, &state) in (first..=last).zip(&states) {
-            others += usize::from(self.sealed[addr as usize] != state);
-            self.give_state(addr, state);
+            others += usize::from(self.merged[addr as usize] != state);
+            self.set_state(addr, state);
         }
         others
     }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use atomik_core::{TableFanIn, Xor};
-use atomik_replica::{Cluster, Origin, Peer, Recipient, Replica};
+use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
 
 /// The system's allocator, counting for each thread what is live and the most that was.
 struct Counting;
@@ -48,31 +48,31 @@ fn grown<R>(work: impl FnOnce() -> R) -> (usize, usize, R) {
     ((LIVE.get() - before).try_into().unwrap_or(0), (MOST.get() - before) as usize, result)
 }
 
-fn replica(cluster: &Cluster, len: usize, node: u64) -> Replica<Xor> {
-    let origin = Origin { node, incarnation: 1 };
+fn replica(cluster: &ClusterConfig, len: usize, node: u64) -> Replica<Xor> {
+    let origin = ReplicaId { node, incarnation: 1 };
     Replica::new(cluster, Arc::new(TableFanIn::new(len)), origin).unwrap()
 }
 
 fn sent(replica: &mut Replica<Xor>) -> Vec<Vec<u8>> {
-    std::iter::from_fn(|| replica.poll_packet()).map(|(_, packet)| packet).collect()
+    std::iter::from_fn(|| replica.poll_transmit()).map(|(_, packet)| packet).collect()
 }
 
 /// All that a node says which has not written anything yet.
-fn silent(cluster: &Cluster, len: usize, node: u64) -> Vec<Vec<u8>> {
+fn silent(cluster: &ClusterConfig, len: usize, node: u64) -> Vec<Vec<u8>> {
     let mut peer = replica(cluster, len, node);
     peer.hello(Recipient::All);
     peer.tick();
     peer.heartbeat(8);
-    peer.send_vector(Recipient::All);
+    peer.send_version_vector(Recipient::All);
     sent(&mut peer)
 }
 
 #[test]
 fn an_origin_that_never_wrote_costs_less_than_a_kibibyte() {
-    // Many parts, so that what is made for each of them shows.
+    // Many shards, so that what is made for each of them shows.
     const LEN: usize = 65_536;
     const ORIGINS: usize = 100;
-    let cluster = Cluster::new("memory", LEN).with_part_words(64).with_max_origins(ORIGINS + 2);
+    let cluster = ClusterConfig::new("memory", LEN).with_shard_words(64).with_max_origins(ORIGINS + 2);
     let mut one = replica(&cluster, LEN, 1);
     let packets: Vec<_> = (2..).take(ORIGINS).map(|node| (node, silent(&cluster, LEN, node))).collect();
     // What waits to be sent goes, as it would with a transport.
@@ -92,7 +92,7 @@ fn an_origin_that_never_wrote_costs_less_than_a_kibibyte() {
 fn an_origin_costs_what_it_touched_and_little_more() {
     const LEN: usize = 40_960;
     const ORIGINS: usize = 5;
-    let cluster = Cluster::new("memory", LEN);
+    let cluster = ClusterConfig::new("memory", LEN);
     let mut one = replica(&cluster, LEN, 1);
     for (origins, step) in [(2, 1), (2 + ORIGINS as u64, 4_096)] {
         let written: Vec<_> = (origins..)
@@ -101,7 +101,7 @@ fn an_origin_costs_what_it_touched_and_little_more() {
                 let local = Arc::new(TableFanIn::new(LEN));
                 let mut producer = local.producer_owned();
                 (0..LEN).step_by(step).for_each(|addr| producer.accum(addr, node));
-                let mut peer = Replica::new(&cluster, local, Origin { node, incarnation: 1 }).unwrap();
+                let mut peer = Replica::new(&cluster, local, ReplicaId { node, incarnation: 1 }).unwrap();
                 peer.tick();
                 sent(&mut peer)
             })
@@ -114,7 +114,7 @@ fn an_origin_costs_what_it_touched_and_little_more() {
         });
         let touched = ORIGINS * LEN.div_ceil(64) / step.div_ceil(64);
         println!("{} bytes for {touched} blocks of 64 words", grown);
-        // A block: 64 totals, a stamp, a pointer. The rest: parts, planes, which versions are news.
+        // A block: 64 totals, a stamp, a pointer. The rest: shards, planes, which versions are dirty.
         assert!(grown <= touched * (64 * 8 + 16) + ORIGINS * LEN / 4_096 * 512);
     }
 }
@@ -129,7 +129,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 const HEADER: usize = 68;
 
 /// Makes the checksums of a packet of one section right again.
-fn seal(packet: &mut [u8]) {
+fn fix_checksums(packet: &mut [u8]) {
     let body = crc32c(&packet[HEADER..]);
     packet[60..64].copy_from_slice(&body.to_be_bytes());
     let header = crc32c(&packet[..64]);
@@ -139,9 +139,9 @@ fn seal(packet: &mut [u8]) {
 const LEN: usize = 1_000;
 
 /// Small bounds, and a packet for each section.
-fn bounded() -> Cluster {
-    Cluster::new("memory", LEN)
-        .with_part_words(64)
+fn bounded() -> ClusterConfig {
+    ClusterConfig::new("memory", LEN)
+        .with_shard_words(64)
         .with_max_origins(4)
         .with_max_waiting(16)
         .with_packet_len(1)
@@ -162,7 +162,7 @@ fn sections(packet: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// A section of each kind, and more.
-fn packets(cluster: &Cluster) -> Vec<Vec<u8>> {
+fn packets(cluster: &ClusterConfig) -> Vec<Vec<u8>> {
     let mut peer = replica(cluster, LEN, 2);
     for addr in 0..100 {
         peer.put(addr, 1 + addr as u64).unwrap();
@@ -170,13 +170,13 @@ fn packets(cluster: &Cluster) -> Vec<Vec<u8>> {
         // Each a version.
         drop(sent(&mut peer));
     }
-    let frames = [0, 1].map(|part| peer.since(peer.origin(), part, 0).unwrap());
+    let frames = [0, 1].map(|shard| peer.frame_since(peer.id(), shard, 0).unwrap());
     let mut asking = replica(cluster, LEN, 3);
-    asking.receive(Peer(2), &peer.vector()).unwrap();
+    asking.receive(Peer(2), &peer.version_vector_packet()).unwrap();
     asking.hello(Recipient::All);
     peer.heartbeat(2);
     let mut all = frames.to_vec();
-    all.push(peer.vector());
+    all.push(peer.version_vector_packet());
     all.extend(sent(&mut asking));
     all.extend(sent(&mut peer));
     let all: Vec<_> = all.iter().flat_map(|packet| sections(packet)).collect();
@@ -190,11 +190,11 @@ fn what_is_refused_takes_no_memory() {
     let mut refused = 0;
     for packet in packets(&cluster) {
         for at in 0..packet.len() {
-            for sealed in [false, true] {
+            for fixed in [false, true] {
                 let mut packet = packet.clone();
                 packet[at] ^= 0x81;
-                if sealed {
-                    seal(&mut packet);
+                if fixed {
+                    fix_checksums(&mut packet);
                 }
                 let mut one = replica(&cluster, LEN, 1);
                 let (live, most, received) = grown(|| one.receive(Peer(2), &packet).is_ok());
@@ -207,7 +207,7 @@ fn what_is_refused_takes_no_memory() {
         // A header that announces what would fill the memory.
         let mut packet = packet.clone();
         packet[52..60].fill(0xFF);
-        seal(&mut packet);
+        fix_checksums(&mut packet);
         let mut one = replica(&cluster, LEN, 1);
         let (_, most, received) = grown(|| one.receive(Peer(2), &packet).is_ok());
         assert!(!received && most == 0);
@@ -236,7 +236,7 @@ fn a_flood_fills_what_the_bounds_allow_and_no_more() {
                     let (low, words) = (packet[48..52].to_vec(), packet[55] as usize);
                     (0..words).for_each(|word| packet[HEADER + 16 * word + 12..][..4].copy_from_slice(&low));
                 }
-                seal(&mut packet);
+                fix_checksums(&mut packet);
                 taken += usize::from(one.receive(Peer(round), &packet).is_ok());
             }
         }
@@ -263,7 +263,7 @@ fn events_that_nobody_polls_are_as_many_as_their_bound() {
     }
     let mut wrong = packets.iter().find(|packet| packet[5] == 4).unwrap().clone();
     wrong[HEADER] ^= 1;
-    seal(&mut wrong);
+    fix_checksums(&mut wrong);
     let receive = |one: &mut Replica<Xor>, times| {
         for _ in 0..times {
             one.receive(Peer(2), &wrong).unwrap();

@@ -3,38 +3,43 @@ use alloc::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::part::BLOCK;
+use crate::shard::BLOCK_WORDS;
 use atomik_core::{Add, Xor};
 
-const HEADER: Header =
-    Header { kind: Kind::Totals, origin: Origin { node: 1, incarnation: 2 }, part: 3, from: 4, to: 5 };
+const HEADER: Header = Header {
+    kind: SectionKind::Totals,
+    origin: ReplicaId { node: 1, incarnation: 2 },
+    shard: 3,
+    from: 4,
+    to: 5,
+};
 
-fn marks() -> Marks {
-    Marks::new::<Xor>(0xC1)
+fn context() -> FrameContext {
+    FrameContext::new::<Xor>(0xC1)
 }
 
 fn entry(addr: u32) -> Entry {
-    let origin = Origin { node: 7, incarnation: 8 };
-    let register = Register { epoch: LoadEpoch { counter: 6, origin }, value: 9 };
+    let origin = ReplicaId { node: 7, incarnation: 8 };
+    let register = Register { timestamp: LoadTimestamp { counter: 6, origin }, value: 9 };
     Entry { addr, register, total: Total(10) }
 }
 
 fn frame() -> Vec<u8> {
     let mut out = Vec::new();
     let words = [WireWord::new(11, Total(12), HEADER.to), WireWord::new(13, Total(0), HEADER.to)];
-    write(&mut out, marks(), HEADER, &words, &[WireEntry::new(&entry(14))]);
+    write(&mut out, context(), HEADER, &words, &[WireEntry::new(&entry(14))]);
     out
 }
 
-fn refusal(bytes: &[u8]) -> Refusal {
-    match Section::split(bytes, marks()) {
-        Err(refusal) => refusal,
+fn kind(bytes: &[u8]) -> PacketErrorKind {
+    match Section::split(bytes, context()) {
+        Err(kind) => kind,
         Ok((section, _)) => section.check_body().expect_err("the bytes are wrong somewhere"),
     }
 }
 
 /// Makes the header's checksum right again.
-fn seal(bytes: &mut [u8]) {
+fn fix_checksums(bytes: &mut [u8]) {
     let crc = crc32c(&bytes[..64]);
     bytes[64..68].copy_from_slice(&crc.to_be_bytes());
 }
@@ -43,7 +48,7 @@ fn seal(bytes: &mut [u8]) {
 #[test]
 fn the_layout_is_as_documented() {
     assert_eq!((HEADER_LEN, size_of::<WireWord>(), size_of::<WireEntry>()), (68, 16, 44));
-    assert_eq!(size_of::<WireBlock>(), 12 + 8 * BLOCK);
+    assert_eq!(size_of::<WireBlock>(), 12 + 8 * BLOCK_WORDS);
     let bytes = frame();
     assert_eq!(bytes.len(), 68 + 2 * 16 + 44);
     assert_eq!(bytes[..8], *b"ATMK\x01\x01\x00\x00");
@@ -59,7 +64,7 @@ fn the_layout_is_as_documented() {
 #[test]
 fn what_was_written_is_read() {
     let bytes = [frame(), frame()].concat();
-    let (section, rest) = Section::split(&bytes, marks()).unwrap();
+    let (section, rest) = Section::split(&bytes, context()).unwrap();
     assert_eq!(rest, frame());
     assert_eq!(section.header, HEADER);
     assert_eq!(section.check_body(), Ok(()));
@@ -74,7 +79,7 @@ fn a_section_cut_short_anywhere_is_refused() {
     let bytes = frame();
     for len in 0..bytes.len() {
         let needed = if len < HEADER_LEN { HEADER_LEN } else { bytes.len() };
-        assert_eq!(refusal(&bytes[..len]), Refusal::Truncated { len, needed });
+        assert_eq!(kind(&bytes[..len]), PacketErrorKind::Truncated { len, needed });
     }
 }
 
@@ -84,14 +89,14 @@ fn a_bit_flipped_anywhere_is_refused() {
     for bit in 0..8 * bytes.len() {
         let mut bytes = bytes.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        let refusal = refusal(&bytes);
+        let kind = kind(&bytes);
         let expected = match bit / 8 {
-            0..4 => matches!(refusal, Refusal::Magic { .. }),
-            4 => matches!(refusal, Refusal::Format { .. }),
-            5..68 => matches!(refusal, Refusal::HeaderCrc { .. }),
-            _ => matches!(refusal, Refusal::BodyCrc { .. }),
+            0..4 => matches!(kind, PacketErrorKind::Magic { .. }),
+            4 => matches!(kind, PacketErrorKind::Format { .. }),
+            5..68 => matches!(kind, PacketErrorKind::HeaderCrc { .. }),
+            _ => matches!(kind, PacketErrorKind::BodyCrc { .. }),
         };
-        assert!(expected, "bit {bit}: {refusal:?}");
+        assert!(expected, "bit {bit}: {kind:?}");
     }
 }
 
@@ -100,36 +105,36 @@ fn what_is_whole_but_not_ours_is_refused_by_name() {
     let changed = |at: usize, byte: u8| {
         let mut bytes = frame();
         bytes[at] = byte;
-        seal(&mut bytes);
-        refusal(&bytes)
+        fix_checksums(&mut bytes);
+        kind(&bytes)
     };
-    assert_eq!(changed(5, 0), Refusal::Kind { found: 0 });
-    assert_eq!(changed(5, 7), Refusal::Kind { found: 7 });
-    assert_eq!(changed(6, 1), Refusal::Algebra { found: 1, expected: 0 });
-    assert_eq!(changed(7, 1), Refusal::Reserved { found: 1 });
-    assert_eq!(changed(15, 0), Refusal::Cluster { found: 0, expected: 0xC1 });
-    assert!(matches!(changed(52, 0xFF), Refusal::Truncated { .. }));
-    let other = Section::split(&frame(), Marks::new::<Add>(0xC1)).err();
-    assert_eq!(other, Some(Refusal::Algebra { found: 0, expected: 1 }));
+    assert_eq!(changed(5, 0), PacketErrorKind::Kind { found: 0 });
+    assert_eq!(changed(5, 7), PacketErrorKind::Kind { found: 7 });
+    assert_eq!(changed(6, 1), PacketErrorKind::Algebra { found: 1, expected: 0 });
+    assert_eq!(changed(7, 1), PacketErrorKind::Reserved { found: 1 });
+    assert_eq!(changed(15, 0), PacketErrorKind::Cluster { found: 0, expected: 0xC1 });
+    assert!(matches!(changed(52, 0xFF), PacketErrorKind::Truncated { .. }));
+    let other = Section::split(&frame(), FrameContext::new::<Add>(0xC1)).err();
+    assert_eq!(other, Some(PacketErrorKind::Algebra { found: 0, expected: 1 }));
 }
 
 proptest! {
     /// Any bytes: an error or a section that lies in them, and no panic.
     #[test]
-    fn any_bytes_are_looked_at(mut bytes in prop::collection::vec(any::<u8>(), 0..400), sealed: bool) {
-        if sealed && bytes.len() >= HEADER_LEN {
+    fn any_bytes_are_looked_at(mut bytes in prop::collection::vec(any::<u8>(), 0..400), fixed: bool) {
+        if fixed && bytes.len() >= HEADER_LEN {
             bytes[..16].copy_from_slice(&frame()[..16]);
             bytes[5] %= 8;
-            seal(&mut bytes);
+            fix_checksums(&mut bytes);
         }
-        if let Ok((section, rest)) = Section::split(&bytes, marks()) {
+        if let Ok((section, rest)) = Section::split(&bytes, context()) {
             prop_assert!(rest.len() + HEADER_LEN <= bytes.len());
             let _ = section.check_body();
             match section.header.kind {
-                Kind::Totals => drop(section.totals()),
-                Kind::Stored => drop(section.blocks()),
-                Kind::Vector | Kind::Digest => drop(section.numbers()),
-                Kind::Request | Kind::Hello => {}
+                SectionKind::Totals => drop(section.totals()),
+                SectionKind::Stored => drop(section.blocks()),
+                SectionKind::VersionVector | SectionKind::Digest => drop(section.numbers()),
+                SectionKind::Request | SectionKind::Hello => {}
             }
         }
     }

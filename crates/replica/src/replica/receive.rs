@@ -1,38 +1,38 @@
 //! What comes from peers.
 
 use super::Replica;
-use crate::error::{PacketError, Refusal};
-use crate::frame::{Kind, Section, WireEntry, WireWord};
-use crate::origin::LoadEpoch;
+use crate::error::{PacketError, PacketErrorKind};
+use crate::frame::{Section, SectionKind, WireEntry, WireWord};
 use crate::outbox::{Outbox, Peer, Recipient};
+use crate::replica_id::LoadTimestamp;
 use atomik_core::Algebra;
 
 /// What a packet did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Received {
-    /// Frames that led to a new version of their part.
+    /// Frames that led to a new version of their shard.
     pub applied: usize,
     /// Frames that were known already.
     pub known: usize,
     /// Frames that begin later than what is known here: nothing changed, and the peer will be asked.
     pub gaps: usize,
-    /// Parts of which the peer's vector names later versions than are known here; the peer will be asked.
+    /// Shards of which the peer's vector names later versions than are known here; the peer will be asked.
     pub behind: usize,
     /// Whether the peer's vector came, or a piece of it. One with nothing [`behind`](Self::behind) means that
     /// the peer was heard out.
-    pub vector: bool,
+    pub version_vector: bool,
 }
 
 impl Received {
-    const KNOWN: Self = Self { applied: 0, known: 1, gaps: 0, behind: 0, vector: false };
+    const KNOWN: Self = Self { applied: 0, known: 1, gaps: 0, behind: 0, version_vector: false };
 
     fn add(&mut self, other: Self) {
         self.applied += other.applied;
         self.known += other.known;
         self.gaps += other.gaps;
         self.behind += other.behind;
-        self.vector |= other.vector;
+        self.version_vector |= other.version_vector;
     }
 }
 
@@ -42,7 +42,7 @@ impl<A: Algebra> Replica<A> {
     ///
     /// Sections are taken in turn, each checked whole before anything is done. A frame that is known already
     /// costs the check of its header; a new one takes one pass for its checksum, one for its addresses and one
-    /// that sets its totals. Packets that are owed in return wait for [`poll_packet`](Self::poll_packet).
+    /// that sets its totals. Packets that are owed in return wait for [`poll_transmit`](Self::poll_transmit).
     ///
     /// # Errors
     ///
@@ -52,8 +52,7 @@ impl<A: Algebra> Replica<A> {
         let mut rest = packet;
         while !rest.is_empty() {
             let at = packet.len() - rest.len();
-            let (did, after) =
-                self.receive_section(peer, rest).map_err(|refusal| PacketError { at, refusal })?;
+            let (did, after) = self.receive_section(peer, rest).map_err(|kind| PacketError { at, kind })?;
             received.add(did);
             rest = after;
         }
@@ -61,46 +60,50 @@ impl<A: Algebra> Replica<A> {
     }
 
     /// Takes the first section; returns what it did and the bytes after it.
-    fn receive_section<'a>(&mut self, peer: Peer, bytes: &'a [u8]) -> Result<(Received, &'a [u8]), Refusal> {
-        let (section, rest) = Section::split(bytes, self.marks)?;
+    fn receive_section<'a>(
+        &mut self,
+        peer: Peer,
+        bytes: &'a [u8],
+    ) -> Result<(Received, &'a [u8]), PacketErrorKind> {
+        let (section, rest) = Section::split(bytes, self.context)?;
         let bound = self.bounds.waiting;
         match section.header.kind {
-            Kind::Totals => return Ok((self.receive_totals(peer, &section)?, rest)),
-            Kind::Vector => return Ok((self.receive_vector(peer, &section)?, rest)),
-            Kind::Digest => self.receive_digest(peer, &section)?,
-            Kind::Request => {
+            SectionKind::Totals => return Ok((self.receive_totals(peer, &section)?, rest)),
+            SectionKind::VersionVector => return Ok((self.receive_version_vector(peer, &section)?, rest)),
+            SectionKind::Digest => self.receive_digest(peer, &section)?,
+            SectionKind::Request => {
                 self.check_counts(&section, 0, 0)?;
-                let part = self.check_part(section.header.part.into())?;
+                let shard = self.check_shard(section.header.shard.into())?;
                 let (origin, since) = (section.header.origin, section.header.from);
-                let mut have = self.state.have(origin, part);
+                let mut have = self.state.have(origin, shard);
                 if planted!(SinceIncludes) {
                     have = have.saturating_add(since.min(1));
                 }
                 if have > since {
-                    self.outbox.owe(peer, (origin, part), since, bound);
+                    self.outbox.queue_answer(peer, (origin, shard), since, bound);
                 }
             }
-            Kind::Hello => {
+            SectionKind::Hello => {
                 self.check_counts(&section, 0, 0)?;
                 Outbox::note(&mut self.outbox.vectors, Recipient::Peer(peer), bound);
             }
-            Kind::Stored => return Err(Refusal::Kind { found: Kind::Stored as u8 }),
+            SectionKind::Stored => return Err(PacketErrorKind::Kind { found: SectionKind::Stored as u8 }),
         }
         Ok((Received::default(), rest))
     }
 
-    fn receive_totals(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, Refusal> {
+    fn receive_totals(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, PacketErrorKind> {
         let header = section.header;
         let (origin, from, to) = (header.origin, header.from, header.to);
-        let part = self.check_part(header.part.into())?;
-        let len = self.state.shape.range(part).len();
+        let shard = self.check_shard(header.shard.into())?;
+        let len = self.state.shape.range(shard).len();
         self.check_counts(section, len, len)?;
         if from >= to {
-            return Err(Refusal::Versions { from, to });
+            return Err(PacketErrorKind::Versions { from, to });
         }
-        let mut have = self.state.have(origin, part);
+        let mut have = self.state.have(origin, shard);
         if origin == self.origin {
-            self.check_own(header.part, to, have)?;
+            self.check_own(header.shard, to, have)?;
             return Ok(Received::KNOWN);
         }
         if planted!(HaveOffByOne) {
@@ -112,25 +115,25 @@ impl<A: Algebra> Replica<A> {
         self.check_bound(origin)?;
         section.check_body()?;
         let (words, entries) = section.totals();
-        self.check_totals(header.part, to, words, entries)?;
+        self.check_totals(header.shard, to, words, entries)?;
         if from > have && !planted!(GapApplied) {
-            self.outbox.ask(peer, (origin, part), to, self.bounds.waiting);
+            self.outbox.queue_request(peer, (origin, shard), to, self.bounds.waiting);
             return Ok(Received { gaps: 1, ..Received::default() });
         }
-        self.state.apply(origin, part, to, words, entries);
-        Self::note_version(&mut self.outbox, &mut self.store, (origin, part));
+        self.state.apply(origin, shard, to, words, entries);
+        Self::note_version(&mut self.outbox, &mut self.store, (origin, shard));
         Ok(Received { applied: 1, ..Received::default() })
     }
 
-    /// Whether all words and entries are of the part, ascending, and of this version.
+    /// Whether all words and entries are of the shard, ascending, and of this version.
     fn check_totals(
         &self,
-        part: u32,
+        shard: u32,
         to: u64,
         words: &[WireWord],
         entries: &[WireEntry],
-    ) -> Result<(), Refusal> {
-        let range = self.state.shape.range(part as usize);
+    ) -> Result<(), PacketErrorKind> {
+        let range = self.state.shape.range(shard as usize);
         let first = range.start as u64;
         let end = range.end as u64;
         // Without branches; a second look finds which word it was.
@@ -142,17 +145,17 @@ impl<A: Algebra> Replica<A> {
             next = addr + 1;
         }
         if wrong | (next > end) {
-            return Err(Self::find_wrong_word(part, to, first..end, words));
+            return Err(Self::find_wrong_word(shard, to, first..end, words));
         }
         let mut next = first;
         for entry in entries.iter().map(WireEntry::entry) {
             let addr = u64::from(entry.addr);
             if addr < next || addr >= end {
-                return Err(Refusal::Address { addr: entry.addr, part });
+                return Err(PacketErrorKind::Address { addr: entry.addr, shard });
             }
-            let counter = entry.register.epoch.counter;
-            if counter >= LoadEpoch::COUNTER_LIMIT {
-                return Err(Refusal::EpochCounter { addr: entry.addr, counter });
+            let counter = entry.register.timestamp.counter;
+            if counter >= LoadTimestamp::COUNTER_LIMIT {
+                return Err(PacketErrorKind::LoadCounter { addr: entry.addr, counter });
             }
             next = addr + 1;
         }
@@ -160,62 +163,71 @@ impl<A: Algebra> Replica<A> {
     }
 
     #[cold]
-    fn find_wrong_word(part: u32, to: u64, range: core::ops::Range<u64>, words: &[WireWord]) -> Refusal {
+    fn find_wrong_word(
+        shard: u32,
+        to: u64,
+        range: core::ops::Range<u64>,
+        words: &[WireWord],
+    ) -> PacketErrorKind {
         let mut next = range.start;
         for word in words {
             let (addr, found) = (word.addr(), word.low_bits());
             if u64::from(addr) < next || u64::from(addr) >= range.end {
-                return Refusal::Address { addr, part };
+                return PacketErrorKind::Address { addr, shard };
             }
             if found != to as u32 {
-                return Refusal::LowBits { addr, found, to };
+                return PacketErrorKind::LowBits { addr, found, to };
             }
             next = u64::from(addr) + 1;
         }
         unreachable!("called when a word is wrong")
     }
 
-    fn receive_vector(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, Refusal> {
+    fn receive_version_vector(
+        &mut self,
+        peer: Peer,
+        section: &Section<'_>,
+    ) -> Result<Received, PacketErrorKind> {
         let header = section.header;
-        let parts = self.state.shape.parts() as u64;
-        self.check_counts(section, self.state.shape.parts(), 0)?;
-        let end = u64::from(header.part) + section.words() as u64;
-        if end > parts {
-            return Err(Refusal::Part { part: end, parts });
+        let shards = self.state.shape.shards() as u64;
+        self.check_counts(section, self.state.shape.shards(), 0)?;
+        let end = u64::from(header.shard) + section.words() as u64;
+        if end > shards {
+            return Err(PacketErrorKind::Shard { shard: end, shards });
         }
         section.check_body()?;
         let versions = section.numbers();
         if versions.iter().any(|version| version.get() > 0) {
             self.check_bound(header.origin)?;
         }
-        let parts = (header.part..).zip(versions.iter().map(|version| version.get()));
+        let shards = (header.shard..).zip(versions.iter().map(|version| version.get()));
         if header.origin == self.origin {
-            for (part, version) in parts.clone() {
-                self.check_own(part, version, self.state.have(self.origin, part as usize))?;
+            for (shard, version) in shards.clone() {
+                self.check_own(shard, version, self.state.have(self.origin, shard as usize))?;
             }
         }
-        let mut received = Received { vector: true, ..Received::default() };
-        for (part, version) in parts {
-            let key = (header.origin, part as usize);
+        let mut received = Received { version_vector: true, ..Received::default() };
+        for (shard, version) in shards {
+            let key = (header.origin, shard as usize);
             if version > self.state.have(key.0, key.1) {
                 received.behind += 1;
-                self.outbox.ask(peer, key, version, self.bounds.waiting);
+                self.outbox.queue_request(peer, key, version, self.bounds.waiting);
             }
         }
         Ok(received)
     }
 
     /// Nobody can know more of the own origin than is known here.
-    fn check_own(&self, part: u32, found: u64, own: u64) -> Result<(), Refusal> {
+    fn check_own(&self, shard: u32, found: u64, own: u64) -> Result<(), PacketErrorKind> {
         if found > own {
-            return Err(Refusal::ClonedIdentity { origin: self.origin, part, found, own });
+            return Err(PacketErrorKind::ClonedIdentity { origin: self.origin, shard, found, own });
         }
         Ok(())
     }
 
-    pub(super) fn check_part(&self, part: u64) -> Result<usize, Refusal> {
-        let parts = self.state.shape.parts() as u64;
-        if part < parts { Ok(part as usize) } else { Err(Refusal::Part { part, parts }) }
+    pub(super) fn check_shard(&self, shard: u64) -> Result<usize, PacketErrorKind> {
+        let shards = self.state.shape.shards() as u64;
+        if shard < shards { Ok(shard as usize) } else { Err(PacketErrorKind::Shard { shard, shards }) }
     }
 
     pub(super) fn check_counts(
@@ -223,17 +235,17 @@ impl<A: Algebra> Replica<A> {
         section: &Section<'_>,
         words: usize,
         entries: usize,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), PacketErrorKind> {
         if section.words() > words || section.entries() > entries {
-            return Err(Refusal::Counts { words: section.words(), entries: section.entries() });
+            return Err(PacketErrorKind::Counts { words: section.words(), entries: section.entries() });
         }
         Ok(())
     }
 
     /// Whether the origin is known, or may be added.
-    fn check_bound(&self, origin: crate::Origin) -> Result<(), Refusal> {
+    fn check_bound(&self, origin: crate::ReplicaId) -> Result<(), PacketErrorKind> {
         if !self.state.knows(origin) && self.origins() >= self.bounds.origins {
-            return Err(Refusal::TooManyOrigins { origin, bound: self.bounds.origins });
+            return Err(PacketErrorKind::TooManyOrigins { origin, bound: self.bounds.origins });
         }
         Ok(())
     }

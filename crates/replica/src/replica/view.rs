@@ -10,19 +10,19 @@ const COPY_WORDS: usize = 512;
 
 /// The live states of a replicated table: what peers sent and what local producers wrote, ticked or not.
 ///
-/// Any number of threads may have a clone. A read combines two states, that of what the replica learned and
+/// Any number of threads may have a clone. A read combines two states, that of what the replica remote and
 /// that of the local fan-in: exact at quiescence; amid changes it may join a later one with an earlier. It
 /// only reads: to set a value there is [`Replica::load`](super::Replica::load).
 ///
 /// Wait-free, Acquire: whoever's local delta is in a state read, what it did before is seen.
 pub struct View<A: Algebra> {
-    learned: Arc<Table<A>>,
+    remote: Arc<Table<A>>,
     local: Arc<TableFanIn<A>>,
 }
 
 impl<A: Algebra> View<A> {
-    pub(super) fn new(learned: Arc<Table<A>>, local: Arc<TableFanIn<A>>) -> Self {
-        Self { learned, local }
+    pub(super) fn new(remote: Arc<Table<A>>, local: Arc<TableFanIn<A>>) -> Self {
+        Self { remote, local }
     }
 
     /// The state at an address.
@@ -32,7 +32,7 @@ impl<A: Algebra> View<A> {
     /// If the table has no such address.
     #[must_use]
     pub fn read(&self, addr: usize) -> u64 {
-        A::compose(self.learned[addr].read(), self.local.read(addr))
+        A::compose(self.remote[addr].read(), self.local.read(addr))
     }
 
     /// Copies all states to `out`. Wait-free, Acquire, as [`read`](Self::read) of each address; the states are not
@@ -45,8 +45,8 @@ impl<A: Algebra> View<A> {
         assert_eq!(out.len(), self.len(), "a snapshot is as long as its table");
         let mut block = [0; COPY_WORDS];
         for (start, out) in (0..).step_by(COPY_WORDS).zip(out.chunks_mut(COPY_WORDS)) {
-            // In the order of `read`: a LOAD is learned as the delta from the local state that it found.
-            self.learned.copy_states(start, out);
+            // In the order of `read`: a LOAD is remote as the delta from the local state that it found.
+            self.remote.copy_states(start, out);
             let local = &mut block[..out.len()];
             self.local.copy_states(start, local);
             kernel::accum::<A>(out, local);
@@ -56,7 +56,7 @@ impl<A: Algebra> View<A> {
     /// The length of the table.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.learned.len()
+        self.remote.len()
     }
 
     /// Whether the table has no addresses.
@@ -68,7 +68,7 @@ impl<A: Algebra> View<A> {
 
 impl<A: Algebra> Clone for View<A> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.learned), Arc::clone(&self.local))
+        Self::new(Arc::clone(&self.remote), Arc::clone(&self.local))
     }
 }
 

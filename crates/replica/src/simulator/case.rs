@@ -13,8 +13,8 @@ pub(super) struct Case {
     /// How many addresses are used, and how many deltas: with few they often cancel.
     pub(super) addrs: usize,
     pub(super) deltas: usize,
-    /// Blocks of 64 words in a part.
-    pub(super) part_blocks: usize,
+    /// Blocks of 64 words in a shard.
+    pub(super) shard_blocks: usize,
     pub(super) nodes: usize,
     /// A bit for each node that has a store.
     pub(super) stores: u8,
@@ -84,7 +84,7 @@ pub(super) enum Step {
     Partition {
         sides: u8,
     },
-    /// Parts are handed out and the first of them written: all, unless `fails`.
+    /// Shards are handed out and the first of them written: all, unless `fails`.
     Write {
         node: u8,
         fails: bool,
@@ -111,7 +111,7 @@ pub(super) enum Step {
     },
     Audit {
         node: u8,
-        part: u8,
+        shard: u8,
     },
     /// What a node would answer is looked at.
     Probe {
@@ -165,7 +165,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (node(), then()).prop_map(|(node, then)| Step::Crash { node, then }),
         1 => any::<bool>().prop_map(|stores| Step::Join { stores }),
         1 => (node(), any::<u8>(), node()).prop_map(|(node, pick, peer)| Step::Refetch { node, pick, peer }),
-        1 => (node(), any::<u8>()).prop_map(|(node, part)| Step::Audit { node, part }),
+        1 => (node(), any::<u8>()).prop_map(|(node, shard)| Step::Audit { node, shard }),
         2 => (node(), any::<u8>(), any::<u8>())
             .prop_map(|(node, pick, since)| Step::Probe { node, pick, since }),
     ]
@@ -175,12 +175,12 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec(step(), 10..160);
     let sizes = (1..=8usize, 1..=4usize, 1..=2usize, 2..=6usize);
     (any::<bool>(), any::<bool>(), sizes, any::<u8>(), steps).prop_map(
-        |(adds, has_base, (addrs, deltas, part_blocks, nodes), stores, steps)| Case {
+        |(adds, has_base, (addrs, deltas, shard_blocks, nodes), stores, steps)| Case {
             adds,
             has_base,
             addrs,
             deltas,
-            part_blocks,
+            shard_blocks,
             nodes,
             stores,
             steps,

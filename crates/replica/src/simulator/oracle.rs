@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 /// Node and incarnation.
 pub(super) type Writer = (u64, u64);
 
-/// Versions by writer and part.
+/// Versions by writer and shard.
 pub(super) type Versions = BTreeMap<(Writer, usize), u64>;
 
 /// A LOAD: its counter and writer, and what it loaded.
@@ -37,14 +37,14 @@ impl Operation {
 pub(super) struct Oracle {
     adds: bool,
     base: Vec<u64>,
-    part_words: usize,
-    /// For each writer and part, the operations of version 1, 2, …
+    shard_words: usize,
+    /// For each writer and shard, the operations of version 1, 2, …
     logs: BTreeMap<(Writer, usize), Vec<Vec<Operation>>>,
 }
 
 impl Oracle {
-    pub(super) fn new(adds: bool, base: Vec<u64>, part_words: usize) -> Self {
-        Self { adds, base, part_words, logs: BTreeMap::new() }
+    pub(super) fn new(adds: bool, base: Vec<u64>, shard_words: usize) -> Self {
+        Self { adds, base, shard_words, logs: BTreeMap::new() }
     }
 
     pub(super) fn join(&self, a: u64, b: u64) -> u64 {
@@ -60,20 +60,20 @@ impl Oracle {
         &self.base
     }
 
-    pub(super) fn part_words(&self) -> usize {
-        self.part_words
+    pub(super) fn shard_words(&self) -> usize {
+        self.shard_words
     }
 
-    pub(super) fn part_of(&self, addr: usize) -> usize {
-        addr / self.part_words
+    pub(super) fn shard_of(&self, addr: usize) -> usize {
+        addr / self.shard_words
     }
 
     /// The operations on an address that these versions cover, with their writers.
     fn known<'a>(&'a self, versions: &'a Versions, addr: usize) -> impl Iterator<Item = &'a Operation> {
-        let part = self.part_of(addr);
+        let shard = self.shard_of(addr);
         versions
             .iter()
-            .filter(move |((_, of), _)| *of == part)
+            .filter(move |((_, of), _)| *of == shard)
             .flat_map(move |(key, &version)| {
                 let log = self.logs.get(key).map_or(&[][..], Vec::as_slice);
                 log[..version as usize].iter().flatten()
@@ -102,13 +102,13 @@ impl Oracle {
 
     /// A tick of a writer who knows these versions: `deltas` by address, none of them nothing.
     pub(super) fn tick(&mut self, writer: Writer, versions: &Versions, deltas: &BTreeMap<usize, u64>) {
-        let mut parts: BTreeMap<usize, Vec<Operation>> = BTreeMap::new();
+        let mut shards: BTreeMap<usize, Vec<Operation>> = BTreeMap::new();
         for (&addr, &delta) in deltas {
             let seen = self.winner(versions, addr);
-            parts.entry(self.part_of(addr)).or_default().push(Operation::Delta { addr, delta, seen });
+            shards.entry(self.shard_of(addr)).or_default().push(Operation::Delta { addr, delta, seen });
         }
-        for (part, operations) in parts {
-            self.logs.entry((writer, part)).or_default().push(operations);
+        for (shard, operations) in shards {
+            self.logs.entry((writer, shard)).or_default().push(operations);
         }
     }
 
@@ -116,27 +116,27 @@ impl Oracle {
     pub(super) fn load(&mut self, writer: Writer, versions: &Versions, addr: usize, value: u64) {
         let counter = self.winner(versions, addr).map_or(0, |winner| winner.counter) + 1;
         let loaded = Loaded { counter, by: writer, value };
-        let part = self.part_of(addr);
-        self.logs.entry((writer, part)).or_default().push(Vec::from([Operation::Load { addr, loaded }]));
+        let shard = self.shard_of(addr);
+        self.logs.entry((writer, shard)).or_default().push(Vec::from([Operation::Load { addr, loaded }]));
     }
 
-    /// How many versions a writer made of a part.
-    pub(super) fn made(&self, writer: Writer, part: usize) -> u64 {
-        self.logs.get(&(writer, part)).map_or(0, |log| log.len() as u64)
+    /// How many versions a writer made of a shard.
+    pub(super) fn made(&self, writer: Writer, shard: usize) -> u64 {
+        self.logs.get(&(writer, shard)).map_or(0, |log| log.len() as u64)
     }
 
     /// A writer goes on from these versions: what it made after them never left it.
     pub(super) fn truncate(&mut self, writer: Writer, versions: &BTreeMap<usize, u64>) {
-        for ((of, part), log) in &mut self.logs {
+        for ((of, shard), log) in &mut self.logs {
             if *of == writer {
-                log.truncate(versions.get(part).map_or(0, |&version| version as usize));
+                log.truncate(versions.get(shard).map_or(0, |&version| version as usize));
             }
         }
     }
 
-    /// What a part's words add up to at a version: the deltas that saw no LOAD.
+    /// What a shard's words add up to at a version: the deltas that saw no LOAD.
     pub(super) fn word(&self, writer: Writer, version: u64, addr: usize) -> u64 {
-        let versions = Versions::from([((writer, self.part_of(addr)), version)]);
+        let versions = Versions::from([((writer, self.shard_of(addr)), version)]);
         self.known(&versions, addr).fold(0, |total, operation| match *operation {
             Operation::Delta { delta, seen: None, .. } => self.join(total, delta),
             _ => total,
@@ -145,7 +145,7 @@ impl Oracle {
 
     /// What stands for a loaded address at a version: the LOAD last seen, and the deltas since it was.
     pub(super) fn entry(&self, writer: Writer, version: u64, addr: usize) -> Option<(Loaded, u64)> {
-        let versions = Versions::from([((writer, self.part_of(addr)), version)]);
+        let versions = Versions::from([((writer, self.shard_of(addr)), version)]);
         self.known(&versions, addr).fold(None, |entry, operation| match (*operation).clone() {
             Operation::Load { loaded, .. } => Some((loaded, 0)),
             Operation::Delta { seen: None, .. } => entry,
@@ -156,9 +156,9 @@ impl Oracle {
         })
     }
 
-    /// The addresses of a part that changed after a version and up to another.
-    pub(super) fn changed(&self, writer: Writer, part: usize, after: u64, upto: u64) -> BTreeSet<usize> {
-        let log = self.logs.get(&(writer, part)).map_or(&[][..], Vec::as_slice);
+    /// The addresses of a shard that changed after a version and up to another.
+    pub(super) fn changed(&self, writer: Writer, shard: usize, after: u64, upto: u64) -> BTreeSet<usize> {
+        let log = self.logs.get(&(writer, shard)).map_or(&[][..], Vec::as_slice);
         log[after as usize..upto as usize].iter().flatten().map(Operation::addr).collect()
     }
 }

@@ -12,11 +12,11 @@ use proptest::prelude::*;
 
 use super::case::{Case, Step};
 use super::oracle::{Oracle, Writer};
-use crate::{Cluster, Origin, Recipient, Replica};
+use crate::{ClusterConfig, Recipient, Replica, ReplicaId};
 use atomik_core::{Algebra, TableFanIn, TableProducer};
 
 const LEN: usize = 200;
-/// The addresses that are used: some of one block, some of one part, the last of the table.
+/// The addresses that are used: some of one block, some of one shard, the last of the table.
 const ADDRS: [usize; 8] = [0, 64, 1, 130, 63, 199, 65, 129];
 const MOST_NODES: usize = 6;
 
@@ -24,7 +24,7 @@ const MOST_NODES: usize = 6;
 const DELTAS: [u64; 4] = [1, u64::MAX, 2, 3 << 40];
 
 type Checked = Result<(), TestCaseError>;
-/// What a store has: the version and the bytes, by writer and part.
+/// What a store has: the version and the bytes, by writer and shard.
 type Store = BTreeMap<(Writer, usize), (u64, Rc<Vec<u8>>)>;
 
 /// A node that runs.
@@ -51,7 +51,7 @@ struct Packet {
 }
 
 pub(super) struct World<A: Algebra> {
-    cluster: Cluster,
+    cluster: ClusterConfig,
     oracle: Oracle,
     nodes: Vec<Node<A>>,
     network: Vec<Packet>,
@@ -75,8 +75,8 @@ impl<A: Algebra> World<A> {
     }
 
     fn new(case: &Case) -> Self {
-        let part_words = 64 * case.part_blocks;
-        let cluster = Cluster::new("simulated", LEN).with_part_words(part_words).with_packet_len(700);
+        let shard_words = 64 * case.shard_blocks;
+        let cluster = ClusterConfig::new("simulated", LEN).with_shard_words(shard_words).with_packet_len(700);
         let (cluster, base) = if case.has_base {
             let base: Vec<u64> = (100..).take(LEN).collect();
             (cluster.with_base(&base), base)
@@ -85,7 +85,7 @@ impl<A: Algebra> World<A> {
         };
         Self {
             cluster,
-            oracle: Oracle::new(case.adds, base, part_words),
+            oracle: Oracle::new(case.adds, base, shard_words),
             nodes: Vec::new(),
             network: Vec::new(),
             history: Vec::new(),
@@ -117,7 +117,7 @@ impl<A: Algebra> World<A> {
     fn start(&mut self, node: usize, resumes: bool) {
         let local = Arc::new(TableFanIn::new(LEN));
         let Node { writer, store, .. } = &self.nodes[node];
-        let origin = Origin { node: writer.0, incarnation: writer.1 };
+        let origin = ReplicaId { node: writer.0, incarnation: writer.1 };
         let of_fan_in = Arc::clone(&local);
         let stored = store.iter().flat_map(|store| store.values().map(|(_, bytes)| bytes.as_slice()));
         let replica = match store {
@@ -190,7 +190,7 @@ impl<A: Algebra> World<A> {
                 Ok(())
             }),
             Step::Vector { node } => self.with(node, |world, node| {
-                world.running(node).replica.send_vector(Recipient::All);
+                world.running(node).replica.send_version_vector(Recipient::All);
                 Ok(())
             }),
             Step::Hello { node } => self.with(node, |world, node| {
@@ -222,10 +222,10 @@ impl<A: Algebra> World<A> {
             Step::Refetch { node, pick, peer } => {
                 self.with(node, |world, node| world.refetch(node, pick, peer))
             }
-            Step::Audit { node, part } => self.with(node, |world, node| {
+            Step::Audit { node, shard } => self.with(node, |world, node| {
                 let replica = &mut world.running(node).replica;
-                let part = part as usize % replica.parts();
-                prop_assert_eq!(replica.audit(part), 0, "sealed is what the planes add up to");
+                let shard = shard as usize % replica.shards();
+                prop_assert_eq!(replica.audit(shard), 0, "merged is what the planes add up to");
                 Ok(())
             }),
             Step::Probe { node, pick, since } => {

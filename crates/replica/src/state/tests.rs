@@ -1,11 +1,11 @@
 use super::*;
 use atomik_core::Add;
 
-const OWN: Origin = Origin { node: 1, incarnation: 1 };
-const OTHER: Origin = Origin { node: 2, incarnation: 1 };
+const OWN: ReplicaId = ReplicaId { node: 1, incarnation: 1 };
+const OTHER: ReplicaId = ReplicaId { node: 2, incarnation: 1 };
 
-fn state(len: usize, part_words: usize) -> State<Add> {
-    State::new(Shape { len, part_words }, None, OWN, Vec::new())
+fn state(len: usize, shard_words: usize) -> State<Add> {
+    State::new(Shape { len, shard_words }, None, OWN, Vec::new())
 }
 
 fn words<const N: usize>(words: [(u32, u64); N]) -> [WireWord; N] {
@@ -20,7 +20,7 @@ fn words_go_to_their_own_blocks() {
         state.apply(OTHER, 0, 1, &words([(addrs[0], 7), (addrs[1], 9)]), &[]);
         let mut expected = vec![0; 8_192];
         (expected[addrs[0] as usize], expected[addrs[1] as usize]) = (7, 9);
-        assert_eq!(state.sealed(), expected, "{addrs:?}");
+        assert_eq!(state.merged(), expected, "{addrs:?}");
         assert_eq!(state.recompute(0), 0, "{addrs:?}");
     }
 }
@@ -29,25 +29,25 @@ fn words_go_to_their_own_blocks() {
 fn recomputing_counts_and_mends_what_differs() {
     let mut state = state(128, 64);
     state.apply(OTHER, 0, 1, &words([(3, 7)]), &[]);
-    state.sealed_mut()[3] = 8;
-    state.sealed_mut()[63] = 1;
+    state.merged_mut()[3] = 8;
+    state.merged_mut()[63] = 1;
     assert_eq!(state.recompute(0), 2);
-    assert_eq!((state.sealed[3], state.sealed[63]), (7, 0));
+    assert_eq!((state.merged[3], state.merged[63]), (7, 0));
     assert_eq!(state.recompute(0), 0);
 }
 
 #[test]
-fn recomputing_a_part_lets_its_neighbours_be() {
+fn recomputing_a_shard_lets_its_neighbours_be() {
     let mut state = state(192, 64);
     for addr in [63, 64, 127, 128] {
         state.load(addr, addr.into());
     }
     state.apply(OTHER, 0, 1, &words([(62, 5)]), &[]);
-    state.drop_part(OTHER, 0);
+    state.drop_shard(OTHER, 0);
     assert_eq!(state.recompute(1), 0);
     for addr in [63, 64, 127, 128] {
         assert!(state.is_loaded(addr));
-        assert_eq!((state.next_counter(addr), state.sealed()[addr as usize]), (2, addr.into()));
+        assert_eq!((state.next_counter(addr), state.merged()[addr as usize]), (2, addr.into()));
     }
-    assert_eq!((state.is_loaded(62), state.sealed()[62]), (false, 0));
+    assert_eq!((state.is_loaded(62), state.merged()[62]), (false, 0));
 }

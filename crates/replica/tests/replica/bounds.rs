@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_replica::{Cluster, PacketError, Peer, Recipient, Refusal, Replica, ReplicaError};
+use atomik_replica::{ClusterConfig, PacketError, PacketErrorKind, Peer, Recipient, Replica, ReplicaError};
 
 use crate::{LEN, cluster, node, origin, sent};
 
@@ -20,14 +20,15 @@ fn a_fan_in_has_one_replica_for_its_whole_life() {
 
 #[test]
 fn impossible_settings_are_refused_by_name() {
-    let start =
-        |cluster: Cluster| Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(LEN)), origin(1)).map(drop);
+    let start = |cluster: ClusterConfig| {
+        Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(LEN)), origin(1)).map(drop)
+    };
     let (table, base) = (LEN, 7);
-    assert_eq!(start(Cluster::new("a", 5)), Err(ReplicaError::TableLength { table, cluster: 5 }));
+    assert_eq!(start(ClusterConfig::new("a", 5)), Err(ReplicaError::TableLength { table, cluster: 5 }));
     assert_eq!(start(cluster().with_base(&[0; 7])), Err(ReplicaError::BaseLength { base, cluster: LEN }));
-    for part_words in [0, 63, 65, 65_600] {
-        let refused = Err(ReplicaError::PartWords { part_words });
-        assert_eq!(start(cluster().with_part_words(part_words)), refused);
+    for shard_words in [0, 63, 65, 65_600] {
+        let refused = Err(ReplicaError::ShardWords { shard_words });
+        assert_eq!(start(cluster().with_shard_words(shard_words)), refused);
     }
     let (mut replica, _producer) = node::<Xor>(1);
     let refused = Err(ReplicaError::Address { addr: LEN, len: LEN });
@@ -45,7 +46,7 @@ fn there_may_be_as_many_origins_and_peers_as_the_bound_says() {
     let mut packets = Vec::new();
     for (node, replica) in (0..).zip(&mut nodes) {
         replica.put(node % 7, 1).unwrap();
-        replica.put(node, replica.sealed()[node] + 1).unwrap();
+        replica.put(node, replica.merged()[node] + 1).unwrap();
         packets.push((Peer(node as u64), sent(replica)));
     }
     for replica in &mut nodes {
@@ -53,36 +54,36 @@ fn there_may_be_as_many_origins_and_peers_as_the_bound_says() {
             replica.receive(*peer, packet).unwrap();
         }
     }
-    let sum = nodes[0].sealed().iter().sum::<u64>();
+    let sum = nodes[0].merged().iter().sum::<u64>();
     assert_eq!(sum, 2 * NODES);
     for replica in &nodes {
-        assert_eq!((replica.origins(), replica.sealed()), (NODES as usize, nodes[0].sealed()));
+        assert_eq!((replica.origins(), replica.merged()), (NODES as usize, nodes[0].merged()));
     }
     // One more, known to none of them.
     let (mut more, mut producer) = node::<Add>(NODES);
     producer.accum(0, 1);
     more.tick();
-    let refused = nodes[0].receive(Peer(NODES), &sent(&mut more)).unwrap_err().refusal;
-    assert_eq!(refused, Refusal::TooManyOrigins { origin: origin(NODES), bound: NODES as usize });
+    let refused = nodes[0].receive(Peer(NODES), &sent(&mut more)).unwrap_err().kind;
+    assert_eq!(refused, PacketErrorKind::TooManyOrigins { origin: origin(NODES), bound: NODES as usize });
 }
 
 #[test]
 fn one_origin_more_than_the_bound_is_refused() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let mut replica = Replica::new(&cluster().with_max_origins(2), local, origin(1)).unwrap();
-    let mut refusals = Vec::new();
+    let mut kinds = Vec::new();
     for other in 2..5 {
         let (mut peer, mut producer) = node::<Xor>(other);
         producer.accum(0, 1);
         peer.tick();
-        for packet in [sent(&mut peer), peer.vector()] {
+        for packet in [sent(&mut peer), peer.version_vector_packet()] {
             let refused = replica.receive(Peer(other), &packet).err();
-            refusals.extend(refused.map(|error| (other, error.refusal)));
+            kinds.extend(refused.map(|error| (other, error.kind)));
         }
     }
-    let refused = |node| (node, Refusal::TooManyOrigins { origin: origin(node), bound: 2 });
-    assert_eq!(refusals, [refused(3), refused(3), refused(4), refused(4)]);
-    assert_eq!((replica.origins(), replica.sealed()[0]), (2, 1));
+    let refused = |node| (node, PacketErrorKind::TooManyOrigins { origin: origin(node), bound: 2 });
+    assert_eq!(kinds, [refused(3), refused(3), refused(4), refused(4)]);
+    assert_eq!((replica.origins(), replica.merged()[0]), (2, 1));
 }
 
 #[test]
@@ -90,11 +91,11 @@ fn a_cloned_identity_is_refused() {
     let ((mut one, _a), (mut clone, mut producer)) = (node::<Xor>(1), node::<Xor>(1));
     producer.accum(70, 1);
     clone.tick();
-    let refused = Some(Refusal::ClonedIdentity { origin: origin(1), part: 1, found: 1, own: 0 });
-    for packet in [sent(&mut clone), clone.vector()] {
-        assert_eq!(one.receive(Peer(2), &packet).err().map(|error| error.refusal), refused);
+    let refused = Some(PacketErrorKind::ClonedIdentity { origin: origin(1), shard: 1, found: 1, own: 0 });
+    for packet in [sent(&mut clone), clone.version_vector_packet()] {
+        assert_eq!(one.receive(Peer(2), &packet).err().map(|error| error.kind), refused);
     }
-    assert_eq!(one.sealed()[70], 0);
+    assert_eq!(one.merged()[70], 0);
 }
 
 #[test]
@@ -106,25 +107,25 @@ fn what_waits_is_bounded() {
     (0..LEN).for_each(|addr| producer.accum(addr, 1));
     two.tick();
     sent(&mut two);
-    let received = one.receive(Peer(2), &two.vector()).unwrap();
+    let received = one.receive(Peer(2), &two.version_vector_packet()).unwrap();
     assert_eq!(received.behind, LEN.div_ceil(64));
     for peer in 0..100 {
-        one.send_vector(Recipient::Peer(Peer(peer)));
+        one.send_version_vector(Recipient::Peer(Peer(peer)));
         one.hello(Recipient::Peer(Peer(peer)));
     }
-    assert_eq!(std::iter::from_fn(|| one.poll_packet()).count(), 9);
+    assert_eq!(std::iter::from_fn(|| one.poll_transmit()).count(), 9);
 }
 
 #[test]
 fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let mut producer = local.producer_owned();
-    // A frame of a whole part has a header of 68 bytes and 64 words of 16; the last part has 40 words.
+    // A frame of a whole shard has a header of 68 bytes and 64 words of 16; the last shard has 40 words.
     let frame = 68 + 64 * 16;
     let mut one = Replica::new(&cluster().with_packet_len(2 * frame), local, origin(1)).unwrap();
     (0..LEN).for_each(|addr| producer.accum(addr, 1));
     one.tick();
-    let packets: Vec<_> = std::iter::from_fn(|| one.poll_packet()).collect();
+    let packets: Vec<_> = std::iter::from_fn(|| one.poll_transmit()).collect();
     let mut lens = vec![2 * frame; 7];
     lens.push(frame + 68 + 40 * 16);
     assert!(packets.iter().all(|(to, _)| *to == Recipient::All));
@@ -132,17 +133,17 @@ fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
 
     // So do questions, which all fit into one, and answers.
     let mut late = node::<Xor>(2).0;
-    late.receive(Peer(1), &one.vector()).unwrap();
-    let question = late.poll_packet().unwrap();
+    late.receive(Peer(1), &one.version_vector_packet()).unwrap();
+    let question = late.poll_transmit().unwrap();
     assert_eq!((question.0, question.1.len()), (Recipient::Peer(Peer(1)), 16 * 68));
-    assert_eq!(late.poll_packet(), None);
+    assert_eq!(late.poll_transmit(), None);
     one.receive(Peer(2), &question.1).unwrap();
-    let answers = std::iter::from_fn(|| one.poll_packet());
+    let answers = std::iter::from_fn(|| one.poll_transmit());
     assert!(answers.map(|(_, packet)| packet.len()).eq(lens));
 
     let recipients = [Recipient::Peer(Peer(1)), Recipient::Peer(Peer(2)), Recipient::All];
-    recipients.iter().for_each(|&to| one.send_vector(to));
-    let mut told: Vec<_> = std::iter::from_fn(|| one.poll_packet()).map(|(to, _)| to).collect();
+    recipients.iter().for_each(|&to| one.send_version_vector(to));
+    let mut told: Vec<_> = std::iter::from_fn(|| one.poll_transmit()).map(|(to, _)| to).collect();
     told.sort_unstable();
     let mut expected = recipients;
     expected.sort_unstable();
@@ -151,7 +152,7 @@ fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
 
 #[test]
 fn each_error_names_what_was_wrong() {
-    let refused = PacketError { at: 0, refusal: Refusal::Format { found: 9 } };
+    let refused = PacketError { at: 0, kind: PacketErrorKind::Format { found: 9 } };
     let told = [
         (
             ReplicaError::TableLength { table: 1, cluster: 2 },
@@ -162,23 +163,23 @@ fn each_error_names_what_was_wrong() {
             "the initial base has 1 words, the cluster's table 2",
         ),
         (
-            ReplicaError::PartWords { part_words: 63 },
-            "a part of 63 words: it must be a multiple of 64 from 64 to 65536",
+            ReplicaError::ShardWords { shard_words: 63 },
+            "a shard of 63 words: it must be a multiple of 64 from 64 to 65536",
         ),
         (ReplicaError::SecondReplica, "the fan-in has, or had, a replica already"),
         (ReplicaError::Address { addr: 5, len: 5 }, "no address 5 in a table of 5"),
         (
-            ReplicaError::EpochsExhausted { addr: 5 },
+            ReplicaError::LoadsExhausted { addr: 5 },
             "address 5 was loaded 2^63 times; there is no further epoch",
         ),
         (
             ReplicaError::Stored { index: 3, error: refused.clone() },
-            "stored part 3: the section at byte 0 was refused: format version 9 is unknown here",
+            "stored shard 3: the section at byte 0 was refused: format version 9 is unknown here",
         ),
-        (ReplicaError::OwnPart { part: 2 }, "part 2 is of the own origin: if it is in doubt, start anew"),
+        (ReplicaError::OwnShard { shard: 2 }, "shard 2 is of the own origin: if it is in doubt, start anew"),
         (
-            ReplicaError::UnknownPart { origin: origin(0xA), part: 2 },
-            "nothing is known of part 2 of origin a/1",
+            ReplicaError::UnknownShard { origin: origin(0xA), shard: 2 },
+            "nothing is known of shard 2 of origin a/1",
         ),
     ];
     for (error, text) in told {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_replica::{Cluster, Event, Peer, Recipient, Replica, ReplicaError};
+use atomik_replica::{ClusterConfig, Event, Peer, Recipient, Replica, ReplicaError};
 
 use crate::{LEN, catch_up, node, origin, sent};
 
@@ -15,26 +15,26 @@ fn who_comes_late_gets_all_and_who_comes_back_what_changed() {
     sent(&mut one);
     let (mut late, _b) = node::<Add>(2);
     let all = catch_up(&mut late, &mut one);
-    assert_eq!(late.sealed(), one.sealed());
+    assert_eq!(late.merged(), one.merged());
 
     producer.accum(700, 1);
     one.tick();
     sent(&mut one);
     let changed = catch_up(&mut late, &mut one);
-    assert_eq!(late.sealed()[700], 701);
-    // One part of 64 words, a question and an answer.
+    assert_eq!(late.merged()[700], 701);
+    // One shard of 64 words, a question and an answer.
     assert_eq!(changed, 68 + 68 + 64 * 16);
     assert!(changed * 10 < all);
 
     // A third has it all from the second, who never wrote a word of it.
     let (mut third, _c) = node::<Add>(3);
     catch_up(&mut third, &mut late);
-    assert_eq!(third.sealed(), one.sealed());
+    assert_eq!(third.merged(), one.merged());
 }
 
 #[test]
-fn of_a_large_part_the_blocks_that_changed_move() {
-    let cluster = Cluster::new("large parts", 4_096);
+fn of_a_large_shard_the_blocks_that_changed_move() {
+    let cluster = ClusterConfig::new("large shards", 4_096);
     let start = |node| {
         let local = Arc::new(TableFanIn::<Add>::new(4_096));
         let producer = local.producer_owned();
@@ -52,7 +52,7 @@ fn of_a_large_part_the_blocks_that_changed_move() {
         sent(&mut one);
     }
     assert_eq!(catch_up(&mut two, &mut one), 68 + 68 + 2 * 16 * 64);
-    assert_eq!(two.sealed(), one.sealed());
+    assert_eq!(two.merged(), one.merged());
     assert_eq!(catch_up(&mut two, &mut one), 0);
 }
 
@@ -63,21 +63,21 @@ fn catching_up_goes_on_where_it_was_interrupted() {
     one.tick();
     sent(&mut one);
     let (mut late, _b) = node::<Add>(2);
-    late.receive(Peer(1), &one.vector()).unwrap();
+    late.receive(Peer(1), &one.version_vector_packet()).unwrap();
     one.receive(Peer(2), &sent(&mut late)).unwrap();
-    // Of the answers, a frame for each part of 64 words, ten come; then the link is gone.
+    // Of the answers, a frame for each shard of 64 words, ten come; then the link is gone.
     let answers = sent(&mut one);
     let frame = 68 + 64 * 16;
     assert_eq!(late.receive(Peer(1), &answers[..10 * frame]).unwrap().applied, 10);
-    assert_ne!(late.sealed(), one.sealed());
+    assert_ne!(late.merged(), one.merged());
 
     // Of another peer, who has it from the first.
     let (mut other, _c) = node::<Add>(3);
     catch_up(&mut other, &mut one);
     let moved = catch_up(&mut late, &mut other);
-    assert_eq!(late.sealed(), one.sealed());
-    let parts = LEN.div_ceil(64);
-    assert_eq!(moved, (parts - 10) * 68 + answers.len() - 10 * frame);
+    assert_eq!(late.merged(), one.merged());
+    let shards = LEN.div_ceil(64);
+    assert_eq!(moved, (shards - 10) * 68 + answers.len() - 10 * frame);
 }
 
 #[test]
@@ -90,26 +90,26 @@ fn a_lost_announcement_shows_as_a_gap_and_is_asked_for() {
     one.tick();
     let received = two.receive(Peer(1), &sent(&mut one)).unwrap();
     assert_eq!((received.applied, received.gaps), (0, 1));
-    assert_eq!(two.sealed()[1], 0);
-    let (to, question) = two.poll_packet().unwrap();
+    assert_eq!(two.merged()[1], 0);
+    let (to, question) = two.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(1)));
     one.receive(Peer(2), &question).unwrap();
-    let (to, answer) = one.poll_packet().unwrap();
+    let (to, answer) = one.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(2)));
     two.receive(Peer(1), &answer).unwrap();
-    assert_eq!(two.sealed()[..2], [1, 2]);
+    assert_eq!(two.merged()[..2], [1, 2]);
 }
 
 #[test]
-fn a_heartbeat_tells_runs_of_parts_that_changed_since_the_last() {
+fn a_heartbeat_tells_runs_of_shards_that_changed_since_the_last() {
     let (mut one, mut producer) = node::<Xor>(1);
     let heartbeat = |one: &mut Replica<Xor>| {
         one.heartbeat(0);
-        std::iter::from_fn(|| one.poll_packet()).map(|(_, packet)| packet.len()).collect::<Vec<_>>()
+        std::iter::from_fn(|| one.poll_transmit()).map(|(_, packet)| packet.len()).collect::<Vec<_>>()
     };
     assert_eq!(heartbeat(&mut one), []);
     for changed in [vec![0], vec![0, 1], vec![1, 3], vec![0, 1, 2, 5, 6, 9]] {
-        changed.iter().for_each(|part| producer.accum(64 * part, 1));
+        changed.iter().for_each(|shard| producer.accum(64 * shard, 1));
         one.tick();
         let frames = sent(&mut one);
         let runs = changed.chunk_by(|a, b| a + 1 == *b).count();
@@ -120,7 +120,7 @@ fn a_heartbeat_tells_runs_of_parts_that_changed_since_the_last() {
 }
 
 #[test]
-fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_part() {
+fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_shard() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     (0..LEN).for_each(|addr| producer.accum(addr, 1 + addr as u64));
     one.tick();
@@ -133,9 +133,9 @@ fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_part() {
     let (mut three, _c) = node::<Xor>(3);
     three.receive(Peer(1), &sent(&mut twin)).unwrap();
     catch_up(&mut three, &mut one);
-    assert_ne!(three.sealed(), one.sealed());
+    assert_ne!(three.merged(), one.merged());
 
-    two.heartbeat(two.parts());
+    two.heartbeat(two.shards());
     let digests = sent(&mut two);
     // Of what nobody polls, 1,024 are kept.
     for _ in 0..1_030 {
@@ -145,45 +145,45 @@ fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_part() {
 
     three.receive(Peer(2), &digests).unwrap();
     let event = three.poll_event();
-    let Some(Event::Diverged { origin, part, version, peer, ours, theirs }) = event else {
+    let Some(Event::Diverged { origin, shard, version, peer, ours, theirs }) = event else {
         panic!("{event:?}");
     };
-    assert_eq!((origin, part, version, peer), (self::origin(1), 1, 1, Peer(2)));
-    assert_eq!(Some(ours), three.digest(origin, part).map(|digest| digest.digest));
-    assert_eq!(Some(theirs), two.digest(origin, part).map(|digest| digest.digest));
+    assert_eq!((origin, shard, version, peer), (self::origin(1), 1, 1, Peer(2)));
+    assert_eq!(Some(ours), three.digest(origin, shard).map(|digest| digest.digest));
+    assert_eq!(Some(theirs), two.digest(origin, shard).map(|digest| digest.digest));
     assert_eq!(three.poll_event(), None);
 
-    three.refetch(origin, part, peer).unwrap();
+    three.refetch(origin, shard, peer).unwrap();
     let question = sent(&mut three);
     two.receive(Peer(3), &question).unwrap();
     let answer = sent(&mut two);
     three.receive(Peer(2), &answer).unwrap();
-    assert_eq!(three.sealed(), one.sealed());
-    assert!((0..LEN).all(|addr| three.view().read(addr) == one.sealed()[addr]));
+    assert_eq!(three.merged(), one.merged());
+    assert!((0..LEN).all(|addr| three.view().read(addr) == one.merged()[addr]));
     assert_eq!(question.len() + answer.len(), 68 + 68 + 64 * 16);
 
-    assert_eq!(three.refetch(self::origin(3), 0, peer), Err(ReplicaError::OwnPart { part: 0 }));
-    let unknown = ReplicaError::UnknownPart { origin: self::origin(9), part: 0 };
+    assert_eq!(three.refetch(self::origin(3), 0, peer), Err(ReplicaError::OwnShard { shard: 0 }));
+    let unknown = ReplicaError::UnknownShard { origin: self::origin(9), shard: 0 };
     assert_eq!(three.refetch(self::origin(9), 0, peer), Err(unknown));
 }
 
 #[test]
-fn nothing_of_a_part_that_is_refetched_leaves_any_more() {
+fn nothing_of_a_shard_that_is_refetched_leaves_any_more() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     [0, 64].into_iter().for_each(|addr| producer.accum(addr, 1));
     one.tick();
     two.receive(Peer(1), &sent(&mut one)).unwrap();
-    // Both ask for both parts. The answers get their bytes together, and one packet is taken.
+    // Both ask for both shards. The answers get their bytes together, and one packet is taken.
     let (mut three, mut four) = (node::<Xor>(3).0, node::<Xor>(4).0);
     for (name, asker) in [(3, &mut three), (4, &mut four)] {
-        asker.receive(Peer(2), &two.vector()).unwrap();
+        asker.receive(Peer(2), &two.version_vector_packet()).unwrap();
         two.receive(Peer(name), &sent(asker)).unwrap();
     }
-    let (to, answer) = two.poll_packet().unwrap();
+    let (to, answer) = two.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(3)));
     three.receive(Peer(2), &answer).unwrap();
 
     two.refetch(origin(1), 0, Peer(1)).unwrap();
     four.receive(Peer(2), &sent(&mut two)).unwrap();
-    assert_eq!([0, 64].map(|addr| four.sealed()[addr]), [0, 1]);
+    assert_eq!([0, 64].map(|addr| four.merged()[addr]), [0, 1]);
 }

@@ -8,16 +8,16 @@ mod store;
 use std::sync::Arc;
 
 use atomik_core::{Algebra, TableFanIn, TableProducer};
-use atomik_replica::{Cluster, Origin, Peer, Replica};
+use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 const LEN: usize = 1_000;
 
-fn cluster() -> Cluster {
-    Cluster::new("tests", LEN).with_part_words(64)
+fn cluster() -> ClusterConfig {
+    ClusterConfig::new("tests", LEN).with_shard_words(64)
 }
 
-fn origin(node: u64) -> Origin {
-    Origin { node, incarnation: 1 }
+fn origin(node: u64) -> ReplicaId {
+    ReplicaId { node, incarnation: 1 }
 }
 
 /// A replica without a store, and a producer of its fan-in.
@@ -29,12 +29,12 @@ fn node<A: Algebra>(node: u64) -> (Replica<A>, TableProducer<'static, A>) {
 
 /// All packets that wait, glued together: sections follow one another in any packet.
 fn sent<A: Algebra>(replica: &mut Replica<A>) -> Vec<u8> {
-    std::iter::from_fn(|| replica.poll_packet()).flat_map(|(_, packet)| packet).collect()
+    std::iter::from_fn(|| replica.poll_transmit()).flat_map(|(_, packet)| packet).collect()
 }
 
 /// A peer's vector, the questions it raises, and the answers.
 fn catch_up<A: Algebra>(late: &mut Replica<A>, from: &mut Replica<A>) -> usize {
-    late.receive(Peer(1), &from.vector()).unwrap();
+    late.receive(Peer(1), &from.version_vector_packet()).unwrap();
     let questions = sent(late);
     from.receive(Peer(2), &questions).unwrap();
     let answers = sent(from);

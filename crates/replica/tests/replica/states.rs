@@ -1,9 +1,9 @@
-//! What states there are, live and sealed, and who may look.
+//! What states there are, live and merged, and who may look.
 
 use std::sync::Arc;
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_replica::{Cluster, Peer, Recipient, Replica};
+use atomik_replica::{ClusterConfig, Peer, Recipient, Replica};
 
 use crate::{LEN, cluster, node, origin, sent};
 
@@ -12,9 +12,9 @@ fn what_producers_wrote_before_the_replica_is_in_its_first_tick() {
     let local = Arc::new(TableFanIn::<Add>::new(LEN));
     local.producer().accum(3, 5);
     let mut replica = Replica::new(&cluster(), local, origin(1)).unwrap();
-    assert_eq!((replica.view().read(3), replica.sealed()[3]), (5, 0));
+    assert_eq!((replica.view().read(3), replica.merged()[3]), (5, 0));
     assert_eq!(replica.tick(), 1);
-    assert_eq!((replica.view().read(3), replica.sealed()[3]), (5, 5));
+    assert_eq!((replica.view().read(3), replica.merged()[3]), (5, 5));
 }
 
 #[test]
@@ -27,15 +27,15 @@ fn puts_at_once_compose_and_the_last_load_wins_everywhere() {
     let (first, second) = (sent(&mut one), sent(&mut two));
     two.receive(Peer(1), &first).unwrap();
     one.receive(Peer(2), &second).unwrap();
-    assert_eq!(one.sealed()[5] as i64, -34);
-    assert_eq!(two.sealed()[5] as i64, -34);
+    assert_eq!(one.merged()[5] as i64, -34);
+    assert_eq!(two.merged()[5] as i64, -34);
 
     one.load(5, 7).unwrap();
     two.load(5, 9).unwrap();
     let (first, second) = (sent(&mut one), sent(&mut two));
     two.receive(Peer(1), &first).unwrap();
     one.receive(Peer(2), &second).unwrap();
-    assert_eq!((one.sealed()[5], two.sealed()[5]), (9, 9));
+    assert_eq!((one.merged()[5], two.merged()[5]), (9, 9));
     assert_eq!((one.view().read(5), two.view().read(5)), (9, 9));
 }
 
@@ -82,10 +82,10 @@ fn a_load_wins_against_running_producers() {
     two.tick();
     two.receive(Peer(1), &sent(&mut one)).unwrap();
     one.receive(Peer(2), &sent(&mut two)).unwrap();
-    assert_eq!(one.sealed(), two.sealed());
-    assert!((1 << 40..=(1 << 40) + 400_000).contains(&one.sealed()[9]));
-    assert_eq!(one.view().read(9), one.sealed()[9]);
-    assert_eq!(two.view().read(9), two.sealed()[9]);
+    assert_eq!(one.merged(), two.merged());
+    assert!((1 << 40..=(1 << 40) + 400_000).contains(&one.merged()[9]));
+    assert_eq!(one.view().read(9), one.merged()[9]);
+    assert_eq!(two.view().read(9), two.merged()[9]);
 }
 
 #[test]
@@ -96,10 +96,10 @@ fn an_origin_that_never_wrote_takes_no_plane() {
         peer.hello(Recipient::All);
         peer.tick();
         one.receive(Peer(other), &sent(&mut peer)).unwrap();
-        let vector = peer.vector();
+        let vector = peer.version_vector_packet();
         assert_eq!(vector.len(), 68);
         let received = one.receive(Peer(other), &vector).unwrap();
-        assert!(received.vector && received.behind == 0);
+        assert!(received.version_vector && received.behind == 0);
     }
     assert_eq!(one.origins(), 1);
 }
@@ -107,13 +107,14 @@ fn an_origin_that_never_wrote_takes_no_plane() {
 #[test]
 fn debug_shows_origins_and_lengths() {
     let (replica, _producer) = node::<Xor>(0x1A);
-    assert_eq!(format!("{replica:?}"), "Replica { origin: Origin(1a/1), len: 1000, origins: 1, .. }");
+    assert_eq!(format!("{replica:?}"), "Replica { origin: ReplicaId(1a/1), len: 1000, origins: 1, .. }");
     assert_eq!(format!("{:?}", replica.view()), "View { len: 1000, .. }");
-    assert_eq!(replica.origin(), origin(0x1A));
-    assert_eq!((replica.len(), replica.view().len(), replica.parts()), (LEN, LEN, LEN.div_ceil(64)));
+    assert_eq!(replica.id(), origin(0x1A));
+    assert_eq!((replica.len(), replica.view().len(), replica.shards()), (LEN, LEN, LEN.div_ceil(64)));
     assert!(!replica.is_empty() && !replica.view().is_empty());
-    let nothing = Replica::<Xor>::new(&Cluster::new("tests", 0), Arc::new(TableFanIn::new(0)), origin(1));
+    let nothing =
+        Replica::<Xor>::new(&ClusterConfig::new("tests", 0), Arc::new(TableFanIn::new(0)), origin(1));
     let nothing = nothing.unwrap();
     assert!(nothing.is_empty() && nothing.view().is_empty());
-    assert_eq!((nothing.parts(), nothing.sealed().len()), (0, 0));
+    assert_eq!((nothing.shards(), nothing.merged().len()), (0, 0));
 }

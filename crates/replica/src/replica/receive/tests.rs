@@ -2,129 +2,138 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::frame::{self, Header, Marks};
-use crate::origin::{Entry, Origin, Register, Total};
-use crate::{Cluster, PacketError};
+use crate::frame::{self, FrameContext, Header};
+use crate::replica_id::{Entry, Register, ReplicaId, Total};
+use crate::{ClusterConfig, PacketError};
 use atomik_core::{TableFanIn, Xor};
 use zerocopy::byteorder::big_endian::U64;
 use zerocopy::{Immutable, IntoBytes};
 
-const ORIGIN: Origin = Origin { node: 2, incarnation: 1 };
+const ORIGIN: ReplicaId = ReplicaId { node: 2, incarnation: 1 };
 
 fn entry(addr: u32, counter: u64) -> WireEntry {
-    let register = Register { epoch: LoadEpoch { counter, origin: ORIGIN }, value: 7 };
+    let register = Register { timestamp: LoadTimestamp { counter, origin: ORIGIN }, value: 7 };
     WireEntry::new(&Entry { addr, register, total: Total(0) })
 }
 
-fn cluster() -> Cluster {
-    Cluster::new("sections", 138).with_part_words(64)
+fn cluster() -> ClusterConfig {
+    ClusterConfig::new("sections", 138).with_shard_words(64)
 }
 
-/// A table of three parts, the last of 10 addresses.
+/// A table of three shards, the last of 10 addresses.
 fn replica() -> Replica<Xor> {
-    let own = Origin { node: 1, incarnation: 1 };
+    let own = ReplicaId { node: 1, incarnation: 1 };
     Replica::new(&cluster(), Arc::new(TableFanIn::new(138)), own).unwrap()
 }
 
 /// A section of versions 1 to 5.
-fn section<W: IntoBytes + Immutable>(kind: Kind, part: u32, words: &[W], entries: &[WireEntry]) -> Vec<u8> {
-    let header = Header { kind, origin: ORIGIN, part, from: 0, to: 5 };
+fn section<W: IntoBytes + Immutable>(
+    kind: SectionKind,
+    shard: u32,
+    words: &[W],
+    entries: &[WireEntry],
+) -> Vec<u8> {
+    let header = Header { kind, origin: ORIGIN, shard, from: 0, to: 5 };
     let mut packet = Vec::new();
-    frame::write(&mut packet, Marks::new::<Xor>(cluster().digest()), header, words, entries);
+    frame::write(&mut packet, FrameContext::new::<Xor>(cluster().digest()), header, words, entries);
     packet
 }
 
 /// What the table answers to a section.
 fn receive<W: IntoBytes + Immutable>(
-    kind: Kind,
-    part: u32,
+    kind: SectionKind,
+    shard: u32,
     words: &[W],
     entries: &[WireEntry],
-) -> Result<Received, Refusal> {
+) -> Result<Received, PacketErrorKind> {
     let mut replica = replica();
-    let packet = section(kind, part, words, entries);
-    let received = replica.receive(Peer(2), &packet).map_err(|PacketError { refusal, .. }| refusal);
+    let packet = section(kind, shard, words, entries);
+    let received = replica.receive(Peer(2), &packet).map_err(|PacketError { kind, .. }| kind);
     let applied = matches!(received, Ok(Received { applied: 1, .. }));
-    assert_eq!(replica.version(ORIGIN, part as usize), if applied { 5 } else { 0 });
-    assert!(applied || replica.sealed().iter().all(|&state| state == 0));
+    assert_eq!(replica.version(ORIGIN, shard as usize), if applied { 5 } else { 0 });
+    assert!(applied || replica.merged().iter().all(|&state| state == 0));
     received
 }
 
 #[test]
 fn sections_before_a_refused_one_take_effect() {
-    let totals = |part: u32| section(Kind::Totals, part, &[WireWord::new(64 * part, Total(9), 5)], &[]);
-    let vector = section(Kind::Vector, 0, &[0, 5, 6].map(U64::new), &[]);
+    let totals =
+        |shard: u32| section(SectionKind::Totals, shard, &[WireWord::new(64 * shard, Total(9), 5)], &[]);
+    let vector = section(SectionKind::VersionVector, 0, &[0, 5, 6].map(U64::new), &[]);
     let mut replica = replica();
     let packet = [totals(1), totals(1), totals(2), vector.clone()].concat();
-    let received = Received { applied: 2, known: 1, vector: true, behind: 1, ..Received::default() };
+    let received = Received { applied: 2, known: 1, version_vector: true, behind: 1, ..Received::default() };
     assert_eq!(replica.receive(Peer(2), &packet), Ok(received));
 
     let mut packet = [totals(0), totals(1)].concat();
     let at = packet.len();
     packet.extend(totals(3));
-    let refusal = Refusal::Part { part: 3, parts: 3 };
-    assert_eq!(replica.receive(Peer(2), &packet), Err(PacketError { at, refusal }));
-    assert_eq!([0, 1, 2].map(|part| replica.version(ORIGIN, part)), [5; 3]);
-    assert_eq!([0, 64, 128].map(|addr| replica.sealed()[addr]), [9; 3]);
+    let kind = PacketErrorKind::Shard { shard: 3, shards: 3 };
+    assert_eq!(replica.receive(Peer(2), &packet), Err(PacketError { at, kind }));
+    assert_eq!([0, 1, 2].map(|shard| replica.version(ORIGIN, shard)), [5; 3]);
+    assert_eq!([0, 64, 128].map(|addr| replica.merged()[addr]), [9; 3]);
 }
 
 #[test]
-fn a_vector_names_no_part_past_the_last() {
+fn a_vector_names_no_shard_past_the_last() {
     let versions = [0, 1, 2, 3].map(U64::new);
-    let receive = |part, versions| receive(Kind::Vector, part, versions, &[]);
-    assert_eq!(receive(0, &versions[..3]), Ok(Received { vector: true, behind: 2, ..Received::default() }));
+    let receive = |shard, versions| receive(SectionKind::VersionVector, shard, versions, &[]);
+    assert_eq!(
+        receive(0, &versions[..3]),
+        Ok(Received { version_vector: true, behind: 2, ..Received::default() })
+    );
     assert_eq!(receive(2, &versions[3..]).unwrap().behind, 1);
-    let part = |part| Err(Refusal::Part { part, parts: 3 });
-    assert_eq!(receive(1, &versions[..3]), part(4));
-    assert_eq!(receive(3, &versions[..1]), part(4));
-    assert_eq!(receive(u32::MAX, &versions[..1]), part(1 << 32));
-    assert_eq!(receive(0, &versions), Err(Refusal::Counts { words: 4, entries: 0 }));
+    let shard = |shard| Err(PacketErrorKind::Shard { shard, shards: 3 });
+    assert_eq!(receive(1, &versions[..3]), shard(4));
+    assert_eq!(receive(3, &versions[..1]), shard(4));
+    assert_eq!(receive(u32::MAX, &versions[..1]), shard(1 << 32));
+    assert_eq!(receive(0, &versions), Err(PacketErrorKind::Counts { words: 4, entries: 0 }));
 }
 
 #[test]
 fn a_vector_of_nothing_adds_no_origin() {
-    let own = Origin { node: 1, incarnation: 1 };
+    let own = ReplicaId { node: 1, incarnation: 1 };
     let full = cluster().with_max_origins(1);
     let mut replica = Replica::<Xor>::new(&full, Arc::new(TableFanIn::new(138)), own).unwrap();
-    let vector = |versions: [u64; 2]| section(Kind::Vector, 0, &versions.map(U64::new), &[]);
+    let vector = |versions: [u64; 2]| section(SectionKind::VersionVector, 0, &versions.map(U64::new), &[]);
     assert_eq!(replica.receive(Peer(2), &vector([0, 0])).map(|received| received.behind), Ok(0));
-    let refusal = Refusal::TooManyOrigins { origin: ORIGIN, bound: 1 };
-    assert_eq!(replica.receive(Peer(2), &vector([0, 1])), Err(PacketError { at: 0, refusal }));
+    let kind = PacketErrorKind::TooManyOrigins { origin: ORIGIN, bound: 1 };
+    assert_eq!(replica.receive(Peer(2), &vector([0, 1])), Err(PacketError { at: 0, kind }));
 }
 
 #[test]
-fn a_section_has_no_more_than_its_kind_and_part_can() {
+fn a_section_has_no_more_than_its_kind_and_shard_can() {
     let words: Vec<_> = (128..139).map(|addr| WireWord::new(addr, Total(1), 5)).collect();
     let entries: Vec<_> = (128..139).map(|addr| entry(addr, 1)).collect();
-    let counts = |words, entries| Err(Refusal::Counts { words, entries });
-    assert_eq!(receive(Kind::Totals, 2, &words[..10], &entries[..10]).unwrap().applied, 1);
-    assert_eq!(receive(Kind::Totals, 2, &words, &[]), counts(11, 0));
-    assert_eq!(receive(Kind::Totals, 2, &words[..0], &entries), counts(0, 11));
-    assert_eq!(receive(Kind::Vector, 0, &[U64::new(1)], &entries[..1]), counts(1, 1));
-    assert_eq!(receive(Kind::Digest, 0, &[U64::new(1)], &entries[..1]), counts(1, 1));
-    assert_eq!(receive(Kind::Digest, 0, &[U64::new(1); 2], &[]), counts(2, 0));
-    assert_eq!(receive::<U64>(Kind::Request, 0, &[], &entries[..1]), counts(0, 1));
-    assert_eq!(receive::<U64>(Kind::Hello, 0, &[], &entries[..1]), counts(0, 1));
+    let counts = |words, entries| Err(PacketErrorKind::Counts { words, entries });
+    assert_eq!(receive(SectionKind::Totals, 2, &words[..10], &entries[..10]).unwrap().applied, 1);
+    assert_eq!(receive(SectionKind::Totals, 2, &words, &[]), counts(11, 0));
+    assert_eq!(receive(SectionKind::Totals, 2, &words[..0], &entries), counts(0, 11));
+    assert_eq!(receive(SectionKind::VersionVector, 0, &[U64::new(1)], &entries[..1]), counts(1, 1));
+    assert_eq!(receive(SectionKind::Digest, 0, &[U64::new(1)], &entries[..1]), counts(1, 1));
+    assert_eq!(receive(SectionKind::Digest, 0, &[U64::new(1); 2], &[]), counts(2, 0));
+    assert_eq!(receive::<U64>(SectionKind::Request, 0, &[], &entries[..1]), counts(0, 1));
+    assert_eq!(receive::<U64>(SectionKind::Hello, 0, &[], &entries[..1]), counts(0, 1));
 }
 
 #[test]
-fn a_section_is_of_a_part_of_the_table() {
-    let part = |part| Err(Refusal::Part { part, parts: 3 });
+fn a_section_is_of_a_shard_of_the_table() {
+    let shard = |shard| Err(PacketErrorKind::Shard { shard, shards: 3 });
     for number in [3, 4, u32::MAX] {
-        assert_eq!(receive::<WireWord>(Kind::Totals, number, &[], &[]), part(number.into()));
-        assert_eq!(receive(Kind::Digest, number, &[U64::new(1)], &[]), part(number.into()));
-        assert_eq!(receive::<U64>(Kind::Request, number, &[], &[]), part(number.into()));
+        assert_eq!(receive::<WireWord>(SectionKind::Totals, number, &[], &[]), shard(number.into()));
+        assert_eq!(receive(SectionKind::Digest, number, &[U64::new(1)], &[]), shard(number.into()));
+        assert_eq!(receive::<U64>(SectionKind::Request, number, &[], &[]), shard(number.into()));
     }
 }
 
 #[test]
-fn words_ascend_within_their_part_and_carry_its_version() {
+fn words_ascend_within_their_shard_and_carry_its_version() {
     let receive = |words: &[(u32, u64)]| {
         let words: Vec<_> = words.iter().map(|&(addr, to)| WireWord::new(addr, Total(9), to)).collect();
-        receive(Kind::Totals, 1, &words, &[])
+        receive(SectionKind::Totals, 1, &words, &[])
     };
-    let address = |addr| Err(Refusal::Address { addr, part: 1 });
-    let low_bits = |addr, found| Err(Refusal::LowBits { addr, found, to: 5 });
+    let address = |addr| Err(PacketErrorKind::Address { addr, shard: 1 });
+    let low_bits = |addr, found| Err(PacketErrorKind::LowBits { addr, found, to: 5 });
     assert_eq!(receive(&[(64, 5), (65, 5), (127, 5)]).unwrap().applied, 1);
     assert_eq!(receive(&[(63, 5)]), address(63));
     assert_eq!(receive(&[(63, 5), (64, 5)]), address(63));
@@ -141,18 +150,21 @@ fn words_ascend_within_their_part_and_carry_its_version() {
 }
 
 #[test]
-fn entries_ascend_within_their_part_and_their_epochs_have_an_end() {
+fn entries_ascend_within_their_shard_and_their_epochs_have_an_end() {
     let receive = |entries: &[(u32, u64)]| {
         let entries: Vec<_> = entries.iter().map(|&(addr, counter)| entry(addr, counter)).collect();
-        receive::<WireWord>(Kind::Totals, 1, &[], &entries)
+        receive::<WireWord>(SectionKind::Totals, 1, &[], &entries)
     };
-    let address = |addr| Err(Refusal::Address { addr, part: 1 });
+    let address = |addr| Err(PacketErrorKind::Address { addr, shard: 1 });
     assert_eq!(receive(&[(64, 1), (65, 1), (127, (1 << 63) - 1)]).unwrap().applied, 1);
     assert_eq!(receive(&[(63, 1)]), address(63));
     assert_eq!(receive(&[(127, 1), (128, 1)]), address(128));
     assert_eq!(receive(&[(70, 1), (70, 1)]), address(70));
     assert_eq!(receive(&[(70, 1), (69, 1)]), address(69));
     for counter in [1 << 63, u64::MAX] {
-        assert_eq!(receive(&[(64, 1), (65, counter)]), Err(Refusal::EpochCounter { addr: 65, counter }));
+        assert_eq!(
+            receive(&[(64, 1), (65, counter)]),
+            Err(PacketErrorKind::LoadCounter { addr: 65, counter })
+        );
     }
 }

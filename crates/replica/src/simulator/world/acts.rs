@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{Checked, Node, Packet, World};
 use crate::fault::Fault;
 use crate::simulator::case::Then;
-use crate::{Origin, Peer, Recipient};
+use crate::{Peer, Recipient, ReplicaId};
 use atomik_core::Algebra;
 
 impl<A: Algebra> World<A> {
@@ -39,32 +39,32 @@ impl<A: Algebra> World<A> {
         self.expect_tick(node);
         let mut versions = self.versions(node);
         let writer = self.nodes[node].writer;
-        for (&(of, part), version) in &mut versions {
+        for (&(of, shard), version) in &mut versions {
             if of == writer {
-                *version = self.oracle.made(writer, part);
+                *version = self.oracle.made(writer, shard);
             }
         }
-        let part = self.oracle.part_of(addr);
-        versions.insert((writer, part), self.oracle.made(writer, part));
+        let shard = self.oracle.shard_of(addr);
+        versions.insert((writer, shard), self.oracle.made(writer, shard));
         let delta = self.oracle.between(self.oracle.state(&versions, addr), value);
         if delta != 0 {
             self.oracle.tick(writer, &versions, &BTreeMap::from([(addr, delta)]));
         }
         let replica = &mut self.running(node).replica;
         prop_assert_eq!(replica.put(addr, value), Ok(()));
-        prop_assert_eq!(replica.sealed()[addr], value);
+        prop_assert_eq!(replica.merged()[addr], value);
         Ok(())
     }
 
     pub(super) fn load(&mut self, node: usize, addr: usize, value: u64) -> Checked {
         self.expect_tick(node);
         let mut versions = self.versions(node);
-        let (writer, part) = (self.nodes[node].writer, self.oracle.part_of(addr));
-        versions.insert((writer, part), self.oracle.made(writer, part));
+        let (writer, shard) = (self.nodes[node].writer, self.oracle.shard_of(addr));
+        versions.insert((writer, shard), self.oracle.made(writer, shard));
         self.oracle.load(writer, &versions, addr, value);
         let replica = &mut self.running(node).replica;
         prop_assert_eq!(replica.load(addr, value), Ok(()));
-        prop_assert_eq!(replica.sealed()[addr], value);
+        prop_assert_eq!(replica.merged()[addr], value);
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn send(&mut self, from: usize) -> Checked {
-        while let Some((recipient, bytes)) = self.running(from).replica.poll_packet() {
+        while let Some((recipient, bytes)) = self.running(from).replica.poll_transmit() {
             let bytes = Rc::new(bytes);
             self.history.push(Rc::clone(&bytes));
             let all = 0..self.nodes.len();
@@ -107,7 +107,7 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn sync(&mut self, node: usize, peer: usize) -> Checked {
-        let vector = self.running(peer).replica.vector();
+        let vector = self.running(peer).replica.version_vector_packet();
         self.receive(node, peer, &vector)?;
         for (from, to) in [(node, peer), (peer, node)] {
             let sent = self.network.len();
@@ -145,12 +145,12 @@ impl<A: Algebra> World<A> {
     pub(super) fn write(&mut self, node: usize, fails_after: Option<u8>) -> Checked {
         let Node { running, store, .. } = &mut self.nodes[node];
         let running = running.as_mut().expect("only running nodes are picked");
-        let Some(transaction) = running.replica.to_store() else { return Ok(()) };
+        let Some(transaction) = running.replica.poll_store() else { return Ok(()) };
         let store = store.as_mut().expect("only a replica with a store has what to store");
-        let count = fails_after.map_or(usize::MAX, |count| count as usize % transaction.parts.len());
-        for part in transaction.parts.into_iter().take(count) {
-            let key = ((part.origin.node, part.origin.incarnation), part.part);
-            store.insert(key, (part.version, Rc::new(part.bytes)));
+        let count = fails_after.map_or(usize::MAX, |count| count as usize % transaction.shards.len());
+        for shard in transaction.shards.into_iter().take(count) {
+            let key = ((shard.origin.node, shard.origin.incarnation), shard.shard);
+            store.insert(key, (shard.version, Rc::new(shard.bytes)));
         }
         running.written = fails_after.is_none().then_some(transaction.number);
         Ok(())
@@ -193,7 +193,7 @@ impl<A: Algebra> World<A> {
     fn forget_unstored(&mut self, node: usize) {
         let Node { writer, store, .. } = &self.nodes[node];
         let versions = store.iter().flatten().filter(|((of, _), _)| of == writer);
-        let versions = versions.map(|(&(_, part), &(version, _))| (part, version)).collect();
+        let versions = versions.map(|(&(_, shard), &(version, _))| (shard, version)).collect();
         self.oracle.truncate(*writer, &versions);
     }
 
@@ -201,9 +201,9 @@ impl<A: Algebra> World<A> {
         let peer = Peer((peer as usize % self.nodes.len()) as u64);
         let own = self.nodes[node].writer;
         let keys: Vec<_> = self.versions(node).into_keys().filter(|&(writer, _)| writer != own).collect();
-        if let Some(&(writer, part)) = keys.get(pick as usize % keys.len().max(1)) {
-            let origin = Origin { node: writer.0, incarnation: writer.1 };
-            prop_assert_eq!(self.running(node).replica.refetch(origin, part, peer), Ok(()));
+        if let Some(&(writer, shard)) = keys.get(pick as usize % keys.len().max(1)) {
+            let origin = ReplicaId { node: writer.0, incarnation: writer.1 };
+            prop_assert_eq!(self.running(node).replica.refetch(origin, shard, peer), Ok(()));
         }
         Ok(())
     }

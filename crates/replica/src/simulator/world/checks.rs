@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{ADDRS, Checked, LEN, Node, Running, World};
 use crate::simulator::oracle::{Loaded, Versions};
-use crate::{Origin, Peer, Recipient};
+use crate::{Peer, Recipient, ReplicaId};
 use atomik_core::Algebra;
 
 impl<A: Algebra> World<A> {
@@ -16,16 +16,16 @@ impl<A: Algebra> World<A> {
     /// blocks that changed since, and no other.
     pub(super) fn probe(&mut self, node: usize, pick: u8, since: u8) -> Checked {
         let keys: Vec<_> = self.versions(node).into_iter().collect();
-        let Some(&((writer, part), version)) = keys.get(pick as usize % keys.len().max(1)) else {
+        let Some(&((writer, shard), version)) = keys.get(pick as usize % keys.len().max(1)) else {
             return Ok(());
         };
         let since = u64::from(since) % (version + 1);
-        let origin = Origin { node: writer.0, incarnation: writer.1 };
-        let Some(frame) = self.running(node).replica.since(origin, part, since) else { return Ok(()) };
+        let origin = ReplicaId { node: writer.0, incarnation: writer.1 };
+        let Some(frame) = self.running(node).replica.frame_since(origin, shard, since) else { return Ok(()) };
         prop_assert!(since < version, "an answer to who has version {} already", version);
         let (from, to, words, entries) = parse(&frame);
         prop_assert_eq!((from, to), (since, version));
-        let changed = self.oracle.changed(writer, part, since, version);
+        let changed = self.oracle.changed(writer, shard, since, version);
         for &addr in &changed {
             prop_assert!(
                 words.contains_key(&addr) || entries.contains_key(&addr),
@@ -56,29 +56,29 @@ impl<A: Algebra> World<A> {
         planes
             .flat_map(|plane| {
                 let writer = (plane.origin.node, plane.origin.incarnation);
-                plane.parts().map(move |(part, found)| ((writer, part), found.version))
+                plane.shards().map(move |(shard, found)| ((writer, shard), found.version))
             })
             .collect()
     }
 
-    /// A node's sealed states are the oracle's for what it knows; and the live states are these and what
+    /// A node's merged states are the oracle's for what it knows; and the live states are these and what
     /// wasn't ticked.
     pub(super) fn check(&self, node: usize) -> Checked {
         let versions = self.versions(node);
-        for (&(writer, part), &version) in &versions {
-            let made = self.oracle.made(writer, part);
-            prop_assert!(version <= made, "{writer:?} made {made} versions of {part}, here is {version}");
+        for (&(writer, shard), &version) in &versions {
+            let made = self.oracle.made(writer, shard);
+            prop_assert!(version <= made, "{writer:?} made {made} versions of {shard}, here is {version}");
         }
         let Node { writer, running, .. } = &self.nodes[node];
         let Running { replica, unticked, .. } = running.as_ref().expect("only running nodes are checked");
-        for part in 0..replica.parts() {
-            let known = versions.get(&(*writer, part)).copied().unwrap_or(0);
-            prop_assert_eq!(known, self.oracle.made(*writer, part), "the own version of part {}", part);
+        for shard in 0..replica.shards() {
+            let known = versions.get(&(*writer, shard)).copied().unwrap_or(0);
+            prop_assert_eq!(known, self.oracle.made(*writer, shard), "the own version of shard {}", shard);
         }
         let view = replica.view();
         for addr in ADDRS {
             let state = self.oracle.state(&versions, addr);
-            prop_assert_eq!(replica.sealed()[addr], state, "node {}, sealed {}", node, addr);
+            prop_assert_eq!(replica.merged()[addr], state, "node {}, merged {}", node, addr);
             let live = self.oracle.join(state, unticked.get(&addr).copied().unwrap_or(0));
             prop_assert_eq!(view.read(addr), live, "node {}, live {}", node, addr);
         }
@@ -107,7 +107,7 @@ impl<A: Algebra> World<A> {
             for &node in &running {
                 self.write(node, None)?;
                 self.confirm(node);
-                self.running(node).replica.send_vector(Recipient::All);
+                self.running(node).replica.send_version_vector(Recipient::All);
                 self.send(node)?;
             }
             while let Some(packet) = self.network.pop() {
@@ -145,23 +145,23 @@ impl<A: Algebra> World<A> {
             states[addr] = self.oracle.state(all, addr);
         }
         let replica = &mut self.nodes[node].running.as_mut().expect("it runs").replica;
-        prop_assert_eq!(replica.sealed(), states);
+        prop_assert_eq!(replica.merged(), states);
         let view = replica.view();
         let mut copied = [u64::MAX; LEN];
         view.snapshot(&mut copied);
         for (addr, &state) in copied.iter().enumerate() {
             prop_assert_eq!(state, view.read(addr), "node {}, copied {}", node, addr);
         }
-        prop_assert_eq!(replica.poll_packet(), None, "something waits for ever");
+        prop_assert_eq!(replica.poll_transmit(), None, "something waits for ever");
         prop_assert_eq!(replica.poll_event(), None);
         let mut blocks = 0;
         for plane in replica.planes() {
             let writer = (plane.origin.node, plane.origin.incarnation);
-            for (part, found) in plane.parts() {
+            for (shard, found) in plane.shards() {
                 let version = found.version;
-                let changed = self.oracle.changed(writer, part, 0, version);
-                let start = part * self.oracle.part_words();
-                for addr in start..LEN.min(start + self.oracle.part_words()) {
+                let changed = self.oracle.changed(writer, shard, 0, version);
+                let start = shard * self.oracle.shard_words();
+                for addr in start..LEN.min(start + self.oracle.shard_words()) {
                     let total = found.total(addr as u32).0;
                     if !ADDRS.contains(&addr) {
                         prop_assert!(total == 0 && found.entry(addr as u32).is_none());
@@ -170,8 +170,8 @@ impl<A: Algebra> World<A> {
                     prop_assert_eq!(total, self.oracle.word(writer, version, addr));
                     let entry = found.entry(addr as u32).map(|entry| {
                         let (register, total) = (entry.register, entry.total.0);
-                        let by = (register.epoch.origin.node, register.epoch.origin.incarnation);
-                        (Loaded { counter: register.epoch.counter, by, value: register.value }, total)
+                        let by = (register.timestamp.origin.node, register.timestamp.origin.incarnation);
+                        (Loaded { counter: register.timestamp.counter, by, value: register.value }, total)
                     });
                     prop_assert_eq!(entry, self.oracle.entry(writer, version, addr));
                 }

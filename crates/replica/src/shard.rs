@@ -1,4 +1,4 @@
-//! What one origin's deltas add up to: parts of a table, each under one version.
+//! What one origin's deltas add up to: shards of a table, each under one version.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,31 +6,31 @@ use core::ops::Range;
 
 use super::checksum::WordDigest;
 use super::frame::{WireEntry, WireWord};
-use super::origin::{Entry, Origin, Total};
+use super::replica_id::{Entry, ReplicaId, Total};
 
-/// Words of a block: the unit in which a part remembers what changed.
-pub(super) const BLOCK: usize = 64;
+/// Words of a block: the unit in which a shard remembers what changed.
+pub(super) const BLOCK_WORDS: usize = 64;
 
-/// How a table is cut into parts.
+/// How a table is cut into shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) len: usize,
-    pub(super) part_words: usize,
+    pub(super) shard_words: usize,
 }
 
 impl Shape {
-    pub(super) fn parts(self) -> usize {
-        self.len.div_ceil(self.part_words)
+    pub(super) fn shards(self) -> usize {
+        self.len.div_ceil(self.shard_words)
     }
 
-    /// The addresses of a part; the last one may be shorter.
-    pub(super) fn range(self, part: usize) -> Range<usize> {
-        let start = part * self.part_words;
-        start..self.len.min(start + self.part_words)
+    /// The addresses of a shard; the last one may be shorter.
+    pub(super) fn range(self, shard: usize) -> Range<usize> {
+        let start = shard * self.shard_words;
+        start..self.len.min(start + self.shard_words)
     }
 
-    pub(super) fn part_of(self, addr: u32) -> usize {
-        addr as usize / self.part_words
+    pub(super) fn shard_of(self, addr: u32) -> usize {
+        addr as usize / self.shard_words
     }
 }
 
@@ -38,13 +38,13 @@ impl Shape {
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     pub(super) stamp: u64,
-    pub(super) totals: [Total; BLOCK],
+    pub(super) totals: [Total; BLOCK_WORDS],
 }
 
-/// A part of a plane.
+/// A shard of a plane.
 #[derive(Clone, Debug)]
-pub(super) struct Part {
-    /// Its first address: a multiple of [`BLOCK`].
+pub(super) struct Shard {
+    /// Its first address: a multiple of [`BLOCK_WORDS`].
     first: u32,
     /// How many addresses it has.
     len: u32,
@@ -57,7 +57,7 @@ pub(super) struct Part {
     entries: Vec<Entry>,
 }
 
-impl Part {
+impl Shard {
     pub(super) fn new(range: Range<usize>) -> Self {
         let (first, len) = (range.start as u32, range.len() as u32);
         Self { first, len, version: 0, stored: 0, blocks: Vec::new(), entries: Vec::new() }
@@ -70,18 +70,18 @@ impl Part {
     /// The block of an address, allocated if need be.
     #[inline]
     pub(super) fn block_mut(&mut self, addr: u32) -> &mut Block {
-        let index = (addr - self.first) as usize / BLOCK;
+        let index = (addr - self.first) as usize / BLOCK_WORDS;
         if index >= self.blocks.len() {
             self.blocks.resize_with(index + 1, || None);
         }
         self.blocks[index]
-            .get_or_insert_with(|| Box::new(Block { stamp: 0, totals: [Total::default(); BLOCK] }))
+            .get_or_insert_with(|| Box::new(Block { stamp: 0, totals: [Total::default(); BLOCK_WORDS] }))
     }
 
     /// The allocated blocks and the address that each begins at.
     pub(super) fn blocks(&self) -> impl Iterator<Item = (u32, &Block)> {
         (self.first..)
-            .step_by(BLOCK)
+            .step_by(BLOCK_WORDS)
             .zip(&self.blocks)
             .filter_map(|(first, block)| block.as_deref().map(|block| (first, block)))
     }
@@ -92,8 +92,8 @@ impl Part {
 
     pub(super) fn total(&self, addr: u32) -> Total {
         let offset = (addr - self.first) as usize;
-        let block = self.blocks.get(offset / BLOCK).and_then(Option::as_deref);
-        block.map_or(Total::default(), |block| block.totals[offset % BLOCK])
+        let block = self.blocks.get(offset / BLOCK_WORDS).and_then(Option::as_deref);
+        block.map_or(Total::default(), |block| block.totals[offset % BLOCK_WORDS])
     }
 
     pub(super) fn entry(&self, addr: u32) -> Option<&Entry> {
@@ -128,7 +128,7 @@ impl Part {
             words.extend(totals.map(|(addr, total)| WireWord::new(addr, total, to)));
             let start = self.entries.partition_point(|entry| entry.addr < first);
             let of_block = self.entries[start..].iter();
-            let of_block = of_block.take_while(|entry| (entry.addr - first) < BLOCK as u32);
+            let of_block = of_block.take_while(|entry| (entry.addr - first) < BLOCK_WORDS as u32);
             entries.extend(of_block.map(WireEntry::new));
         }
         (to, words, entries)
@@ -139,7 +139,7 @@ impl Part {
         self.version
     }
 
-    /// The part's version, unless the fault of cutting an answer is planted.
+    /// The shard's version, unless the fault of cutting an answer is planted.
     #[cfg(test)]
     fn answered_version(&self, since: u64) -> u64 {
         let stamps = self.blocks().map(|(_, block)| block.stamp);
@@ -157,11 +157,13 @@ impl Part {
                 digest.word(total.0);
             }
         }
-        // No address: nothing before it can be taken for a part of what follows.
+        // No address: nothing before it can be taken for a shard of what follows.
         digest.word(u64::MAX);
         for Entry { addr, register, total } in &self.entries {
-            let Origin { node, incarnation } = register.epoch.origin;
-            for word in [(*addr).into(), register.epoch.counter, node, incarnation, register.value, total.0] {
+            let ReplicaId { node, incarnation } = register.timestamp.origin;
+            for word in
+                [(*addr).into(), register.timestamp.counter, node, incarnation, register.value, total.0]
+            {
                 digest.word(word);
             }
         }
@@ -172,89 +174,92 @@ impl Part {
 /// One origin's totals over the whole table.
 #[derive(Clone, Debug)]
 pub(super) struct Plane {
-    pub(super) origin: Origin,
+    pub(super) origin: ReplicaId,
     /// Allocated when first touched. As long as it takes to hold the last one allocated.
-    parts: Vec<Option<Box<Part>>>,
+    shards: Vec<Option<Box<Shard>>>,
 }
 
 impl Plane {
-    pub(super) fn new(origin: Origin) -> Self {
-        Self { origin, parts: Vec::new() }
+    pub(super) fn new(origin: ReplicaId) -> Self {
+        Self { origin, shards: Vec::new() }
     }
 
     #[inline]
-    pub(super) fn part(&self, part: usize) -> Option<&Part> {
-        self.parts.get(part)?.as_deref()
+    pub(super) fn shard(&self, shard: usize) -> Option<&Shard> {
+        self.shards.get(shard)?.as_deref()
     }
 
-    /// A part that was touched.
-    pub(super) fn existing_mut(&mut self, part: usize) -> Option<&mut Part> {
-        self.parts.get_mut(part)?.as_deref_mut()
+    /// A shard that was touched.
+    pub(super) fn existing_mut(&mut self, shard: usize) -> Option<&mut Shard> {
+        self.shards.get_mut(shard)?.as_deref_mut()
     }
 
-    /// A part, allocated if need be.
+    /// A shard, allocated if need be.
     #[inline]
-    pub(super) fn part_mut(&mut self, part: usize, shape: Shape) -> &mut Part {
-        if part >= self.parts.len() {
-            self.parts.resize_with(part + 1, || None);
+    pub(super) fn shard_mut(&mut self, shard: usize, shape: Shape) -> &mut Shard {
+        if shard >= self.shards.len() {
+            self.shards.resize_with(shard + 1, || None);
         }
-        self.parts[part].get_or_insert_with(|| Box::new(Part::new(shape.range(part))))
+        self.shards[shard].get_or_insert_with(|| Box::new(Shard::new(shape.range(shard))))
     }
 
-    pub(super) fn set_part(&mut self, index: usize, part: Option<Box<Part>>) {
-        if index >= self.parts.len() {
-            self.parts.resize_with(index + 1, || None);
+    pub(super) fn set_shard(&mut self, index: usize, shard: Option<Box<Shard>>) {
+        if index >= self.shards.len() {
+            self.shards.resize_with(index + 1, || None);
         }
-        self.parts[index] = part;
+        self.shards[index] = shard;
     }
 
-    /// The parts that were touched and where they are.
-    pub(super) fn parts(&self) -> impl Iterator<Item = (usize, &Part)> {
-        self.parts.iter().enumerate().filter_map(|(index, part)| part.as_deref().map(|part| (index, part)))
+    /// The shards that were touched and where they are.
+    pub(super) fn shards(&self) -> impl Iterator<Item = (usize, &Shard)> {
+        self.shards
+            .iter()
+            .enumerate()
+            .filter_map(|(index, shard)| shard.as_deref().map(|shard| (index, shard)))
     }
 
-    /// One more than the last part that was touched.
-    pub(super) fn parts_end(&self) -> usize {
-        self.parts.len()
+    /// One more than the last shard that was touched.
+    pub(super) fn shards_end(&self) -> usize {
+        self.shards.len()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::{LoadEpoch, Register};
+    use crate::replica_id::{LoadTimestamp, Register};
     use alloc::vec;
 
     #[test]
     fn a_digest_is_of_all_that_is_no_identity() {
-        const ORIGIN: Origin = Origin { node: 2, incarnation: 3 };
-        let part = |totals: &[(u32, u64)], entry: Option<[u64; 6]>| {
-            let mut part = Part::new(128..256);
+        const ORIGIN: ReplicaId = ReplicaId { node: 2, incarnation: 3 };
+        let shard = |totals: &[(u32, u64)], entry: Option<[u64; 6]>| {
+            let mut shard = Shard::new(128..256);
             for &(addr, total) in totals {
-                part.block_mut(addr).totals[addr as usize % BLOCK] = Total(total);
+                shard.block_mut(addr).totals[addr as usize % BLOCK_WORDS] = Total(total);
             }
             if let Some([addr, counter, node, incarnation, value, total]) = entry {
-                let epoch = LoadEpoch { counter, origin: Origin { node, incarnation } };
-                let register = Register { epoch, value };
-                part.set_entry(Entry { addr: addr as u32, register, total: Total(total) });
+                let timestamp = LoadTimestamp { counter, origin: ReplicaId { node, incarnation } };
+                let register = Register { timestamp, value };
+                shard.set_entry(Entry { addr: addr as u32, register, total: Total(total) });
             }
-            part.digest()
+            shard.digest()
         };
         let entry = [130, 1, ORIGIN.node, ORIGIN.incarnation, 4, 5];
-        assert_eq!(part(&[(129, 7)], None), part(&[(129, 7), (130, 0), (200, 0)], None));
+        assert_eq!(shard(&[(129, 7)], None), shard(&[(129, 7), (130, 0), (200, 0)], None));
         let mut digests = vec![
-            part(&[], None),
-            part(&[(129, 7)], None),
-            part(&[(129, 8)], None),
-            part(&[(130, 7)], None),
-            part(&[(193, 7)], None),
-            part(&[(129, 7), (130, 7)], None),
-            part(&[(129, 7)], Some(entry)),
+            shard(&[], None),
+            shard(&[(129, 7)], None),
+            shard(&[(129, 8)], None),
+            shard(&[(130, 7)], None),
+            shard(&[(193, 7)], None),
+            shard(&[(129, 7), (130, 7)], None),
+            shard(&[(129, 7)], Some(entry)),
         ];
         digests.extend((0..6).map(|field| {
             let mut other = entry;
             other[field] += 1;
-            part(&[], Some(other))
+            shard(&[], Some(other))
         }));
         let count = digests.len();
         digests.sort_unstable();

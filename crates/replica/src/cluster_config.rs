@@ -6,21 +6,21 @@ use alloc::sync::Arc;
 
 use super::checksum::WordDigest;
 use super::error::ReplicaError;
-use super::part::{BLOCK, Shape};
+use super::shard::{BLOCK_WORDS, Shape};
 
 /// What the replicas of one table agree on, and the bounds of one replica.
 ///
-/// Name, table length, part size and initial base are the cluster's: packets carry a digest of them, and a
+/// Name, table length, shard size and initial base are the cluster's: packets carry a digest of them, and a
 /// replica with others refuses them. The bounds are each replica's own.
 ///
 /// ```
-/// use atomik_replica::Cluster;
+/// use atomik_replica::ClusterConfig;
 ///
-/// let cluster = Cluster::new("page views", 100_000).with_part_words(64).with_max_origins(1_000);
+/// let cluster = ClusterConfig::new("page views", 100_000).with_shard_words(64).with_max_origins(1_000);
 /// # let _ = cluster;
 /// ```
 #[derive(Clone, Debug)]
-pub struct Cluster {
+pub struct ClusterConfig {
     name: String,
     shape: Shape,
     base: Option<Arc<[u64]>>,
@@ -29,13 +29,13 @@ pub struct Cluster {
     pub(super) max_waiting: usize,
 }
 
-impl Cluster {
-    /// A cluster for a table of `len` words that all begin at the identity, cut into parts of 4,096 words.
+impl ClusterConfig {
+    /// A cluster for a table of `len` words that all begin at the identity, cut into shards of 4,096 words.
     #[must_use]
     pub fn new(name: &str, len: usize) -> Self {
         Self {
             name: name.to_owned(),
-            shape: Shape { len, part_words: 4_096 },
+            shape: Shape { len, shard_words: 4_096 },
             base: None,
             max_origins: 256,
             packet_len: 1 << 16,
@@ -43,11 +43,11 @@ impl Cluster {
         }
     }
 
-    /// The size of a part in words: a multiple of 64, up to 65,536. All that changed in a part has to fit one
+    /// The size of a shard in words: a multiple of 64, up to 65,536. All that changed in a shard has to fit one
     /// frame, of 16 bytes a word; take 64 where packets are datagrams. 4,096 unless said.
     #[must_use]
-    pub fn with_part_words(mut self, part_words: usize) -> Self {
-        self.shape.part_words = part_words;
+    pub fn with_shard_words(mut self, shard_words: usize) -> Self {
+        self.shape.shard_words = shard_words;
         self
     }
 
@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// At how many bytes a packet takes no further section. A section is never cut: a frame is as long as
-    /// its part needs. 65,536 unless said.
+    /// its shard needs. 65,536 unless said.
     #[must_use]
     pub fn with_packet_len(mut self, packet_len: usize) -> Self {
         self.packet_len = packet_len;
@@ -90,15 +90,15 @@ impl Cluster {
 
     /// The shape, if the settings are possible and are for a table of `len` words.
     pub(super) fn checked_shape(&self, len: usize) -> Result<Shape, ReplicaError> {
-        let Shape { len: cluster, part_words } = self.shape;
+        let Shape { len: cluster, shard_words } = self.shape;
         if cluster != len {
             return Err(ReplicaError::TableLength { table: len, cluster });
         }
         if let Some(base) = self.base.as_ref().filter(|base| base.len() != len) {
             return Err(ReplicaError::BaseLength { base: base.len(), cluster });
         }
-        if part_words == 0 || part_words % BLOCK != 0 || part_words > 1 << 16 {
-            return Err(ReplicaError::PartWords { part_words });
+        if shard_words == 0 || shard_words % BLOCK_WORDS != 0 || shard_words > 1 << 16 {
+            return Err(ReplicaError::ShardWords { shard_words });
         }
         Ok(self.shape)
     }
@@ -109,7 +109,7 @@ impl Cluster {
         digest.word(self.name.len() as u64);
         digest.bytes(self.name.as_bytes());
         digest.word(self.shape.len as u64);
-        digest.word(self.shape.part_words as u64);
+        digest.word(self.shape.shard_words as u64);
         match &self.base {
             Some(base) => base.iter().for_each(|&word| digest.word(word)),
             None => (0..self.shape.len).for_each(|_| digest.word(0)),
@@ -124,24 +124,25 @@ mod tests {
 
     #[test]
     fn each_setting_of_the_cluster_makes_another_digest_and_no_bound_does() {
-        let cluster = Cluster::new("a", 100);
+        let cluster = ClusterConfig::new("a", 100);
         let digest = cluster.digest();
-        assert_ne!(Cluster::new("b", 100).digest(), digest);
-        assert_ne!(Cluster::new("a", 101).digest(), digest);
-        assert_ne!(cluster.clone().with_part_words(64).digest(), digest);
+        assert_ne!(ClusterConfig::new("b", 100).digest(), digest);
+        assert_ne!(ClusterConfig::new("a", 101).digest(), digest);
+        assert_ne!(cluster.clone().with_shard_words(64).digest(), digest);
         assert_ne!(cluster.clone().with_base(&[1; 100]).digest(), digest);
         assert_eq!(cluster.clone().with_base(&[0; 100]).digest(), digest);
         assert_eq!(cluster.with_max_origins(1).with_packet_len(2).with_max_waiting(3).digest(), digest);
     }
 
     #[test]
-    fn a_part_is_a_multiple_of_64_words_up_to_65536() {
-        let checked = |part_words| Cluster::new("a", 100).with_part_words(part_words).checked_shape(100);
-        for part_words in [64, 128, 65_536] {
-            assert_eq!(checked(part_words), Ok(Shape { len: 100, part_words }));
+    fn a_shard_is_a_multiple_of_64_words_up_to_65536() {
+        let checked =
+            |shard_words| ClusterConfig::new("a", 100).with_shard_words(shard_words).checked_shape(100);
+        for shard_words in [64, 128, 65_536] {
+            assert_eq!(checked(shard_words), Ok(Shape { len: 100, shard_words }));
         }
-        for part_words in [0, 1, 63, 65, 65_537, 65_600] {
-            assert_eq!(checked(part_words), Err(ReplicaError::PartWords { part_words }));
+        for shard_words in [0, 1, 63, 65, 65_537, 65_600] {
+            assert_eq!(checked(shard_words), Err(ReplicaError::ShardWords { shard_words }));
         }
     }
 }

@@ -8,20 +8,20 @@ use core::fmt;
 /// Every start is a new incarnation, whether it found a store or not. Draw it from a clock and random bits;
 /// never count it up from the store, because a restored backup would count to the same number again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
+pub struct ReplicaId {
     /// The node: a name that it keeps over its starts.
     pub node: u64,
     /// The start: never the same twice for a node.
     pub incarnation: u64,
 }
 
-impl fmt::Debug for Origin {
+impl fmt::Debug for ReplicaId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Origin({self})")
+        write!(f, "ReplicaId({self})")
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ReplicaId {
     /// Node and incarnation in hexadecimal, with a slash between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:x}/{:x}", self.node, self.incarnation)
@@ -31,12 +31,12 @@ impl fmt::Display for Origin {
 /// The name of one LOAD of one address. They are ordered, by counter first, and the greatest wins; the
 /// origin breaks ties, so that the same one wins everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct LoadEpoch {
+pub(super) struct LoadTimestamp {
     pub(super) counter: u64,
-    pub(super) origin: Origin,
+    pub(super) origin: ReplicaId,
 }
 
-impl LoadEpoch {
+impl LoadTimestamp {
     /// Counters end here, so that one above the greatest is always a number.
     pub(super) const COUNTER_LIMIT: u64 = 1 << 63;
 }
@@ -46,16 +46,16 @@ impl LoadEpoch {
 /// Of two registers under one epoch (an origin that broke its promise) the greater value wins, everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Register {
-    pub(super) epoch: LoadEpoch,
+    pub(super) timestamp: LoadTimestamp,
     pub(super) value: u64,
 }
 
 impl Ord for Register {
     fn cmp(&self, other: &Self) -> Ordering {
         if planted!(TiesByCounterOnly) {
-            return self.epoch.counter.cmp(&other.epoch.counter);
+            return self.timestamp.counter.cmp(&other.timestamp.counter);
         }
-        (self.epoch, self.value).cmp(&(other.epoch, other.value))
+        (self.timestamp, self.value).cmp(&(other.timestamp, other.value))
     }
 }
 
@@ -69,7 +69,7 @@ impl PartialOrd for Register {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Total(pub(super) u64);
 
-/// What stands in a part for an address that was loaded: the register, and the total of the origin's
+/// What stands in a shard for an address that was loaded: the register, and the total of the origin's
 /// deltas in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn an_origin_is_shown_in_hexadecimal() {
-        let origin = Origin { node: 0x1A, incarnation: 2 };
-        assert_eq!((format!("{origin}"), format!("{origin:?}")), ("1a/2".into(), "Origin(1a/2)".into()));
+        let origin = ReplicaId { node: 0x1A, incarnation: 2 };
+        assert_eq!((format!("{origin}"), format!("{origin:?}")), ("1a/2".into(), "ReplicaId(1a/2)".into()));
     }
 }
