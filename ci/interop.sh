@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the Python package atomik-core 0.4.0 and a Rust `DeltaStream` against each other.
+# Runs the Python package atomik-core 0.4.0 and a Rust `DeltaStream` against each other, and the Python programs of the
+# documentation.
 # Needs python3 with venv, and PyPI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,3 +11,4 @@ venv=$target/golden-venv
 "$venv/bin/pip" install --quiet --disable-pip-version-check atomik-core==0.4.0
 cargo build --quiet --locked --example interop
 "$venv/bin/python" ci/interop.py "$target/debug/examples/interop"
+"$venv/bin/python" ci/patterns.py

@@ -1,3 +1,5 @@
-//! Why it works: arguments that span several types.
+//! Longer pages: patterns, names, and arguments that span several types.
 
 pub mod epochs;
+pub mod patterns;
+pub mod python;
