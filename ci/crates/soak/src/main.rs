@@ -6,8 +6,8 @@
 
 use atomik_core::{Add, AtomikContext, AtomikTable, Counter, Epoch, FanIn, Rollback, TableEpoch, TableFanIn};
 use std::cell::UnsafeCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -148,11 +148,17 @@ fn round() {
 
 fn planted_race() {
     let past = Past(UnsafeCell::new(0));
+    // Both threads run before either writes. Otherwise the first could end before the second is made, and its end
+    // would order their writes.
+    let both_run = Barrier::new(2);
     thread::scope(|scope| {
         for i in 0..2 {
-            let past = &past;
-            // SAFETY: none; that is the point.
-            scope.spawn(move || (0..1_000).for_each(|_| unsafe { *past.0.get() += i }));
+            let (past, both_run) = (&past, &both_run);
+            scope.spawn(move || {
+                both_run.wait();
+                // SAFETY: none; the race is the purpose.
+                (0..1_000).for_each(|_| unsafe { *past.0.get() += i });
+            });
         }
     });
 }
