@@ -17,7 +17,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "ci" / "last-runs.md"
-ROW = re.compile(r"\| `(?P<command>[^`|]+)` \| (?P<result>[^|]+) \| (?P<date>\d{4}-\d\d-\d\d) \| `(?P<commit>[0-9a-f]{7,}\+?)` \|")
+ROW = re.compile(r"\| `(?P<command>[^`|\n]+)` \| (?P<result>[^|\n]+) \| (?P<date>\d{4}-\d\d-\d\d) \| `(?P<commit>[0-9a-f]{7,}\+?)` \|")
 
 
 def git(*arguments):

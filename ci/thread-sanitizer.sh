@@ -102,7 +102,7 @@ must_find 'the Release store of a producer made Relaxed' /target/planted-race 5
 printf '\n== unit tests\n'
 inside '
     cd /project
-    cargo test --locked --lib -- fan_in:: table:: slots::
+    cargo test --locked -p atomik-core --lib -- fan_in:: table:: slots::
 ' 2>&1 | tee "$log"
 passed=$(sed -n 's/^test result: ok\. \([0-9]*\) passed.*/\1/p' "$log")
 
