@@ -129,8 +129,8 @@ fn on_all_threads(run: &mut Run) {
         );
         assert_eq!(batch, expected);
         // Twice the same deltas leave nothing.
-        lock().par_accum_dense(changed);
-        lock().accum_dense(changed);
+        lock().par_accum_dense_mut(changed);
+        lock().accum_dense_mut(changed);
         assert!(*lock().as_mut_words() == *same);
         line(
             "par::accum",
@@ -140,19 +140,19 @@ fn on_all_threads(run: &mut Run) {
             &mut || kernel::accum::<Xor>(black_box(lock().as_mut_words()), black_box(changed)),
         );
         line(
-            "Table::par_accum_dense",
-            "Table::accum_dense",
+            "Table::par_accum_dense_mut",
+            "Table::accum_dense_mut",
             16 * len,
-            &mut || lock().par_accum_dense(black_box(changed)),
-            &mut || lock().accum_dense(black_box(changed)),
+            &mut || lock().par_accum_dense_mut(black_box(changed)),
+            &mut || lock().accum_dense_mut(black_box(changed)),
         );
         let bytes = messages(1 << 20, place.words);
         let batch: DeltaBatch = (0..place.words as u32).step_by(64).map(|addr| (addr, 5)).collect();
         let (mut ours, mut theirs) = (random_words(place.words, 1), random_words(place.words, 1));
         ours.par_apply_wire(&bytes).expect("addresses are of the table");
-        ours.par_apply(&batch).expect("as before");
+        ours.par_accum_batch_mut(&batch).expect("as before");
         theirs.apply_wire(&bytes).expect("as before");
-        theirs.apply(&batch).expect("as before");
+        theirs.accum_batch_mut(&batch).expect("as before");
         assert!(ours.as_mut_words() == theirs.as_mut_words());
         line(
             "Table::par_apply_wire",
@@ -162,11 +162,11 @@ fn on_all_threads(run: &mut Run) {
             &mut || theirs.apply_wire(black_box(&bytes)).expect("as before"),
         );
         line(
-            "Table::par_apply",
-            "Table::apply",
+            "Table::par_accum_batch_mut",
+            "Table::accum_batch_mut",
             12 * batch.len(),
-            &mut || ours.par_apply(black_box(&batch)).expect("as before"),
-            &mut || theirs.apply(black_box(&batch)).expect("as before"),
+            &mut || ours.par_accum_batch_mut(black_box(&batch)).expect("as before"),
+            &mut || theirs.accum_batch_mut(black_box(&batch)).expect("as before"),
         );
     }
 }

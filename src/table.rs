@@ -15,7 +15,6 @@ use core::ops::Deref;
 
 use crate::algebra::{Algebra, Xor};
 use crate::context::Context;
-use crate::delta::{AddressOutOfRange, DeltaBatch};
 use crate::sync::{Ordering, fence};
 
 /// Many [`Context`]s in one block of memory, aligned to 64 bytes: `table[addr]` is a context.
@@ -122,7 +121,7 @@ impl<A: Algebra> Table<A> {
         return Some((0..len).map(|_| Context::default()).collect());
     }
 
-    /// The states as plain words, for whoever has the table alone; the slice is 64-byte aligned.
+    /// The states as plain words, aligned to 64 bytes. The exclusive borrow makes atomic access unnecessary.
     ///
     /// ```
     /// let mut table = atomik_core::AtomikTable::new(4);
@@ -135,34 +134,21 @@ impl<A: Algebra> Table<A> {
         Context::words_mut(&mut self.contexts[self.first..][..self.len])
     }
 
-    /// Accumulates each delta of a batch into its context, one RMW a delta. Others may read and accumulate
-    /// meanwhile and can see a part of the batch. Progress and ordering are
-    /// [`Context::accum`]'s, word by word.
+    /// Copies all states to `out`. Wait-free.
     ///
-    /// # Errors
-    ///
-    /// [`AddressOutOfRange`] if the batch has an address past the table's end; then nothing was accumulated.
-    pub fn accum_batch(&self, batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
-        batch.check_fits(self.len)?;
-        for (addr, delta) in batch.iter() {
-            self[addr as usize].accum(delta);
-        }
-        Ok(())
-    }
-
-    /// Copies all states to `out`. Wait-free, Acquire: whoever's delta is in a state copied, what it did
-    /// before is seen. The states are not of one instant; an address's own is as [`Context::read`] would
-    /// give it.
+    /// Each state is read as [`Context::read`] would read it, with Acquire: what the writer of a delta did before, is
+    /// visible after `snapshot` has copied a state with that delta. The states are not of one instant.
     ///
     /// # Panics
     ///
     /// If `out` is not as long as the table.
+    #[track_caller]
     pub fn snapshot(&self, out: &mut [u64]) {
-        assert_eq!(out.len(), self.len, "a snapshot is as long as its table");
+        self.check_len(out.len());
         self.copy_block(0, out);
     }
 
-    /// Copies the states from address `start` on, as many as `out` takes.
+    /// Copies the states at the addresses from `start` on to all of `out`.
     pub(crate) fn copy_block(&self, start: usize, out: &mut [u64]) {
         let contexts = &self[start..][..out.len()];
         for (word, context) in out.iter_mut().zip(contexts) {
@@ -172,8 +158,8 @@ impl<A: Algebra> Table<A> {
         fence(Ordering::Acquire);
     }
 
-    /// Whether the states from address `start` on are these, each when it is read. No delta is found, so no
-    /// writer's past need be seen: there is no fence.
+    /// Whether the states at the addresses from `start` on equal `states`, each at the moment when it is read. If they
+    /// do, the caller learns of no new delta, so nothing has to be acquired and there is no fence.
     pub(crate) fn is_block(&self, start: usize, states: &[u64]) -> bool {
         let contexts = &self[start..][..states.len()];
         let (chunks, tail) = contexts.as_chunks::<COMPARED>();
@@ -186,7 +172,7 @@ impl<A: Algebra> Table<A> {
         chunks.iter().zip(chunks_of_states).all(is_chunk) && tail.iter().zip(tail_of_states).all(is_word)
     }
 
-    /// Composes the states from address `start` on with what is in `out`.
+    /// Composes the states at the addresses from `start` on into all of `out`.
     pub(crate) fn compose_block(&self, start: usize, out: &mut [u64]) {
         let contexts = &self[start..][..out.len()];
         for (word, context) in out.iter_mut().zip(contexts) {
@@ -283,19 +269,11 @@ mod tests {
     }
 
     #[test]
-    fn words_are_the_states() {
+    fn as_mut_words_gives_the_states() {
         let mut table = Table::<Add>::from_iter([1, 2, 3]);
         table.as_mut_words()[1] += 40;
         assert!(table.iter().map(Context::read).eq([1, 42, 3]));
         assert_eq!(table.as_mut_words().as_ptr().addr() % ALIGN, 0);
-    }
-
-    #[test]
-    fn a_batch_past_the_end_changes_nothing() {
-        let table = AtomikTable::new(4);
-        let batch: DeltaBatch = [(0, 1), (4, 1)].into_iter().collect();
-        assert_eq!(table.accum_batch(&batch), Err(AddressOutOfRange { addr: 4, len: 4 }));
-        assert!(table.iter().all(|context| context.read() == 0));
     }
 
     #[test]
@@ -331,7 +309,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_batch_is_its_deltas(changes in prop::collection::vec((0..50u32, any::<u64>()), 0..100)) {
+        fn a_table_holds_the_sums_of_its_deltas(changes in prop::collection::vec((0..50u32, any::<u64>()), 0..100)) {
             let table = Table::<Add>::new(50);
             table.accum_batch(&changes.iter().copied().collect()).unwrap();
             let mut expected = vec![0u64; 50];
@@ -346,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_known_by_every_word() {
+    fn is_block_compares_every_word() {
         let mut states: Vec<u64> = (1..=150).collect();
         let table = states.iter().copied().collect::<AtomikTable>();
         assert!(table.is_block(0, &states));

@@ -50,7 +50,7 @@ fn epochs_of_batches() {
         };
         let row = {
             let table = table.clone();
-            thread::spawn(move || table.accum_dense_shared(&[0, 0b10]))
+            thread::spawn(move || table.accum_dense(&[0, 0b10]))
         };
         let observer = thread::spawn(move || (epoch.swap(), epoch));
         join([batch, row]);
@@ -79,7 +79,7 @@ fn batches_of_a_table() {
         };
         let other = {
             let table = table.clone();
-            thread::spawn(move || table.accum_dense_shared(&[0, 0b10]))
+            thread::spawn(move || table.accum_dense(&[0, 0b10]))
         };
         let mut states = [0; 2];
         table.snapshot(&mut states);

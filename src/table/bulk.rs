@@ -1,20 +1,51 @@
-//! Whole tables at once, through the kernels.
+//! Operations on whole tables.
 
 #[cfg(not(atomik_loom))]
 use core::slice;
 
 use super::Table;
 use crate::algebra::Algebra;
+use crate::delta::{AddressOutOfRange, DeltaBatch};
 #[cfg(not(atomik_loom))]
-use crate::{
-    delta::{AddressOutOfRange, DeltaBatch},
-    kernel,
-};
+use crate::kernel;
 
+/// Deltas to many addresses, while other threads use the table.
 impl<A: Algebra> Table<A> {
-    /// Accumulates a delta into every context: `deltas[addr]` into address `addr`. One RMW for each delta
-    /// that is not the identity, and a glance at the others, eight at a time. Progress and ordering are
-    /// [`Context::accum`](crate::Context::accum)'s, word by word.
+    /// Accumulates each delta of a batch into the context at its address, with one RMW for each delta.
+    ///
+    /// Other threads can see a part of the batch. Progress and ordering are those of
+    /// [`Context::accum`](crate::Context::accum), address by address. With exclusive access,
+    /// [`accum_batch_mut`](Self::accum_batch_mut) is faster.
+    ///
+    /// # Errors
+    ///
+    /// [`AddressOutOfRange`] if the batch has an address past the end of the table. Nothing is accumulated then.
+    ///
+    /// ```
+    /// use atomik_core::{AtomikTable, DeltaBatch};
+    ///
+    /// let table = AtomikTable::new(4);
+    /// table.accum_batch(&DeltaBatch::from_iter([(1, 0xCAFE), (3, 7)]))?;
+    /// assert_eq!(table[3].read(), 7);
+    ///
+    /// let past_the_end = DeltaBatch::from_iter([(1, 0xCAFE), (4, 7)]);
+    /// assert!(table.accum_batch(&past_the_end).is_err());
+    /// assert_eq!(table[1].read(), 0xCAFE);
+    /// # Ok::<(), atomik_core::AddressOutOfRange>(())
+    /// ```
+    pub fn accum_batch(&self, batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
+        batch.check_fits(self.len())?;
+        for (addr, delta) in batch.iter() {
+            self[addr as usize].accum(delta);
+        }
+        Ok(())
+    }
+
+    /// Accumulates a delta into every context: `deltas[addr]` into the context at `addr`.
+    ///
+    /// Takes one RMW for each delta that is not the identity, and skips the others eight at a time. Other threads can
+    /// see a part of the deltas. Progress and ordering are those of [`Context::accum`](crate::Context::accum), address
+    /// by address. With exclusive access, [`accum_dense_mut`](Self::accum_dense_mut) is faster.
     ///
     /// # Panics
     ///
@@ -24,15 +55,15 @@ impl<A: Algebra> Table<A> {
     /// use atomik_core::{Add, Table};
     ///
     /// let table = Table::<Add>::from_iter([1, 2, 3]);
-    /// table.accum_dense_shared(&[10, 0, 30]);
+    /// table.accum_dense(&[10, 0, 30]);
     /// assert!(table.iter().map(|context| context.read()).eq([11, 2, 33]));
     /// ```
     #[track_caller]
-    pub fn accum_dense_shared(&self, deltas: &[u64]) {
-        self.same_length(deltas.len());
+    pub fn accum_dense(&self, deltas: &[u64]) {
+        self.check_len(deltas.len());
         for (contexts, deltas) in self.chunks(8).zip(deltas.chunks(8)) {
             // The identity is 0 in both algebras.
-            if deltas.iter().fold(0, |all, delta| all | delta) == 0 {
+            if deltas.iter().fold(0, |any, delta| any | delta) == 0 {
                 continue;
             }
             for (context, &delta) in contexts.iter().zip(deltas) {
@@ -43,43 +74,50 @@ impl<A: Algebra> Table<A> {
         }
     }
 
+    /// A slice with a word for each context is as long as the table.
     #[track_caller]
-    fn same_length(&self, len: usize) {
+    pub(super) fn check_len(&self, len: usize) {
         assert!(len == self.len(), "{len} words for a table of {}", self.len());
     }
 }
 
-/// For whoever has the table alone: no atomic access.
+/// Operations with exclusive access. They use no atomic instructions and run on the [`kernel`]s.
 #[cfg(not(atomik_loom))]
 impl<A: Algebra> Table<A> {
-    /// Accumulates a delta into every context: `deltas[addr]` into address `addr`. Runs at the speed of the
-    /// memory: [`kernel::accum`].
+    /// Accumulates each delta of a batch into the context at its address: [`kernel::apply`].
+    ///
+    /// # Errors
+    ///
+    /// [`AddressOutOfRange`] if the batch has an address past the end of the table. Nothing is accumulated then.
+    pub fn accum_batch_mut(&mut self, batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
+        kernel::apply(self.as_mut_words(), batch)
+    }
+
+    /// Accumulates a delta into every context, at the speed of the memory: `deltas[addr]` into the context at `addr`.
+    /// See [`kernel::accum`].
     ///
     /// # Panics
     ///
     /// If `deltas` is not as long as the table.
     #[track_caller]
-    pub fn accum_dense(&mut self, deltas: &[u64]) {
-        self.same_length(deltas.len());
+    pub fn accum_dense_mut(&mut self, deltas: &[u64]) {
+        self.check_len(deltas.len());
         kernel::accum::<A>(self.as_mut_words(), deltas);
     }
 
-    /// [`accum_dense`](Self::accum_dense) on rayon's threads, for tables larger than the caches:
-    /// [`kernel::par::accum`].
+    /// Accumulates 16-byte messages as they came from a socket or file, all of them or none: [`kernel::apply_wire`].
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// As [`accum_dense`](Self::accum_dense).
-    #[cfg(feature = "rayon")]
-    #[track_caller]
-    pub fn par_accum_dense(&mut self, deltas: &[u64]) {
-        self.same_length(deltas.len());
-        kernel::par::accum::<A>(self.as_mut_words(), deltas);
+    /// [`ApplyWireError`](kernel::ApplyWireError) if the bytes are not a whole number of messages, or if the address of
+    /// one is past the end of the table. Nothing is accumulated then.
+    pub fn apply_wire(&mut self, bytes: &[u8]) -> Result<(), kernel::ApplyWireError> {
+        kernel::apply_wire::<A>(self.as_mut_words(), bytes)
     }
 
-    /// Fills `batch` with what leads from `reference` to the states: [`kernel::diff`].
+    /// Fills `batch` with the changes from `reference` to the states: [`kernel::diff`].
     ///
-    /// For a table that others use meanwhile, and for one reference after another, there is
+    /// For a table that other threads use, and to compare with one reference after another, there is
     /// [`epoch`](Self::epoch).
     ///
     /// # Panics
@@ -96,66 +134,13 @@ impl<A: Algebra> Table<A> {
     /// ```
     #[track_caller]
     pub fn diff(&mut self, reference: &[u64], batch: &mut DeltaBatch<A>) {
-        self.same_length(reference.len());
+        self.check_len(reference.len());
         kernel::diff(reference, self.as_mut_words(), batch);
     }
 
-    /// [`diff`](Self::diff) on rayon's threads: [`kernel::par::diff`].
+    /// The value of a [`Fingerprint`](crate::Fingerprint) with the fixed seed, over the states as little-endian words.
     ///
-    /// # Panics
-    ///
-    /// As [`diff`](Self::diff).
-    #[cfg(feature = "rayon")]
-    #[track_caller]
-    pub fn par_diff(&mut self, reference: &[u64], batch: &mut DeltaBatch<A>) {
-        self.same_length(reference.len());
-        kernel::par::diff(reference, self.as_mut_words(), batch);
-    }
-
-    /// Accumulates a batch, whole or not at all: [`kernel::apply`]. Through a shared reference it is
-    /// [`accum_batch`](Self::accum_batch).
-    ///
-    /// # Errors
-    ///
-    /// [`AddressOutOfRange`] if the batch has an address past the table's end; the states are then as they
-    /// were.
-    pub fn apply(&mut self, batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
-        kernel::apply(self.as_mut_words(), batch)
-    }
-
-    /// Accumulates 16-byte messages as they came from a socket or file, all or none:
-    /// [`kernel::apply_wire`].
-    ///
-    /// # Errors
-    ///
-    /// [`ApplyWireError`](kernel::ApplyWireError) if the bytes are not whole messages, or one's address lies
-    /// past the table's end; the states are then as they were.
-    pub fn apply_wire(&mut self, bytes: &[u8]) -> Result<(), kernel::ApplyWireError> {
-        kernel::apply_wire::<A>(self.as_mut_words(), bytes)
-    }
-
-    /// [`apply`](Self::apply) on rayon's threads: [`kernel::par::apply`].
-    ///
-    /// # Errors
-    ///
-    /// As [`apply`](Self::apply).
-    #[cfg(feature = "rayon")]
-    pub fn par_apply(&mut self, batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
-        kernel::par::apply(self.as_mut_words(), batch)
-    }
-
-    /// [`apply_wire`](Self::apply_wire) on rayon's threads: [`kernel::par::apply_wire`].
-    ///
-    /// # Errors
-    ///
-    /// As [`apply_wire`](Self::apply_wire).
-    #[cfg(feature = "rayon")]
-    pub fn par_apply_wire(&mut self, bytes: &[u8]) -> Result<(), kernel::ApplyWireError> {
-        kernel::par::apply_wire::<A>(self.as_mut_words(), bytes)
-    }
-
-    /// The [`Fingerprint`](crate::Fingerprint) value, with the fixed seed, of the states as little-endian
-    /// words. Tables are compared by it without being sent: equal states give equal values everywhere. O(n).
+    /// Tables on different machines can be compared by it: equal states give equal values everywhere. Takes O(n).
     ///
     /// ```
     /// use atomik_core::{AtomikTable, Fingerprint};
@@ -174,6 +159,50 @@ impl<A: Algebra> Table<A> {
         }
         let bytes: alloc::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         crate::Fingerprint::new().load(&bytes)
+    }
+}
+
+/// The same on rayon's threads, for tables larger than the caches.
+#[cfg(all(feature = "rayon", not(atomik_loom)))]
+impl<A: Algebra> Table<A> {
+    /// [`accum_batch_mut`](Self::accum_batch_mut) on rayon's threads: [`kernel::par::apply`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`accum_batch_mut`](Self::accum_batch_mut).
+    pub fn par_accum_batch_mut(&mut self, batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
+        kernel::par::apply(self.as_mut_words(), batch)
+    }
+
+    /// [`accum_dense_mut`](Self::accum_dense_mut) on rayon's threads: [`kernel::par::accum`].
+    ///
+    /// # Panics
+    ///
+    /// If `deltas` is not as long as the table.
+    #[track_caller]
+    pub fn par_accum_dense_mut(&mut self, deltas: &[u64]) {
+        self.check_len(deltas.len());
+        kernel::par::accum::<A>(self.as_mut_words(), deltas);
+    }
+
+    /// [`apply_wire`](Self::apply_wire) on rayon's threads: [`kernel::par::apply_wire`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`apply_wire`](Self::apply_wire).
+    pub fn par_apply_wire(&mut self, bytes: &[u8]) -> Result<(), kernel::ApplyWireError> {
+        kernel::par::apply_wire::<A>(self.as_mut_words(), bytes)
+    }
+
+    /// [`diff`](Self::diff) on rayon's threads: [`kernel::par::diff`].
+    ///
+    /// # Panics
+    ///
+    /// If `reference` is not as long as the table.
+    #[track_caller]
+    pub fn par_diff(&mut self, reference: &[u64], batch: &mut DeltaBatch<A>) {
+        self.check_len(reference.len());
+        kernel::par::diff(reference, self.as_mut_words(), batch);
     }
 }
 
@@ -196,18 +225,21 @@ mod tests {
         let new = || before.iter().copied().collect::<Table<A>>();
 
         let mut dense = new();
-        dense.accum_dense(&deltas);
+        dense.accum_dense_mut(&deltas);
         prop_assert_eq!(states(&dense), expected.clone());
 
         let shared = new();
-        shared.accum_dense_shared(&deltas);
+        shared.accum_dense(&deltas);
         prop_assert_eq!(states(&shared), expected.clone());
 
         let mut batch = DeltaBatch::new();
         dense.diff(&before, &mut batch);
         let mut sparse = new();
-        sparse.apply(&batch).unwrap();
+        sparse.accum_batch_mut(&batch).unwrap();
         prop_assert_eq!(states(&sparse), expected.clone());
+        let sparse_shared = new();
+        sparse_shared.accum_batch(&batch).unwrap();
+        prop_assert_eq!(states(&sparse_shared), expected.clone());
 
         let mut wired = new();
         wired.apply_wire(&batch.to_wire(0)).unwrap();
@@ -217,13 +249,13 @@ mod tests {
         #[cfg(feature = "rayon")]
         {
             let mut parallel = new();
-            parallel.par_accum_dense(&deltas);
+            parallel.par_accum_dense_mut(&deltas);
             prop_assert_eq!(states(&parallel), states(&dense));
             let mut again = DeltaBatch::new();
             parallel.par_diff(&before, &mut again);
             prop_assert_eq!(&again, &batch);
             let (mut applied, mut wired) = (new(), new());
-            applied.par_apply(&batch).unwrap();
+            applied.par_accum_batch_mut(&batch).unwrap();
             wired.par_apply_wire(&batch.to_wire(0)).unwrap();
             prop_assert_eq!(states(&applied), states(&dense));
             prop_assert_eq!(states(&wired), states(&dense));
@@ -248,9 +280,9 @@ mod tests {
     }
 
     #[test]
-    fn deltas_that_cancel_by_xor_count_all_the_same() {
+    fn deltas_that_are_equal_in_pairs_are_not_skipped() {
         let table = Table::<Add>::from_iter([1, 2, 3]);
-        table.accum_dense_shared(&[5, 5, 0]);
+        table.accum_dense(&[5, 5, 0]);
         assert_eq!(states(&table), [6, 7, 3]);
     }
 
@@ -273,14 +305,52 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "3 words for a table of 2")]
-    fn accum_dense_refuses_another_length() {
-        Table::<Xor>::new(2).accum_dense(&[0; 3]);
+    fn a_batch_past_the_end_changes_nothing() {
+        let mut table = Table::<Xor>::new(4);
+        let batch: DeltaBatch = [(0, 1), (4, 1)].into_iter().collect();
+        let error = Err(AddressOutOfRange { addr: 4, len: 4 });
+        assert_eq!(table.accum_batch(&batch), error);
+        assert_eq!(table.accum_batch_mut(&batch), error);
+        #[cfg(feature = "rayon")]
+        assert_eq!(table.par_accum_batch_mut(&batch), error);
+        assert_eq!(states(&table), [0; 4]);
     }
 
+    /// Each call panics on a slice of another length, with this message and at the line of the caller.
     #[test]
-    #[should_panic(expected = "1 words for a table of 2")]
-    fn accum_dense_shared_refuses_another_length() {
-        Table::<Xor>::new(2).accum_dense_shared(&[0; 1]);
+    #[cfg(feature = "std")]
+    fn slices_of_another_length_panic_where_they_are_given() {
+        use std::panic;
+        use std::string::String;
+        use std::sync::Mutex;
+
+        static SEEN: Mutex<Vec<(String, u32)>> = Mutex::new(Vec::new());
+        let other = |call: fn(&mut Table<Add>)| {
+            panic::catch_unwind(|| call(&mut Table::new(2))).unwrap_err();
+        };
+        let before = panic::take_hook();
+        panic::set_hook(alloc::boxed::Box::new(|info| {
+            let message = info.payload().downcast_ref::<String>().cloned().unwrap_or_default();
+            let location = info.location().unwrap();
+            if location.file() == file!() {
+                SEEN.lock().unwrap().push((message, location.line()));
+            }
+        }));
+        let first = line!() + 1;
+        other(|table| table.accum_dense(&[0; 3]));
+        other(|table| table.accum_dense_mut(&[0; 3]));
+        other(|table| table.diff(&[0; 3], &mut DeltaBatch::new()));
+        other(|table| table.snapshot(&mut [0; 3]));
+        #[cfg(feature = "rayon")]
+        other(|table| table.par_accum_dense_mut(&[0; 3]));
+        #[cfg(feature = "rayon")]
+        other(|table| table.par_diff(&[0; 3], &mut DeltaBatch::new()));
+        panic::set_hook(before);
+
+        let seen = SEEN.lock().unwrap();
+        assert!(seen.iter().all(|(message, _)| message == "3 words for a table of 2"), "{seen:?}");
+        let lines = [0, 1, 2, 3, 5, 7].map(|line| first + line);
+        let calls = if cfg!(feature = "rayon") { 6 } else { 4 };
+        assert!(seen.iter().map(|&(_, line)| line).eq(lines.into_iter().take(calls)), "{seen:?}");
     }
 }
