@@ -1,10 +1,10 @@
-//! A gate before expensive work: do it again only when its input changed.
+//! Expensive work is repeated only if its input has changed.
 //!
 //!     cargo run --release --example fingerprint_gate
 
 use atomik_core::{Fingerprint, FoldFingerprint, IndexOutOfRange};
 
-/// Work worth saving, with its last result.
+/// Some work with its last result.
 struct Gate {
     fingerprint: Fingerprint,
     result: Option<u32>,
@@ -29,29 +29,33 @@ fn main() -> Result<(), IndexOutOfRange> {
     for _ in 0..1000 {
         assert_eq!(gate.result(&scores), 3);
     }
-    println!("1,000 requests, the same input: the work was done {} time", gate.runs);
+    println!("1,000 requests with the same input: the work was done {} time", gate.runs);
     assert_eq!(gate.runs, 1);
 
     scores[1] = 4;
     assert_eq!(gate.result(&scores), 7);
-    println!("one byte changed: {} times", gate.runs);
+    println!("after one byte has changed: {} times", gate.runs);
     assert_eq!(gate.runs, 2);
 
-    // A change of one word can be followed without another look at the rest.
+    // The fingerprint can follow the change of a word without reading the other words.
     let mut followed = gate.fingerprint.clone();
     followed.accum(1, 2 ^ 5)?;
     scores[8] = 5;
     assert_eq!(followed.value(), Fingerprint::new().load(&scores));
-    println!("a word followed by its delta: the value of the new input, {:#018x}", followed.value());
+    println!("the delta of one word leads to the fingerprint of the new input, {:#018x}", followed.value());
 
-    // The plain XOR fold doesn't see that two words changed places; the positional fingerprint does.
+    // The plain XOR fold does not notice two words that changed places; the positional fingerprint does.
     let mut fold = FoldFingerprint::new();
     fold.load(&scores);
     gate.result(&scores);
     scores.rotate_left(8);
     fold.update(&scores);
     gate.fingerprint.update(&scores);
-    println!("two words swapped: fold {}, positional {}", fold.changed(), gate.fingerprint.changed());
+    println!(
+        "two words swapped: changed by the fold {}, by the fingerprint {}",
+        fold.changed(),
+        gate.fingerprint.changed()
+    );
     assert!(!fold.changed() && gate.fingerprint.changed());
     Ok(())
 }

@@ -1,34 +1,13 @@
-//! Delta-state algebra: many writers, no locks, one state.
+//! Counters, flags and tables that many threads update without locks.
 //!
-//! A state is changed by *deltas* that compose in any order, because they come from an Abelian group: [`Xor`],
-//! or wrapping [`Add`]ition. So nobody has to take turns: threads accumulate at the same time, and whoever
-//! reads gets what all deltas compose to.
+//! Threads change a state by *deltas* that commute, because they come from an Abelian group: XOR ([`Xor`]) or wrapping
+//! addition ([`Add`]). Since their order does not matter, each thread can accumulate into a cache line of its own, and
+//! a reader combines the lines. So this is a sharded counter, for any 64-bit state whose updates commute: an update is
+//! one store, to a line that no other thread writes to.
 //!
-//! # Trade-offs
-//!
-//! Know these before the rest; each says what to use instead.
-//!
-//! - **XOR cannot see duplicates, order updates or sum counts.** A delta applied twice is gone. Count with
-//!   [`Add`]; set a value that others also set with [`Context::swap`] or [`Context::load`], not by a delta.
-//! - **A [`FanIn`] read is not one instant.** It has every delta that happened before it; of those made
-//!   meanwhile it may have a later one and miss an earlier. Where one instant matters, use a [`Context`].
-//! - **[`Fingerprint`] is no MAC.** Who knows the seed can make two buffers of one value. Against people use a
-//!   keyed cryptographic hash.
-//! - A fan-in costs 128 to 256 bytes a writer, and a [`TableFanIn`] a whole table a writer.
-//!
-//! # What is here
-//!
-//! | for | use |
-//! |---|---|
-//! | one state that some threads change now and then | [`Context`]: [`AtomikContext`], [`Counter`] |
-//! | one state that many threads change all the time | [`FanIn`] and its [`Producer`]s |
-//! | many states by address | [`Table`]; where writers collide, [`TableFanIn`] |
-//! | what changed since I last looked | [`Epoch`], [`TableEpoch`] |
-//! | undo and redo | [`Rollback`] |
-//! | whole slices of words | [`kernel`] |
-//! | nodes that converge over a network | the crate `atomik-replica`; over one that loses nothing, [`DeltaStream`] |
-//! | has this buffer changed? | [`Fingerprint`] |
-//! | a delta as 16 bytes | [`DeltaMessage`]; many as a batch, [`DeltaBatch`] |
+//! More follows from the same algebra: any number of observers that each learn what has changed since they last looked
+//! ([`Epoch`]), undo without snapshots ([`Rollback`]), change detection that follows a changed word in constant time
+//! ([`Fingerprint`]), and replicas that stay equal by exchanging deltas ([`DeltaStream`]).
 //!
 //! ```
 //! use atomik_core::{Add, FanIn};
@@ -46,32 +25,63 @@
 //!         });
 //!     }
 //! });
+//! assert_eq!(REQUESTS.read(), 4_000);
 //! assert_eq!(epoch.swap().delta, 4_000);
 //! ```
 //!
-//! # The four operations
+//! # Trade-offs
 //!
-//! ATOMiK's operations on `state = reference ∘ accumulator` are these here:
+//! - **XOR does not notice duplicates, and it does not count.** A delta that is accumulated twice cancels itself. Count
+//!   with [`Add`]. To set a value that other threads also set, use [`Context::load`] or [`Context::swap`] instead of a
+//!   delta.
+//! - **Reading a [`FanIn`] is not linearizable.** A read contains every delta that happened before it. Of concurrent
+//!   deltas it may contain a later one and miss an earlier one. Where a read has to be the state of one instant, use a
+//!   [`Context`].
+//! - **Writers cost memory.** A fan-in has a slot of 128 bytes for each writer, a [`TableFanIn`] a table. Slots are
+//!   reused but never freed, and a read visits all of them.
+//! - **A [`Fingerprint`] is not a MAC.** Anyone who knows the seed can construct collisions. Where an adversary chooses
+//!   the data, use a keyed cryptographic hash.
 //!
-//! | | |
+//! # Which type to use
+//!
+//! | for | use |
 //! |---|---|
-//! | LOAD(v) | [`Context::load`] |
-//! | ACCUM(d) | [`Context::accum`], [`Producer::accum`], [`FanIn::accum`] |
-//! | READ | [`Context::read`], [`FanIn::read`] |
-//! | SWAP | [`Epoch::swap`]; SWAP(v) is [`Context::swap`] |
+//! | a state that threads change now and then | [`Context`]: [`AtomikContext`] for XOR, [`Counter`] for addition |
+//! | a state that many threads change all the time | [`FanIn`] and its [`Producer`]s |
+//! | many states, by address | [`Table`], or [`TableFanIn`] where threads contend |
+//! | what has changed since the last look | [`Epoch`], [`TableEpoch`] |
+//! | undo and redo | [`Rollback`] |
+//! | a test whether a buffer has changed | [`Fingerprint`] |
+//! | operations on whole slices of words, with SIMD | [`kernel`] |
+//! | deltas as data | [`DeltaBatch`], [`DeltaMessage`] |
+//! | tables on several nodes | [`DeltaStream`] if the transport loses nothing, else the crate `atomik-replica` |
 //!
-//! The library stores the state and not the pair: a reference belongs to whoever observes, and the
-//! accumulator is derived from it. So a shared context is one atomic word, and observers don't disturb one
-//! another.
+//! The pages under [`docs`] go further: [patterns](docs::patterns) with their Python counterparts, the
+//! [names of the Python package](docs::python), and [why every delta is in exactly one epoch](docs::epochs).
+//!
+//! # The four operations of ATOMiK
+//!
+//! ATOMiK defines a state as `reference ∘ accumulator`, and four operations on it. ∘ is XOR or addition.
+//!
+//! | operation | meaning | call |
+//! |---|---|---|
+//! | LOAD(v) | set the state to v | [`Context::load`] |
+//! | ACCUM(d) | set the state to state ∘ d | [`Context::accum`], [`FanIn::accum`], [`Producer::accum`] |
+//! | READ | return the state | [`Context::read`], [`FanIn::read`] |
+//! | SWAP | make the state the new reference | [`Epoch::swap`]; to v: [`Context::swap`] |
+//!
+//! This library stores the state instead of the pair. Each observer has a reference of its own and derives the
+//! accumulator from it. A shared context is therefore one atomic word, and observers don't affect one another.
 //!
 //! # Features
 //!
-//! - `std` (default): threads without a handle get a slot of their own in a [`FanIn`]. Without it the crate
-//!   is `no_std` and needs `alloc`, and the target features that it is compiled for choose the kernels.
-//! - `rayon`: [`kernel::par`](kernel), the kernels on rayon's threads.
+//! - `std` (enabled by default): [`FanIn::accum`] finds a slot of the calling thread, and the kernels are chosen by what
+//!   the processor supports. Without it the crate is `no_std` and needs `alloc`; [`FanIn::accum`] is a
+//!   read-modify-write, and the kernels are chosen at compile time.
+//! - `rayon`: [`kernel::par`](kernel), the kernels on the threads of rayon.
 //! - `serde`: `Serialize` and `Deserialize` for [`Checkpoint`], [`DeltaMessage`] and [`DeltaBatch`].
 //!
-//! Targets without 64-bit atomics are refused at compile time.
+//! The crate does not compile for targets without 64-bit atomics.
 #![cfg_attr(not(feature = "std"), no_std)]
 // docs.rs shows which feature an item needs; that takes a nightly compiler.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -86,7 +96,7 @@ extern crate alloc;
 #[cfg(all(test, not(feature = "std")))]
 extern crate std;
 
-/// The README's programs are compiled and run with the doc tests.
+/// Compiles and runs the README's programs with the doc tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
@@ -107,7 +117,7 @@ mod slots;
 mod sync;
 mod table;
 
-/// For the models alone.
+/// What only the models need.
 #[cfg(atomik_loom)]
 #[doc(hidden)]
 pub mod models {
