@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Measures, and writes the tables and plots of BENCHMARKS.md and the raw results in benches/record. Leave the
-# machine alone meanwhile. Whole, it takes about a quarter of an hour; with names of parts, those alone:
+# Measures, writes the raw results to benches/record/PROCESSOR, and writes the tables and plots of BENCHMARKS.md.
+# Leave the machine alone meanwhile. The whole run takes about twenty minutes. With names of parts, it runs only those:
 #
-#   ./ci/bench.sh [clean] [build] [fan_in_threads] [fan_in_ratios] [kernel[=REGEX]] [kernel_ratios]
-#                 [kernel_native] [kernel_threads] [stream] [report]
+#   ./ci/bench.sh [build] [fan_in_threads] [fan_in_ratios] [fan_in_growth] [kernel_ratios] [kernel_native]
+#                 [kernel_threads] [kernel_sweep] [stream] [page]
 #
-# `kernel='kernel_(fold|accum)'` sweeps two of the kernels. `report` needs what all the others left in target, and
-# `clean` removes that, lest an earlier run's be taken for this one's.
+# A part can be limited to some of its subjects: `kernel_ratios=fold,accum`, `kernel_sweep=fold`. Each part replaces
+# its own records, which carry the commit that they were measured at. `page` only writes BENCHMARKS.md again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
+target=${CARGO_TARGET_DIR:-target}
 
 bench() {
     local name=$1
@@ -17,48 +18,54 @@ bench() {
     cargo bench -p atomik-benches --locked --bench "$name" -- "$@"
 }
 
-# XXH3 takes the widest vectors that a build allows: this one allows all that the machine has.
+# XXH3 uses the widest registers that a build allows. This build allows all that the machine has.
 native() {
     RUSTFLAGS="-C target-cpu=native" cargo bench -p atomik-benches --locked \
-        --target-dir "${CARGO_TARGET_DIR:-target}/native" --bench kernel_ratios "$@"
+        --target-dir "$target/native" --bench kernel_ratios "$@"
 }
 
-# A missed target is told by the table, and is no reason to leave it out; a run that ended early, which saved nothing,
-# is.
-ratios() {
-    local saved=${CARGO_TARGET_DIR:-target}/ratios/$1.json
-    shift
-    rm -f "$saved"
-    "$@" || [[ -f $saved ]]
+report() {
+    cargo run --release -p atomik-benches --locked --quiet --bin report -- "$@"
+}
+
+# Criterion leaves its results in target/criterion. Those of an earlier run must not be taken for this one's.
+criterion() {
+    rm -rf "$target/criterion"
+    bench "$@"
+    report --keep
 }
 
 part() {
-    case $1 in
-        clean) rm -rf "${CARGO_TARGET_DIR:-target}"/{criterion,ratios} ;;
+    local name=$1 subjects=()
+    shift
+    IFS=, read -ra subjects <<<"${1:-}"
+    case $name in
         build)
             cargo bench -p atomik-benches --locked --no-run
+            cargo build --release -p atomik-benches --locked --bin report
             native --no-run
             ;;
-        fan_in_threads) bench fan_in_threads ;;
-        fan_in_ratios) ratios fan_in bench fan_in_ratios ;;
-        kernel) bench kernel ;;
-        kernel=*) bench kernel "${1#kernel=}" ;;
-        kernel_ratios) ratios kernel bench kernel_ratios --save kernel ;;
-        kernel_native) ratios kernel_native native -- --save kernel_native Fingerprint ;;
-        kernel_threads) ratios kernel_threads bench kernel_threads --save kernel_threads ;;
-        stream) ratios stream bench stream ;;
-        report) cargo run --release -p atomik-benches --locked --bin report ;;
+        fan_in_threads) criterion fan_in_threads ;;
+        kernel_sweep) criterion kernel_sweep "kernel_($(IFS='|' && echo "${subjects[*]:-.*}"))/" ;;
+        kernel_native) native -- --record fingerprint ;;
+        fan_in_ratios | fan_in_growth | kernel_ratios | kernel_threads | stream)
+            bench "$name" --record "${subjects[@]}"
+            ;;
+        page) report ;;
         *)
-            echo "ci/bench.sh: there is no part $1" >&2
+            echo "ci/bench.sh: there is no part $name" >&2
             exit 2
             ;;
     esac
 }
 
 if (($# == 0)); then
-    set -- clean build fan_in_threads fan_in_ratios kernel kernel_ratios kernel_native kernel_threads stream report
+    set -- build fan_in_threads fan_in_ratios fan_in_growth kernel_ratios kernel_native kernel_threads kernel_sweep \
+        stream page
 fi
 for name; do
     echo "== $name, $(date -u +%T)"
-    part "$name"
+    subjects=
+    [[ $name != *=* ]] || subjects=${name#*=}
+    part "${name%%=*}" "$subjects"
 done

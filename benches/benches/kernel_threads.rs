@@ -1,0 +1,167 @@
+//! The kernels on two cores: `kernel::par` against one thread, and `fold` beside ATOMiK's FPGA: `cargo bench -p
+//! atomik-benches --bench kernel_threads [-- [--record] [SUBJECT...]]`. Exits with 1 if a ratio misses its target by
+//! more than 15 %.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use atomik_benches::kernels::{change, level_name, messages, random_words};
+use atomik_benches::measure::{VISITS, discard, race};
+use atomik_benches::places::{Place, places};
+use atomik_benches::ratio::Ratio;
+use atomik_benches::roof::bare_loads;
+use atomik_benches::run::{Run, Subject};
+use atomik_core::{DeltaBatch, Xor, kernel};
+
+fn main() -> ExitCode {
+    let mut run = Run::from_args("kernel_threads");
+    run.subject("two_cores", two_cores);
+    run.subject("par", |subject| places()[2..].iter().for_each(|&place| on_all_threads(subject, place)));
+    run.finish()
+}
+
+/// The throughput that ATOMiK's README states for its FPGA, in deltas a nanosecond.
+const FPGA: f64 = 69.7;
+
+/// The number of deltas in each core's L1: 24 KiB.
+const IN_L1: usize = 3 << 10;
+
+/// Two cores that fold the deltas in their own L1 again and again, beside bare loads and the FPGA.
+fn two_cores(subject: &mut Subject) {
+    let level = kernel::level();
+    let (mut fold, mut roof) = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..500 {
+        fold = fold.min(each_on_two_cores(kernel::fold::<Xor>));
+        roof = roof.min(each_on_two_cores(|words| {
+            bare_loads(level, words);
+            words.len() as u64
+        }));
+    }
+    for (rival, theirs, target) in [("ATOMiK's FPGA", 1.0 / FPGA, 100.0 / FPGA), ("bare loads", roof, 0.9)] {
+        let ratio = Ratio::new("fold by two cores", rival, [fold, theirs], target);
+        subject.push_bytes(8, ratio.at("L1").level(level_name(level)));
+    }
+}
+
+/// The nanoseconds of a delta of two threads together, each of which calls this on words of its own.
+fn each_on_two_cores(routine: impl Fn(&[u64]) -> u64 + Sync) -> f64 {
+    const CALLS: usize = 4_000;
+    let ready = AtomicU32::new(0);
+    let work = |seed| {
+        let mut table = random_words(IN_L1, seed);
+        let words = &*table.as_mut_words();
+        let expected = routine(words).wrapping_mul(CALLS as u64);
+        // Release pairs with Acquire: neither thread starts before both are ready.
+        ready.fetch_add(1, Ordering::Release);
+        while ready.load(Ordering::Acquire) < 2 {
+            std::hint::spin_loop();
+        }
+        let start = Instant::now();
+        let total = (0..CALLS).fold(0, |total: u64, _| total.wrapping_add(routine(black_box(words))));
+        let end = Instant::now();
+        assert_eq!(total, expected);
+        (start, end)
+    };
+    let (first, second) = thread::scope(|scope| {
+        let other = scope.spawn(|| work(2));
+        (work(1), other.join().expect("the thread doesn't panic"))
+    });
+    let time = first.1.max(second.1) - first.0.min(second.0);
+    time.as_nanos() as f64 / (2 * CALLS * IN_L1) as f64
+}
+
+/// The kernels on all threads against one thread.
+fn on_all_threads(subject: &mut Subject, place: Place) {
+    use kernel::par;
+    let level = level_name(kernel::level());
+    let len = place.words / 2;
+    let (mut a, mut same, mut changed) = (random_words(len, 1), random_words(len, 1), random_words(len, 1));
+    change(changed.as_mut_words(), 1);
+    let (same, changed) = (&*same.as_mut_words(), &*changed.as_mut_words());
+    let (mut batch, mut expected) = (DeltaBatch::<Xor>::new(), DeltaBatch::<Xor>::new());
+    let mut line = |work: &str, rival: &str, bytes, all: &mut dyn FnMut(), one: &mut dyn FnMut()| {
+        let times = race(VISITS, place.rounds, [all, one]);
+        subject.push_bytes(bytes, Ratio::new(work, rival, times, 0.0).at(place.name).level(level));
+    };
+    assert_eq!(par::fold::<Xor>(changed), kernel::fold::<Xor>(changed));
+    line(
+        "par::fold",
+        "fold",
+        8 * len,
+        &mut || discard(black_box(par::fold::<Xor>(black_box(changed)))),
+        &mut || discard(black_box(kernel::fold::<Xor>(black_box(changed)))),
+    );
+    assert!(par::equal(a.as_mut_words(), same));
+    let words = &*a.as_mut_words();
+    line(
+        "par::equal",
+        "equal",
+        16 * len,
+        &mut || discard(black_box(par::equal(black_box(words), black_box(same)))),
+        &mut || discard(black_box(kernel::equal(black_box(words), black_box(same)))),
+    );
+    par::diff(words, changed, &mut batch);
+    kernel::diff(words, changed, &mut expected);
+    assert_eq!(batch, expected);
+    line(
+        "par::diff, 1 % changed",
+        "diff",
+        16 * len,
+        &mut || par::diff(black_box(words), black_box(changed), &mut batch),
+        &mut || kernel::diff(black_box(words), black_box(changed), &mut expected),
+    );
+    let table = Mutex::new(a);
+    let lock = || table.lock().expect("no thread panics");
+    line(
+        "Table::par_diff, 1 % changed",
+        "Table::diff",
+        16 * len,
+        &mut || lock().par_diff(black_box(changed), &mut batch),
+        &mut || lock().diff(black_box(changed), &mut expected),
+    );
+    assert_eq!(batch, expected);
+    // Twice the same deltas cancel out.
+    lock().par_accum_dense_mut(changed);
+    lock().accum_dense_mut(changed);
+    assert!(*lock().as_mut_words() == *same);
+    line(
+        "par::accum",
+        "accum",
+        16 * len,
+        &mut || par::accum::<Xor>(black_box(lock().as_mut_words()), black_box(changed)),
+        &mut || kernel::accum::<Xor>(black_box(lock().as_mut_words()), black_box(changed)),
+    );
+    line(
+        "Table::par_accum_dense_mut",
+        "Table::accum_dense_mut",
+        16 * len,
+        &mut || lock().par_accum_dense_mut(black_box(changed)),
+        &mut || lock().accum_dense_mut(black_box(changed)),
+    );
+    let bytes = messages(1 << 20, place.words);
+    let batch: DeltaBatch = (0..place.words as u32).step_by(64).map(|addr| (addr, 5)).collect();
+    let (mut ours, mut theirs) = (random_words(place.words, 1), random_words(place.words, 1));
+    ours.par_apply_wire(&bytes).expect("all addresses are in range");
+    ours.par_accum_batch_mut(&batch).expect("as before");
+    theirs.apply_wire(&bytes).expect("as before");
+    theirs.accum_batch_mut(&batch).expect("as before");
+    assert!(ours.as_mut_words() == theirs.as_mut_words());
+    line(
+        "Table::par_apply_wire",
+        "Table::apply_wire",
+        bytes.len(),
+        &mut || ours.par_apply_wire(black_box(&bytes)).expect("as before"),
+        &mut || theirs.apply_wire(black_box(&bytes)).expect("as before"),
+    );
+    line(
+        "Table::par_accum_batch_mut",
+        "Table::accum_batch_mut",
+        12 * batch.len(),
+        &mut || ours.par_accum_batch_mut(black_box(&batch)).expect("as before"),
+        &mut || theirs.accum_batch_mut(black_box(&batch)).expect("as before"),
+    );
+}

@@ -1,0 +1,66 @@
+//! Writes the tables and plots of BENCHMARKS.md from the records in `benches/record`. `--keep` first turns what
+//! Criterion left in `target` into records. Called by `ci/bench.sh`.
+
+mod criterion_results;
+mod page;
+mod plot;
+mod processors;
+mod tables;
+
+use std::process::ExitCode;
+
+use atomik_benches::circumstances::Circumstances;
+use atomik_benches::record::{Record, records};
+
+use criterion_results::KERNELS;
+use page::Page;
+use processors::{Processor, each};
+
+fn main() -> ExitCode {
+    let keep = std::env::args().any(|arg| arg == "--keep");
+    let kept = if keep { keep_criterion_results() } else { Ok(()) };
+    match kept.and_then(|()| write_page()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("report: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn keep_criterion_results() -> Result<(), String> {
+    if let Some(results) = criterion_results::threads()? {
+        let circumstances = Circumstances::now("fan_in_threads");
+        Record { circumstances, results }.write("fan_in_threads")?;
+    }
+    for (kernel, _) in KERNELS {
+        if let Some(results) = criterion_results::kernel(kernel)? {
+            let circumstances = Circumstances::now(&format!("kernel_sweep={kernel}"));
+            Record { circumstances, results }.write(&format!("sweep_{kernel}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_page() -> Result<(), String> {
+    let processors = processors::all(&records())?;
+    processors.iter().try_for_each(Processor::draw)?;
+    let mut page = Page::open(records().join("../../BENCHMARKS.md"))?;
+    page.put("circumstances", &each(&processors, |processor| Some(tables::circumstances(processor))))?;
+    for name in ["fan_in", "fan_in_locks", "apply_wire", "replication"] {
+        page.put(name, &each(&processors, |processor| tables::ratios(processor.ratios(name))))?;
+    }
+    page.put("fan_in_growth", &each(&processors, tables::growth))?;
+    page.put("fan_in_threads", &each(&processors, tables::threads))?;
+    for (name, level) in [("kernels_avx512", "AVX-512"), ("kernels_avx2", "AVX2")] {
+        page.put(name, &each(&processors, |processor| tables::kernels(processor, level)))?;
+    }
+    page.put("short_equal", &each(&processors, tables::short_equal))?;
+    page.put("fingerprint_builds", &each(&processors, tables::fingerprint_builds))?;
+    page.put("fingerprint_limit", &each(&processors, tables::fingerprint_limit))?;
+    page.put("two_cores", &each(&processors, tables::two_cores))?;
+    page.put("par", &each(&processors, |processor| tables::pivot(processor.ratios("par"))))?;
+    page.put("kernel_sweep", &each(&processors, tables::throughput))?;
+    page.put("plots", &tables::plots(&processors))?;
+    page.write()
+}
