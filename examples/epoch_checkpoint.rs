@@ -1,5 +1,5 @@
-//! Checkpoints of a running count: a checkpointer closes an epoch now and then and keeps 24 bytes, while the
-//! writers never wait for it and other observers don't notice.
+//! Checkpoints of a running count. A checkpointer closes an epoch now and then and stores three words, while the
+//! writers never wait for it and other observers are not disturbed. A restart continues from what was stored.
 //!
 //!     cargo run --release --example epoch_checkpoint
 
@@ -34,22 +34,30 @@ fn main() {
             checkpoints.push(checkpointer.swap());
         }
     });
-    // What came after the last look, if anything.
+    // The orders since the last swap, if there are any.
     checkpoints.push(checkpointer.swap());
     for Checkpoint { epoch, state, delta } in &checkpoints {
         println!("epoch {epoch}: {delta:>7} orders, {state:>7} in all");
     }
 
-    // Each order is in exactly one epoch, and in the one long epoch of whoever closed none.
+    // Each order is in exactly one epoch of the checkpointer, and in the one open epoch of the bystander.
     let total: u64 = checkpoints.iter().map(|checkpoint| checkpoint.delta).sum();
     assert_eq!(total, WRITERS * BURSTS * ORDERS_A_BURST);
     assert_eq!(bystander.accumulator(), total);
     println!("all epochs together: {total} orders, as many as were made");
 
-    // A checkpointer that starts anew goes on from what it kept last: nothing is counted twice or missed.
-    let kept = *checkpoints.last().expect("one epoch was closed after the loop");
+    // A checkpointer that starts again continues from what it stored last. Nothing is counted twice or missed.
+    let stored = *checkpoints.last().expect("one epoch was closed after the loop");
     ORDERS.accum(42);
-    let next = Epoch::resume(&ORDERS, kept).swap();
+    let next = Epoch::resume(&ORDERS, stored).swap();
     println!("epoch {}: {:>7} orders, after a restart of the checkpointer", next.epoch, next.delta);
-    assert_eq!((next.epoch, next.delta), (kept.epoch + 1, 42));
+    assert_eq!((next.epoch, next.delta), (stored.epoch + 1, 42));
+
+    // When the whole process starts again, the count has to start in the state of the checkpoint.
+    let orders = FanIn::<Add>::new(next.state);
+    let mut checkpointer = Epoch::resume(&orders, next);
+    orders.accum(7);
+    let first = checkpointer.swap();
+    println!("epoch {}: {:>7} orders, after a restart of the process", first.epoch, first.delta);
+    assert_eq!((first.state, first.delta), (total + 42 + 7, 7));
 }

@@ -133,5 +133,5 @@ pub use delta::{
 pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{ExclusiveTableEpoch, FanIn, Producer, TableFanIn, TableProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
-pub use rollback::{Rollback, RollbackError};
+pub use rollback::{EditGroup, Rollback, RollbackError};
 pub use table::{AtomikTable, Table, TableAllocError, TableEpoch, TableSource};
