@@ -90,7 +90,8 @@ impl<A: Algebra> DeltaBatch<A> {
 
     /// Encodes the batch as [`DeltaMessage`]s: 16 bytes for each change, in ascending order of address. The
     /// sequence numbers count up from `first_seq` and wrap around. The next batch of the same sender continues
-    /// where this one ends.
+    /// where this one ends. A [`DeltaStream`](crate::DeltaStream) takes numbers that wrapped around for duplicates:
+    /// after 2^32 messages, send to it as a new sender.
     ///
     /// ```
     /// use atomik_core::DeltaBatch;
