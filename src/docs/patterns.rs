@@ -10,6 +10,7 @@
 //! .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26em), 1fr)); column-gap: 1em;
 //!   margin-bottom: 1em; }
 //! .sides > div { min-width: 0; }
+//! .sides pre { font-size: 0.9em; }
 //! </style>
 //!
 //! # Accumulator fan-in
@@ -97,8 +98,8 @@
 //! let mut epoch = state.epoch();
 //!
 //! let mut saved = Vec::new();
-//! for deltas in [vec![0x01, 0x10], vec![0x100]] {
-//!     for delta in deltas {
+//! for deltas in [&[0x01, 0x10][..], &[0x100]] {
+//!     for &delta in deltas {
 //!         state.accum(delta);
 //!     }
 //!     saved.push(epoch.swap());
@@ -219,8 +220,9 @@
 //!
 //! </div></div>
 //!
-//! [`Rollback`](crate::Rollback) also has redo levels, named checkpoints and a bound on its depth. It takes back its
-//! own deltas; those that others accumulated meanwhile stay.
+//! [`Rollback`](crate::Rollback) can also redo, undo a [group](crate::Rollback::group) of edits as one, return to named
+//! checkpoints, and bound its depth. An undo takes back an edit of this chain; deltas that others accumulated meanwhile
+//! stay.
 //!
 //! # Multi-stream convergence
 //!
@@ -262,7 +264,8 @@
 //! let wire = here.accum(0, 0x00FF)?.to_bytes();
 //! assert_eq!(wire.len(), 16);
 //!
-//! let message = DeltaMessage::from_bytes(&wire)?;
+//! let message =
+//!     DeltaMessage::from_bytes(&wire)?;
 //! there.apply_from(1, &message)?;
 //! there.apply_from(1, &message)?; // dropped
 //! assert_eq!(there.read(0), Some(0xCA01));
@@ -323,19 +326,20 @@
 //! </div><div>
 //!
 //! ```
-//! use std::error::Error;
 //! use atomik_core::{
-//!     DeltaMessage, DeltaStream, StreamError, Xor,
+//!     DeltaMessage, DeltaStream,
+//!     StreamError, Xor,
 //! };
+//! use std::error::Error;
 //!
 //! struct Node(DeltaStream<Xor>);
 //!
 //! impl Node {
-//!     fn new() -> Result<Self, StreamError> {
+//!     fn new() -> Result<Node, StreamError> {
 //!         let mut stream =
 //!             DeltaStream::without_pending(256);
 //!         stream.load(0, 0xCAFE_BABE)?;
-//!         Ok(Self(stream))
+//!         Ok(Node(stream))
 //!     }
 //! }
 //!
@@ -346,8 +350,10 @@
 //!     let message = nodes[at].0.put(key, value)?;
 //!     let wire = message.to_bytes();
 //!     for to in (0..3).filter(|&to| to != at) {
-//!         let message = DeltaMessage::from_bytes(&wire)?;
-//!         nodes[to].0.apply_from(at as u64, &message)?;
+//!         let Node(stream) = &mut nodes[to];
+//!         let message =
+//!             DeltaMessage::from_bytes(&wire)?;
+//!         stream.apply_from(at as u64, &message)?;
 //!     }
 //!     Ok::<(), Box<dyn Error>>(())
 //! };
