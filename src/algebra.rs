@@ -1,8 +1,8 @@
 //! The two groups in which states and deltas live.
 //!
 //! Everything in this crate rests on four laws: composition is associative and commutative, there is an
-//! identity, and every element has an inverse. A set with these laws is an [Abelian group]; the 64-bit
-//! words carry two that cost one machine instruction each.
+//! identity, and every element has an inverse. A set with such a composition is an [Abelian group]. There are two
+//! on 64-bit words whose composition is one machine instruction.
 //!
 //! [Abelian group]: https://en.wikipedia.org/wiki/Abelian_group
 
@@ -12,8 +12,8 @@ use core::marker::PhantomData;
 
 /// An Abelian group on 64-bit words: how deltas compose.
 ///
-/// Sealed: it is implemented by [`Xor`] and [`Add`] and by nothing else, because each operation of the
-/// crate maps to one machine instruction for exactly these two.
+/// This trait is sealed. Only [`Xor`] and [`Add`] implement it, because each operation of the crate has to be one
+/// machine instruction.
 ///
 /// ```
 /// use atomik_core::{Add, Algebra, Xor};
@@ -26,7 +26,7 @@ use core::marker::PhantomData;
 pub trait Algebra:
     sealed::Sealed + Copy + Default + Debug + Eq + Ord + Hash + Send + Sync + Unpin + 'static
 {
-    /// The element that changes nothing: 0 in both groups.
+    /// The element that changes nothing. It is 0 in both groups.
     const IDENTITY: u64 = 0;
 
     /// The number of this group in files and packets: 0 for [`Xor`], 1 for [`Add`]. It never changes, so that data
@@ -39,20 +39,20 @@ pub trait Algebra:
     /// `a` ∘ `b`, the composition of two elements.
     fn compose(a: u64, b: u64) -> u64;
 
-    /// The inverse of `a`: `compose(a, invert(a))` is [`IDENTITY`](Self::IDENTITY).
+    /// The inverse of `a`, so that `compose(a, invert(a))` is [`IDENTITY`](Self::IDENTITY).
     fn invert(a: u64) -> u64;
 
-    /// The delta that leads from `old` to `new`: `compose(old, delta(old, new))` is `new`.
+    /// The delta from `old` to `new`, so that `compose(old, delta(old, new))` is `new`.
     fn delta(old: u64, new: u64) -> u64 {
         Self::compose(Self::invert(old), new)
     }
 }
 
-/// Bitwise XOR: ATOMiK's own group. Every delta undoes itself.
+/// Bitwise XOR, ATOMiK's own group. Every delta is its own inverse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Xor;
 
-/// Wrapping addition modulo 2⁶⁴: what counters need, since counts can't be summed by XOR.
+/// Addition modulo 2⁶⁴, the group for counters. XOR can't sum counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Add;
 
@@ -86,7 +86,7 @@ impl Algebra for Add {
     }
 }
 
-/// A word as people want to see it: bits in hexadecimal, counts in decimal.
+/// A word formatted for people: bits in hexadecimal, counts in decimal.
 pub(crate) struct DisplayWord<A> {
     word: u64,
     algebra: PhantomData<A>,
@@ -107,7 +107,7 @@ impl<A: Algebra> Debug for DisplayWord<A> {
     }
 }
 
-/// Which group it is, for the layers that choose an instruction by it.
+/// The group as a value, on which other modules match to choose an instruction.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The group laws, stated once for every algebra.
+    /// The group laws, stated once for both algebras.
     fn group_laws<A: Algebra>(a: u64, b: u64, c: u64) -> Result<(), TestCaseError> {
         prop_assert_eq!(A::compose(A::compose(a, b), c), A::compose(a, A::compose(b, c)));
         prop_assert_eq!(A::compose(a, b), A::compose(b, a));

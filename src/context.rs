@@ -12,8 +12,8 @@ use alloc::sync::Arc;
 use crate::algebra::{Add, Algebra, DisplayWord, Kind, Xor};
 use crate::sync::{AtomicU64, Ordering, const_fn};
 
-/// A state that any number of threads change at once: one [`AtomicU64`](core::sync::atomic::AtomicU64),
-/// 8 bytes, on which each operation is one instruction.
+/// A state that any number of threads can change concurrently. It is one
+/// [`AtomicU64`](core::sync::atomic::AtomicU64), 8 bytes, and each operation on it is one instruction:
 ///
 /// | operation | atomic | x86-64 |
 /// |---|---|---|
@@ -22,16 +22,17 @@ use crate::sync::{AtomicU64, Ordering, const_fn};
 /// | [`read()`](Self::read) | load, Acquire | `mov` |
 /// | [`swap(v)`](Self::swap) | swap, AcqRel | `xchg` |
 ///
-/// **Ordering.** Whoever reads a state sees what each writer of a delta in it did before. An `accum`
-/// continues the release sequence of the writes before it; `load` publishes its own writer's past only, and
-/// cuts the chain of those it overwrites; `swap` keeps all. The operations are linearizable.
+/// **Ordering.** A thread that reads a state sees everything that the writer of each delta in it did before.
+/// `accum` continues the release sequence of the writes before it. `load` publishes only what its own thread did
+/// before, and ends the release sequence that it overwrites. `swap` continues it. The operations are linearizable.
 ///
-/// **Progress.** Wait-free on x86-64, AArch64 with LSE and RISC-V with A; elsewhere lock-free, where an RMW is a
-/// loop (AArch64 without LSE, 32-bit x86) or even a 64-bit store is (32-bit ARM).
+/// **Progress.** The operations are wait-free on x86-64, on AArch64 with LSE and on RISC-V with A. They are
+/// lock-free where a read-modify-write is a loop (AArch64 without LSE, 32-bit x86), or where a 64-bit store is one
+/// too (32-bit ARM).
 ///
-/// Deltas compose by the algebra `A`: [`AtomikContext`] is the one on [`Xor`], [`Counter`] the one on
-/// [`Add`]. Epochs belong to observers, see [`epoch`](Self::epoch). Where many threads change one state
-/// all the time, [`FanIn`](crate::FanIn) is faster by far.
+/// Deltas compose by the algebra `A`: [`AtomikContext`] is the context on [`Xor`], and [`Counter`] is the one on
+/// [`Add`]. Epochs belong to the observers of a context, and not to the context; see [`epoch`](Self::epoch). Where
+/// many threads change one state all the time, [`FanIn`](crate::FanIn) is much faster.
 ///
 /// ```
 /// use atomik_core::{AtomikContext, Counter};
@@ -57,25 +58,26 @@ pub struct Context<A: Algebra> {
     algebra: PhantomData<fn() -> A>,
 }
 
-/// A [`Context`] on [`Xor`]: ATOMiK's own.
+/// A [`Context`] on [`Xor`], ATOMiK's own algebra.
 pub type AtomikContext = Context<Xor>;
 
-/// A [`Context`] on wrapping [`Add`]ition.
+/// A [`Context`] on [`Add`], which is addition modulo 2⁶⁴.
 pub type Counter = Context<Add>;
 
 impl<A: Algebra> Context<A> {
     const_fn! {
-        /// A context in state `v`. Usable in a `static`.
+        /// Creates a context in state `v`. It can be a `static`.
         #[must_use]
         pub const fn new(v: u64) -> Self {
             Self { state: AtomicU64::new(v), algebra: PhantomData }
         }
     }
 
-    /// LOAD: the state becomes `v`, whatever it was. One store, Release; wait-free but on 32-bit ARM.
+    /// LOAD: the state becomes `v`, whatever it was. This is one store with Release ordering. It is wait-free
+    /// except on 32-bit ARM.
     ///
-    /// Deltas that others accumulate at the same time come before it, and are gone, or after it, and
-    /// count. To learn which state was overwritten, use [`swap`](Self::swap).
+    /// A concurrent delta takes effect either before the load, which overwrites it, or after the load, which it then
+    /// changes. To learn which state was overwritten, use [`swap`](Self::swap).
     #[inline]
     #[doc(alias = "store")]
     pub fn load(&self, v: u64) {
@@ -83,11 +85,10 @@ impl<A: Algebra> Context<A> {
         self.state.store(v, Ordering::Release);
     }
 
-    /// ACCUM: the state becomes state ∘ `delta`. One RMW, Release; wait-free where the target has one as
-    /// an instruction (see the [type](Self)).
+    /// ACCUM: the state becomes state ∘ `delta`. This is one read-modify-write with Release ordering. It is
+    /// wait-free where the target has an instruction for it (see [`Context`]).
     ///
-    /// Returns nothing, on purpose: asked for its old value, an RMW xor becomes a compare-exchange loop
-    /// on x86-64.
+    /// It returns nothing, because an XOR that returned the old state would be a compare-exchange loop on x86-64.
     #[inline]
     #[doc(alias = "fetch_xor")]
     #[doc(alias = "fetch_add")]
@@ -99,7 +100,7 @@ impl<A: Algebra> Context<A> {
         };
     }
 
-    /// READ: the state. Wait-free; one load, Acquire.
+    /// READ: the state. This is one load with Acquire ordering. It is wait-free.
     #[inline]
     #[must_use]
     #[doc(alias = "load")]
@@ -108,21 +109,21 @@ impl<A: Algebra> Context<A> {
         self.state.load(Ordering::Acquire)
     }
 
-    /// SWAP(v): the state becomes `v`, and the old state comes back; no delta falls in between. One RMW,
-    /// AcqRel; wait-free as [`accum`](Self::accum).
+    /// SWAP(v): the state becomes `v`, and the old state is returned. No delta is lost in between. This is one
+    /// read-modify-write with AcqRel ordering, and its progress is that of [`accum`](Self::accum).
     ///
-    /// For SWAP without a value, which starts a new epoch and leaves the state alone, see
+    /// SWAP without a value, which starts a new epoch and does not change the state, is
     /// [`Epoch::swap`](crate::Epoch::swap).
     #[inline]
-    #[must_use = "to set the state and forget the old one, use `load`"]
+    #[must_use = "to set the state without the old one, use `load`"]
     pub fn swap(&self, v: u64) -> u64 {
         // Acquire: pairs with the Release of each delta in the old state. Release: pairs with the Acquire
         // in `read` and `swap`.
         self.state.swap(v, Ordering::AcqRel)
     }
 
-    /// Takes a delta back: accumulates its inverse, which for [`Xor`] is the delta itself. Commutes with
-    /// what others accumulated since. Progress and ordering as [`accum`](Self::accum).
+    /// Takes a delta back by accumulating its inverse, which on [`Xor`] is the delta itself. Deltas that others have
+    /// accumulated since stay. Progress and ordering are those of [`accum`](Self::accum).
     ///
     /// ```
     /// let counter = atomik_core::Counter::new(40);
@@ -136,25 +137,25 @@ impl<A: Algebra> Context<A> {
         self.accum(A::invert(delta));
     }
 
-    /// The state, for whoever has the context alone. No atomic access.
+    /// The state, without an atomic access. The exclusive borrow guarantees that no other thread uses the context.
     #[cfg(not(atomik_loom))]
     #[inline]
     pub fn get_mut(&mut self) -> &mut u64 {
         self.state.get_mut()
     }
 
-    /// Gives the context up for its state. No atomic access.
+    /// Consumes the context and returns its state, without an atomic access.
     #[inline]
     #[must_use]
     pub fn into_inner(self) -> u64 {
         self.state.into_inner()
     }
 
-    /// ACCUM by the context's only writer: a load and a store instead of an RMW. A delta that anyone
-    /// else accumulates at the same time would be lost.
+    /// ACCUM by the only writer of the context: a load and a store instead of a read-modify-write. A delta that
+    /// another thread accumulated concurrently would be lost.
     #[inline]
     pub(crate) fn accum_alone(&self, delta: u64) {
-        // Relaxed: the last write was by this same writer, or handed over to it with the context.
+        // Relaxed: the last write was made by this writer, or by one that handed the context over to it.
         let state = self.state.load(Ordering::Relaxed);
         self.load(A::compose(state, delta));
     }
@@ -213,12 +214,13 @@ impl<A: Algebra> fmt::Debug for Context<A> {
 /// One state word that can be read and accumulated into through a shared reference: a [`Context`], a
 /// [`FanIn`](crate::FanIn), or a reference, an `Arc` or a `Box` of one.
 ///
-/// Sealed. It lets [`Epoch`](crate::Epoch) and [`Rollback`](crate::Rollback) work on each of them.
+/// This trait is sealed. It exists so that [`Epoch`](crate::Epoch) and [`Rollback`](crate::Rollback) work on each of
+/// them.
 pub trait Source: sealed::Sealed {
     /// How deltas compose.
     type Algebra: Algebra;
 
-    /// READ: the state now.
+    /// READ: the present state.
     fn read(&self) -> u64;
 
     /// ACCUM: the state becomes state ∘ `delta`.
@@ -242,11 +244,11 @@ impl<A: Algebra> Source for Context<A> {
 }
 
 pub(crate) mod sealed {
-    /// Who may be a source of states.
+    /// The types that may be a source of states.
     pub trait Sealed {}
 }
 
-/// What holds for a source of states holds for a pointer to it.
+/// A pointer to a source of states is one too.
 macro_rules! forward_source {
     ($($pointer:ty),*) => {$(
         impl<T: sealed::Sealed + ?Sized> sealed::Sealed for $pointer {}
@@ -299,7 +301,7 @@ mod tests {
         ]
     }
 
-    /// The definition: state = reference ∘ accumulator.
+    /// The definition is state = reference ∘ accumulator.
     fn follows_the_definition<A: Algebra>(start: u64, operations: &[Operation]) -> Result<(), TestCaseError> {
         let context = Context::<A>::new(start);
         let (mut reference, mut accumulator) = (start, A::IDENTITY);
@@ -362,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_load_beside_an_accum_comes_before_it_or_after() {
+    fn a_load_takes_effect_before_or_after_a_concurrent_accum() {
         let context = AtomikContext::new(0);
         for _ in 0..2_000 {
             context.load(0);

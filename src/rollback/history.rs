@@ -85,20 +85,20 @@ impl<A: Algebra, E: Edit<A>> History<A, E> {
         }
     }
 
-    /// Marks the latest applied level as undone and returns it.
+    /// Counts the latest applied level as undone and returns it.
     pub(super) fn undo(&mut self) -> Option<&E> {
         self.applied = self.applied.checked_sub(1)?;
         self.levels.get(self.applied)
     }
 
-    /// Marks the earliest undone level as applied and returns it.
+    /// Counts the earliest undone level as applied and returns it.
     pub(super) fn redo(&mut self) -> Option<&E> {
         let edit = self.levels.get(self.applied)?;
         self.applied += 1;
         Some(edit)
     }
 
-    /// Marks all levels after a checkpoint as undone and returns their composition.
+    /// Counts all levels after a checkpoint as undone and returns their composition.
     pub(super) fn undo_to(&mut self, name: &str) -> Result<E, RollbackError> {
         let position = match self.names.position(name) {
             None => return Err(RollbackError::Unknown { name: name.into() }),
