@@ -7,8 +7,9 @@
    another module re-exports counts as one from the file that defines the name. Test code is exempt.
 3. A package depends only on packages of this workspace that stand above it.
 
-In the tree, a line is a path, relative to the folder that it is indented under, or several paths of one layer with
-commas between them; then two spaces and a description. A folder without contents is one layer.
+In the tree, a line is a path, relative to the folder that it is indented under, then two spaces and a description. A
+line may name several paths, with commas between them. They are one layer, as is a folder without contents: files of
+one layer may import each other.
 """
 
 import pathlib
@@ -208,8 +209,7 @@ def check_layers(tree, packages):
                     continue
                 target = package[definition(package, path)]
                 rank = tree.rank(target.file)
-                inside = rank == own and module.file not in tree.lines
-                if target is module or inside or rank is None or own is None or rank < own:
+                if target is module or rank is None or own is None or rank <= own:
                     continue
                 line = module.code.count("\n", 0, at) + 1
                 yield f"{module.file}:{line}: {'::'.join(path)} is in {target.file}, which does not stand above"
