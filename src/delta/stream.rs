@@ -20,9 +20,10 @@ use crate::algebra::Algebra;
 ///
 /// - **Duplicates.** [`apply`](Self::apply) trusts the transport to deliver no message twice.
 ///   [`apply_from`](Self::apply_from) drops duplicates by their numbers.
-/// - **Losses.** [`missing`](Self::missing) lists the numbers that did not come. The sender can send those messages
-///   again, or the receiver gives them up by [`skip`](Self::skip) and stays different for good.
-/// - **Late joiners** take over the states of a node and say with [`begin`](Self::begin) where each sender goes on.
+/// - **Losses.** [`missing`](Self::missing) lists the numbers of messages that did not arrive. The sender can send them
+///   again. Otherwise the receiver gives them up by [`skip`](Self::skip), and its states differ from then on.
+/// - **Late joiners** copy the states of another node. [`begin`](Self::begin) says which message of each sender is the
+///   first that the copy does not contain.
 ///
 /// **Where messages can get lost, use the `Replica` of the crate `atomik-replica`**: it is state-based, so a later
 /// message makes up for a lost one.
@@ -52,15 +53,16 @@ use crate::algebra::Algebra;
 ///
 /// # Message numbers
 ///
-/// A stream numbers its messages from 1 to 2^32 − 1, and then asks for a new sender by
-/// [`StreamError::SeqExhausted`]. A node that restarts is a new sender too, because its numbers start over. On the
-/// receiving side 0 is a number like any other: a sender that numbers from 0, as
-/// [`DeltaBatch::to_wire(0)`](crate::DeltaBatch::to_wire) does, is accepted.
+/// A stream numbers its messages from 1 to 2^32 − 1. After that, [`StreamError::SeqExhausted`] asks the node to
+/// continue as a new sender. A node that restarts is a new sender too, because its numbers start over. For a receiver,
+/// 0 is a number like any other: it accepts senders that number from 0, as
+/// [`DeltaBatch::to_wire(0)`](crate::DeltaBatch::to_wire) does.
 ///
 /// # Joining late
 ///
-/// The new node takes a copy of the states of a node to which nothing is missing, and with it, for each sender, the
-/// number of the first message that is not in the copy:
+/// The new node copies the states of a node that misses no message. For each sender it also needs the number of the
+/// first message that the copy does not contain: [`next_seq`](Self::next_seq) is that number for the copied node itself,
+/// and [`next_from`](Self::next_from) for the senders that it receives from.
 ///
 /// ```
 /// use atomik_core::{Add, DeltaStream};
@@ -229,8 +231,8 @@ impl<A: Algebra> DeltaStream<A> {
         Ok(())
     }
 
-    /// Applies a message of `sender`, unless it was applied before or [given up](Self::skip), or belongs to what is
-    /// [before the beginning](Self::begin). Returns whether it was applied.
+    /// Applies a message of `sender` and returns `true`. Returns `false` and does nothing if the message was applied
+    /// before, was [given up](Self::skip), or has a number below that of the [beginning](Self::begin).
     ///
     /// The caller names the senders. Each name takes memory until the stream is dropped, so don't take names from
     /// the network unchecked. A sender that restarts needs a new name, because its numbers start over.
@@ -238,7 +240,7 @@ impl<A: Algebra> DeltaStream<A> {
     /// # Errors
     ///
     /// [`StreamError::Address`] if the table has no such address, and [`StreamError::TooManyGaps`] if the message
-    /// would open a gap more than [`MAX_GAPS`](Self::MAX_GAPS). After an error nothing has changed.
+    /// would open one gap more than [`MAX_GAPS`](Self::MAX_GAPS). After an error nothing has changed.
     pub fn apply_from(&mut self, sender: u64, message: &DeltaMessage) -> Result<bool, StreamError> {
         self.state(message.addr)?;
         let received = self.senders.entry(sender).or_insert_with(Received::new);
@@ -253,19 +255,19 @@ impl<A: Algebra> DeltaStream<A> {
         }
     }
 
-    /// Starts to follow `sender` at message `seq`: the states here contain all its messages below `seq` and none
-    /// from `seq` on. Earlier messages are dropped as duplicates from now on, and none of them is
-    /// [missing](Self::missing).
+    /// Declares that the states contain all messages of `sender` below `seq`, and none from `seq` on. The messages
+    /// below `seq` are then dropped as duplicates, and don't count as [missing](Self::missing).
     ///
-    /// This replaces all that is known of the sender. So it also mends a stream that lost too much: load the states
-    /// of a healthy node, and begin each sender anew. Without this call a sender is expected to begin at 1, and a
-    /// message 0 of it is accepted too.
+    /// This replaces everything that is known of the sender. So it also repairs a stream that has lost too much: load
+    /// the states of another node, and begin each sender anew. Without this call, a sender is expected to begin at 1,
+    /// and its message 0 is accepted too.
     pub fn begin(&mut self, sender: u64, seq: u32) {
         self.senders.insert(sender, Received::begin(seq));
     }
 
-    /// Gives up the gap that message `seq` of `sender` lies in: its messages are not [missing](Self::missing) any
-    /// more, and are dropped should they still come. Above the last message that came, gives up those up to `seq`.
+    /// Gives up the gap that contains message `seq` of `sender`. The messages of the gap no longer count as
+    /// [missing](Self::missing), and are dropped if they arrive after all. If no message above `seq` has arrived, the
+    /// gap ends at `seq`.
     ///
     /// Returns the numbers given up, or `None` if `seq` is not missing. **The states then differ from the sender's
     /// by the deltas of these messages.**
@@ -288,15 +290,15 @@ impl<A: Algebra> DeltaStream<A> {
         self.senders.entry(sender).or_insert_with(Received::new).skip(seq)
     }
 
-    /// The numbers of `sender` that are missing, as far as later messages show, as ascending ranges. A loss at the
-    /// end shows when the next message comes.
+    /// The numbers of the messages of `sender` that are missing although a later one has arrived, as ascending ranges.
+    /// The loss of the last messages only shows when another one arrives.
     pub fn missing(&self, sender: u64) -> impl Iterator<Item = RangeInclusive<u32>> + '_ {
         self.senders.get(&sender).into_iter().flat_map(Received::gaps)
     }
 
-    /// The lowest number of `sender` that has not come: all messages below it are in the states, or were given up.
-    /// While nothing is [missing](Self::missing), this is the number that a node which takes over these states
-    /// passes to [`begin`](Self::begin). `None` if all numbers have come.
+    /// The lowest number of `sender` whose message has not arrived: all below it are in the states, or were given up. A
+    /// node that copies these states passes it to [`begin`](Self::begin), provided that nothing is
+    /// [missing](Self::missing). `None` if all numbers have arrived.
     #[must_use]
     pub fn next_from(&self, sender: u64) -> Option<u32> {
         self.senders.get(&sender).map_or(Some(1), Received::next)
