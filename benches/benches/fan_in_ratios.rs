@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use atomik_benches::measure::{VISITS, race};
+use atomik_benches::measure::{VISITS, pin, race};
 use atomik_benches::methods::{
     BareStore, Contatori, Context, FetchXor, Hytra, InMemory, InRegister, Method, ParkingLot, StdMutex,
     WithoutHandle, run,
@@ -122,23 +122,29 @@ fn produce(read: bool) -> f64 {
     let (reading, done) = (AtomicBool::new(!read), AtomicBool::new(!read));
     thread::scope(|scope| {
         scope.spawn(|| {
+            pin(1);
             while !done.load(Ordering::Relaxed) {
                 black_box(fan_in.read());
                 reading.store(true, Ordering::Relaxed);
             }
         });
-        let mut producer = fan_in.producer();
-        while !reading.load(Ordering::Relaxed) {
-            spin_loop();
-        }
-        let start = Instant::now();
-        for delta in 0..DELTAS {
-            producer.accum(delta);
-        }
-        let time = start.elapsed();
-        done.store(true, Ordering::Relaxed);
+        let producer = scope.spawn(|| {
+            pin(0);
+            let mut producer = fan_in.producer();
+            while !reading.load(Ordering::Relaxed) {
+                spin_loop();
+            }
+            let start = Instant::now();
+            for delta in 0..DELTAS {
+                producer.accum(delta);
+            }
+            let time = start.elapsed();
+            done.store(true, Ordering::Relaxed);
+            time.as_nanos() as f64 / DELTAS as f64
+        });
+        let time = producer.join().expect("the thread doesn't panic");
         // The XOR of 0 to n - 1 is 0 for n a multiple of 4.
         assert_eq!(fan_in.read(), 0);
-        time.as_nanos() as f64 / DELTAS as f64
+        time
     })
 }

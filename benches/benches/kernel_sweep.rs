@@ -10,6 +10,7 @@ use atomik_benches::kernels::{
     apply_wire_under_lock, assert_right_fingerprint, change, force, level_name, levels_here, messages,
     plain_apply, plain_apply_wire, plain_diff, random_words,
 };
+use atomik_benches::measure::pin_rayon;
 use atomik_benches::roof::bare_loads;
 use atomik_core::kernel::{self, Level, par};
 use atomik_core::{Add, Algebra, AtomikTable, DeltaBatch, Fingerprint, Xor};
@@ -255,5 +256,9 @@ fn apply(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, fold, accum, equal, diff, fingerprint, apply_wire, apply);
+fn pin_threads(_: &mut Criterion) {
+    pin_rayon();
+}
+
+criterion_group!(benches, pin_threads, fold, accum, equal, diff, fingerprint, apply_wire, apply);
 criterion_main!(benches);

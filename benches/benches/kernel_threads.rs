@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use atomik_benches::kernels::{change, level_name, messages, random_words};
-use atomik_benches::measure::{VISITS, discard, race};
+use atomik_benches::measure::{VISITS, discard, pin, pin_rayon, race};
 use atomik_benches::places::{Place, places};
 use atomik_benches::ratio::Ratio;
 use atomik_benches::roof::bare_loads;
@@ -18,6 +18,7 @@ use atomik_benches::run::{Run, Subject};
 use atomik_core::{DeltaBatch, Xor, kernel};
 
 fn main() -> ExitCode {
+    pin_rayon();
     let mut run = Run::from_args("kernel_threads");
     run.subject("two_cores", two_cores);
     run.subject("par", |subject| places()[2..].iter().for_each(|&place| on_all_threads(subject, place)));
@@ -51,8 +52,9 @@ fn two_cores(subject: &mut Subject) {
 fn each_on_two_cores(routine: impl Fn(&[u64]) -> u64 + Sync) -> f64 {
     const CALLS: usize = 4_000;
     let ready = AtomicU32::new(0);
-    let work = |seed| {
-        let mut table = random_words(IN_L1, seed);
+    let work = |thread: usize| {
+        pin(thread);
+        let mut table = random_words(IN_L1, thread as u64);
         let words = &*table.as_mut_words();
         let expected = routine(words).wrapping_mul(CALLS as u64);
         // Release pairs with Acquire: neither thread starts before both are ready.
@@ -67,8 +69,9 @@ fn each_on_two_cores(routine: impl Fn(&[u64]) -> u64 + Sync) -> f64 {
         (start, end)
     };
     let (first, second) = thread::scope(|scope| {
-        let other = scope.spawn(|| work(2));
-        (work(1), other.join().expect("the thread doesn't panic"))
+        let threads = [0, 1].map(|thread| scope.spawn(move || work(thread)));
+        let [first, second] = threads.map(|thread| thread.join().expect("the thread doesn't panic"));
+        (first, second)
     });
     let time = first.1.max(second.1) - first.0.min(second.0);
     time.as_nanos() as f64 / (2 * CALLS * IN_L1) as f64

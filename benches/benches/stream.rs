@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use atomik_benches::measure::{Random, VISITS, race};
+use atomik_benches::measure::{Random, VISITS, pin, race};
 use atomik_benches::ratio::Ratio;
 use atomik_benches::run::{Run, Subject};
 use atomik_core::{Add, Algebra, DeltaBatch, TableFanIn, Xor, kernel};
@@ -105,10 +105,11 @@ fn count(ticks: bool) -> (f64, u64, f64) {
     let (mut bytes, mut ticked) = (0, 0);
     let rates: Vec<(f64, u64)> = thread::scope(|scope| {
         let threads: Vec<_> = (0..2)
-            .map(|_| {
+            .map(|thread| {
                 let mut producer = local.producer();
                 let done = &done;
                 scope.spawn(move || {
+                    pin(thread);
                     let (start, mut count) = (Instant::now(), 0);
                     while !done.load(Ordering::Relaxed) {
                         for addr in 0..SHARD {

@@ -7,7 +7,7 @@ use atomik_core::kernel::{self, Level};
 use atomik_core::{AtomikTable, DeltaMessage, Fingerprint};
 use zerocopy::IntoBytes;
 
-use crate::measure::Random;
+use crate::measure::{Random, pin};
 
 /// All levels, the best first.
 pub const LEVELS: [Level; 4] = [Level::Avx512, Level::Avx2, Level::Sse2, Level::Portable];
@@ -139,10 +139,11 @@ pub fn apply_wire_under_lock(words: &Mutex<Vec<u64>>, bytes: &[u8], threads: usi
     };
     let share = (bytes.len() / DeltaMessage::WIRE_LEN).div_ceil(threads) * DeltaMessage::WIRE_LEN;
     thread::scope(|scope| {
-        let (mine, others) = bytes.split_at(share.min(bytes.len()));
-        others.chunks(share).for_each(|share| {
-            scope.spawn(|| apply(share));
-        });
-        apply(mine);
+        for (thread, share) in bytes.chunks(share).enumerate() {
+            scope.spawn(move || {
+                pin(thread);
+                apply(share);
+            });
+        }
     });
 }

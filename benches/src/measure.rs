@@ -46,6 +46,26 @@ pub fn race<const N: usize>(
     best
 }
 
+/// Pins the calling thread to a core, the threads with consecutive numbers to different cores as far as there are
+/// any. Schedulers may keep threads that have just started on one core, where they take turns and never meet. A thread
+/// inherits this from the thread that starts it, so it is not for main threads.
+pub fn pin(thread: usize) {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    if !cores.is_empty() {
+        core_affinity::set_for_current(cores[thread % cores.len()]);
+    }
+}
+
+/// Pins the threads of `kernel::par`. To be called before any of its functions.
+///
+/// # Panics
+///
+/// Panics if the threads are running already.
+pub fn pin_rayon() {
+    let pool = rayon::ThreadPoolBuilder::new().start_handler(pin);
+    pool.build_global().expect("the threads are not running yet");
+}
+
 /// Discards a result.
 pub fn discard<T: Copy>(_: T) {}
 

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::measure::pin;
+
 pub use library::{Context, InMemory, InRegister, WithoutHandle};
 pub use rivals::{
     BareStore, Cell, Channel, Contatori, FetchXor, Hytra, ParkingLot, StdMutex, StdRwLock, XorFn,
@@ -60,6 +62,7 @@ pub fn run<M: Method>(threads: usize, deltas: u64) -> Duration {
     let times: Vec<(Instant, Instant)> = thread::scope(|scope| {
         let (method, waiting) = (&method, &waiting);
         let work = move |thread| {
+            pin(thread);
             let mut started = None;
             method.work(thread, deltas, || {
                 together(waiting);
@@ -67,9 +70,8 @@ pub fn run<M: Method>(threads: usize, deltas: u64) -> Duration {
             });
             (started.expect("each method starts"), Instant::now())
         };
-        let others: Vec<_> = (1..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-        let mine = work(0);
-        others.into_iter().map(|other| other.join().unwrap()).chain([mine]).collect()
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(method.total(), M::expected(threads, deltas), "{} lost a delta or counted one twice", M::NAME);
     let start = times.iter().map(|time| time.0).min().expect("there is a thread");
