@@ -211,8 +211,8 @@ impl<A: Algebra> fmt::Debug for Context<A> {
     }
 }
 
-/// One state word that can be read and accumulated into through a shared reference: a [`Context`], a
-/// [`FanIn`](crate::FanIn), or a reference, an `Arc` or a `Box` of one.
+/// One state that can be read and accumulated into through a shared reference: a [`Context`], a
+/// [`FanIn`](crate::FanIn), a [`TableEntry`](crate::TableEntry), or a reference, an `Arc` or a `Box` of one.
 ///
 /// This trait is sealed. It exists so that [`Epoch`](crate::Epoch) and [`Rollback`](crate::Rollback) work on each of
 /// them.

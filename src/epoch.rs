@@ -14,7 +14,8 @@ use crate::context::{Context, Source};
 /// observer**, because the reads of one word by one observer only move forward; [`docs::epochs`] has the proof.
 /// A [`Context::load`] or [`Context::swap`] is, to an observer, the delta from the old state to the new one.
 ///
-/// `S` is what the observer reads: a [`Context`] or a [`FanIn`](crate::FanIn), owned, borrowed or in an `Arc`.
+/// `S` is what the observer reads: a [`Context`], a [`FanIn`](crate::FanIn) or one entry of a table
+/// ([`TableEntry`](crate::TableEntry)), owned, borrowed or in an `Arc`.
 ///
 /// All methods that read the state have the progress guarantee and the ordering of the source's own `read`:
 /// wait-free, Acquire. Formatting an observer with `Debug` shows what the observer holds and does not read the

@@ -50,7 +50,7 @@
 //! | a state that many threads change all the time | [`FanIn`] and its [`Producer`]s |
 //! | many states, by address | [`Table`], or [`TableFanIn`] where threads contend |
 //! | what has changed since the last look | [`Epoch`], [`TableEpoch`] |
-//! | undo and redo | [`Rollback`] |
+//! | undo and redo | [`Rollback`], [`TableRollback`] |
 //! | a test whether a buffer has changed | [`Fingerprint`] |
 //! | operations on whole slices of words, with SIMD | [`kernel`] |
 //! | deltas as data | [`DeltaBatch`], [`DeltaMessage`] |
@@ -133,5 +133,5 @@ pub use delta::{
 pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{ExclusiveTableEpoch, FanIn, Producer, TableFanIn, TableProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
-pub use rollback::{EditGroup, Rollback, RollbackError};
-pub use table::{AtomikTable, Table, TableAllocError, TableEpoch, TableSource};
+pub use rollback::{EditGroup, Rollback, RollbackError, TableEditGroup, TableRollback};
+pub use table::{AtomikTable, Table, TableAllocError, TableEntry, TableEpoch, TableSource};

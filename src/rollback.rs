@@ -4,6 +4,7 @@ mod error;
 mod group;
 mod history;
 mod names;
+mod table_rollback;
 
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -12,6 +13,7 @@ use alloc::string::String;
 
 pub use error::RollbackError;
 pub use group::EditGroup;
+pub use table_rollback::{TableEditGroup, TableRollback};
 
 use crate::algebra::Algebra;
 use crate::context::Source;
@@ -20,8 +22,9 @@ use history::History;
 /// An undo stack: the deltas that were applied to a state through it, which can be undone and redone level by
 /// level. A level takes 8 bytes, whatever the state stands for.
 ///
-/// `S` is the state, a [`Context`](crate::Context) or a [`FanIn`](crate::FanIn), owned, borrowed or in an `Arc`. The
-/// stack itself belongs to one thread at a time.
+/// `S` is the state, a [`Context`](crate::Context), a [`FanIn`](crate::FanIn) or one entry of a table
+/// ([`TableEntry`](crate::TableEntry)), owned, borrowed or in an `Arc`. The stack itself belongs to one thread at a
+/// time. For edits of many addresses of a table there is [`TableRollback`].
 ///
 /// ```
 /// use atomik_core::{AtomikContext, Rollback};

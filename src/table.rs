@@ -1,9 +1,11 @@
 //! Tables of contexts, and observers of whole tables.
 
 mod bulk;
+mod entry;
 mod epoch;
 mod source;
 
+pub use entry::TableEntry;
 pub(crate) use epoch::COPY_WORDS;
 pub use epoch::TableEpoch;
 pub use source::TableSource;

@@ -88,6 +88,16 @@ impl<A: Algebra> DeltaBatch<A> {
         Self { changes: Changes { addresses: self.addresses().into(), deltas }, algebra: PhantomData }
     }
 
+    /// What batches add up to. O(n log k) for n changes in k batches.
+    pub(crate) fn composition<'a>(batches: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut pairs: Vec<(u32, u64)> = batches.into_iter().flatten().collect();
+        // A stable sort recognises sorted runs and merges them.
+        pairs.sort_by_key(|&(addr, _)| addr);
+        let mut batch = Self::new();
+        batch.assign_sorted(&pairs);
+        batch
+    }
+
     /// Encodes the batch as [`DeltaMessage`]s: 16 bytes for each change, in ascending order of address. The
     /// sequence numbers count up from `first_seq` and wrap around. The next batch of the same sender continues
     /// where this one ends. A [`DeltaStream`](crate::DeltaStream) takes numbers that wrapped around for duplicates:
@@ -308,7 +318,9 @@ mod tests {
         map.retain(|_, total| *total != A::IDENTITY);
 
         let mut batch: DeltaBatch<A> = first.into_iter().collect();
+        let composition = DeltaBatch::composition([&batch, &second.iter().copied().collect()]);
         batch.extend(second);
+        prop_assert_eq!(&composition, &batch);
         prop_assert!(batch.iter().eq(map.iter().map(|(&addr, &delta)| (addr, delta))));
         for addr in 0..20 {
             prop_assert_eq!(batch.get(addr), map.get(&addr).copied().unwrap_or(A::IDENTITY));

@@ -141,6 +141,16 @@ impl<A: Algebra> TableSource for TableFanIn<A> {
         self.len
     }
 
+    #[inline]
+    fn read(&self, addr: usize) -> u64 {
+        self.read(addr)
+    }
+
+    #[inline]
+    fn accum(&self, addr: usize, delta: u64) {
+        self.producer().accum(addr, delta);
+    }
+
     fn copy_states(&self, start: usize, out: &mut [u64]) {
         // One pass over all planes together: a block of the sums stays in L1 while each plane is read once.
         for (start, block) in (start..).step_by(COPY_WORDS).zip(out.chunks_mut(COPY_WORDS)) {

@@ -1,6 +1,9 @@
 use super::*;
 use crate::algebra::{Add, Xor};
 use crate::context::{AtomikContext, Context, Counter};
+use crate::delta::{AddressOutOfRange, DeltaBatch};
+use crate::fan_in::TableFanIn;
+use crate::table::{Table, TableSource};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -609,6 +612,87 @@ fn rollback<A: Algebra>(depth: Option<usize>) -> Rollback<Context<A>> {
     }
 }
 
+fn batch<A: Algebra>(deltas: &Deltas) -> DeltaBatch<A> {
+    deltas.iter().map(|(&addr, &delta)| (addr, delta)).collect()
+}
+
+fn deltas_of<A: Algebra>(batch: &DeltaBatch<A>) -> Deltas {
+    batch.iter().collect()
+}
+
+fn run_on_table<S: TableSource>(mut open: TableEditGroup<'_, S>, group: &Group) {
+    for step in &group.steps {
+        match step {
+            GroupStep::Apply(deltas) => open.apply(batch(deltas)).unwrap(),
+            GroupStep::Group(inner) => run_on_table(open.group(), inner),
+        }
+    }
+    match group.end {
+        End::Drop => {}
+        End::Cancel => {
+            let _ = open.cancel();
+        }
+        End::Panic => resume_unwind(Box::new(())),
+    }
+}
+
+impl<S: TableSource> Stack for TableRollback<S> {
+    fn apply(&mut self, edit: &Deltas) {
+        self.apply(batch(edit)).unwrap();
+    }
+
+    fn group(&mut self, group: &Group) {
+        run_on_table(self.group(), group);
+    }
+
+    fn undo(&mut self) -> Option<Deltas> {
+        self.undo().map(deltas_of)
+    }
+
+    fn redo(&mut self) -> Option<Deltas> {
+        self.redo().map(deltas_of)
+    }
+
+    fn undo_to(&mut self, name: &str) -> Result<Deltas, RollbackError> {
+        self.undo_to(name).map(|batch| deltas_of(&batch))
+    }
+
+    fn checkpoint(&mut self, name: &str) {
+        self.checkpoint(name);
+    }
+
+    fn is_at(&self, name: &str) -> bool {
+        self.is_at(name)
+    }
+
+    fn forget(&mut self, name: &str) -> bool {
+        self.forget(name)
+    }
+
+    fn clear(&mut self) {
+        self.clear();
+    }
+
+    fn levels(&self) -> (usize, usize) {
+        (self.undo_levels(), self.redo_levels())
+    }
+
+    fn states(&self) -> Vec<u64> {
+        (0..self.get_ref().table_len()).map(|addr| self.get_ref().read(addr)).collect()
+    }
+
+    fn debug(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+fn table_rollback<S: TableSource>(target: S, depth: Option<usize>) -> TableRollback<S> {
+    match depth.and_then(NonZeroUsize::new) {
+        Some(depth) => TableRollback::with_depth(target, depth),
+        None => TableRollback::new(target),
+    }
+}
+
 fn depths() -> impl Strategy<Value = Option<usize>> {
     prop::option::of(1..5usize)
 }
@@ -623,4 +707,69 @@ proptest! {
     fn add_stacks_follow_the_model(depth in depths(), steps in steps(1)) {
         follows_the_model::<Add>(rollback::<Add>(depth), depth, &steps)?;
     }
+
+    #[test]
+    fn stacks_on_a_table_follow_the_model(depth in depths(), steps in steps(4)) {
+        let table = Table::<Xor>::from_iter([70, 71, 72, 73]);
+        follows_the_model::<Xor>(table_rollback(table, depth), depth, &steps)?;
+        let table = Table::<Add>::from_iter([70, 71, 72, 73]);
+        follows_the_model::<Add>(table_rollback(table, depth), depth, &steps)?;
+    }
+
+    #[test]
+    fn stacks_on_a_table_fan_in_follow_the_model(depth in depths(), steps in steps(4)) {
+        let fan_in = TableFanIn::<Add>::new(4);
+        fan_in.producer().accum(1, 70);
+        follows_the_model::<Add>(table_rollback(&fan_in, depth), depth, &steps)?;
+    }
+}
+
+#[test]
+fn a_batch_past_the_end_changes_neither_the_table_nor_the_levels() {
+    let table = Table::<Add>::new(4);
+    let mut edits = TableRollback::new(&table);
+    edits.apply(DeltaBatch::from_iter([(0, 1)])).unwrap();
+    edits.undo();
+    let past: DeltaBatch<Add> = DeltaBatch::from_iter([(0, 1), (4, 1)]);
+    let error = AddressOutOfRange { addr: 4, len: 4 };
+    assert_eq!(edits.apply(past.clone()), Err(error));
+    let mut group = edits.group();
+    assert_eq!(group.apply(past), Err(error));
+    drop(group);
+    assert!(table.iter().all(|context| context.read() == 0));
+    assert_eq!((edits.undo_levels(), edits.redo_levels()), (0, 1));
+}
+
+#[test]
+fn stacks_of_several_threads_on_a_table_compose() {
+    let table = Table::<Add>::new(8);
+    thread::scope(|scope| {
+        for thread in 0..3u32 {
+            let table = &table;
+            scope.spawn(move || {
+                let mut edits = TableRollback::new(table);
+                (0..1_000)
+                    .for_each(|i| edits.apply(DeltaBatch::from_iter([(thread, 1), (i % 8, 5)])).unwrap());
+                while edits.undo_levels() > 1 {
+                    edits.undo();
+                }
+            });
+        }
+    });
+    // Each thread kept its first batch.
+    assert!(table.iter().map(|context| context.read()).eq([16, 1, 1, 0, 0, 0, 0, 0]));
+}
+
+#[test]
+fn debug_of_a_table_stack_shows_levels_and_checkpoints() {
+    let mut edits = TableRollback::with_depth(Table::<Add>::new(4), depth(4));
+    edits.checkpoint("empty");
+    let mut group = edits.group();
+    group.apply(DeltaBatch::from_iter([(0, 1)])).unwrap();
+    assert_eq!(format!("{group:?}"), "TableEditGroup { edits: 1, .. }");
+    drop(group);
+    assert_eq!(
+        format!("{edits:?}"),
+        "TableRollback { undo_levels: 1, redo_levels: 0, depth: Some(4), checkpoints: {\"empty\": 0}, .. }"
+    );
 }

@@ -286,6 +286,12 @@ mod tests {
             3
         }
 
+        fn read(&self, _: usize) -> u64 {
+            panic!("the source was read");
+        }
+
+        fn accum(&self, _: usize, _: u64) {}
+
         fn copy_states(&self, _: usize, _: &mut [u64]) {
             panic!("the source was read");
         }

@@ -1,4 +1,4 @@
-//! What an observer of a table reads.
+//! What the observers and the undo stacks of tables work on.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -7,16 +7,31 @@ use super::Table;
 use crate::algebra::Algebra;
 use crate::context::sealed::Sealed;
 
-/// States at the addresses 0, 1, … that can be copied out: a [`Table`], a
-/// [`TableFanIn`](crate::TableFanIn), or a reference, an `Arc` or a `Box` of one.
+/// States at the addresses 0, 1, … that can be read and accumulated into through a shared reference: a [`Table`],
+/// a [`TableFanIn`](crate::TableFanIn), or a reference, an `Arc` or a `Box` of one.
 ///
-/// This trait is sealed. It exists so that [`TableEpoch`](crate::TableEpoch) works on each of them.
+/// This trait is sealed. It exists so that [`TableEpoch`](crate::TableEpoch), [`TableEntry`](crate::TableEntry) and
+/// [`TableRollback`](crate::TableRollback) work on each of them.
 pub trait TableSource: Sealed {
     /// How deltas compose.
     type Algebra: Algebra;
 
     /// The number of addresses.
     fn table_len(&self) -> usize;
+
+    /// READ: the present state at `addr`.
+    ///
+    /// # Panics
+    ///
+    /// If `addr` is past the end.
+    fn read(&self, addr: usize) -> u64;
+
+    /// ACCUM: the state at `addr` becomes state ∘ `delta`.
+    ///
+    /// # Panics
+    ///
+    /// If `addr` is past the end.
+    fn accum(&self, addr: usize, delta: u64);
 
     /// Copies the states from address `start` on into `out`, which it fills. Acquire for each state copied.
     ///
@@ -44,6 +59,16 @@ impl<A: Algebra> TableSource for Table<A> {
         self.len()
     }
 
+    #[inline]
+    fn read(&self, addr: usize) -> u64 {
+        self[addr].read()
+    }
+
+    #[inline]
+    fn accum(&self, addr: usize, delta: u64) {
+        self[addr].accum(delta);
+    }
+
     fn copy_states(&self, start: usize, out: &mut [u64]) {
         self.copy_block(start, out);
     }
@@ -60,6 +85,16 @@ macro_rules! forward_table_source {
 
             fn table_len(&self) -> usize {
                 (**self).table_len()
+            }
+
+            #[inline]
+            fn read(&self, addr: usize) -> u64 {
+                (**self).read(addr)
+            }
+
+            #[inline]
+            fn accum(&self, addr: usize, delta: u64) {
+                (**self).accum(addr, delta);
             }
 
             fn copy_states(&self, start: usize, out: &mut [u64]) {
