@@ -52,7 +52,7 @@ done
 step_in ci/crates/no-std cargo run --release --locked
 step ./ci/no-sse2.sh
 
-step cargo test --locked -p fan-in-demo
+step cargo test --locked -p fan-in-demo -p atomik-benches --tests
 step cargo test --release --locked -p atomik-models
 
 step_in loom-tests cargo test --release --locked

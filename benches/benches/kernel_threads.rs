@@ -4,7 +4,6 @@
 
 use std::hint::black_box;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -15,13 +14,19 @@ use atomik_benches::places::{Place, places};
 use atomik_benches::ratio::Ratio;
 use atomik_benches::roof::bare_loads;
 use atomik_benches::run::{Run, Subject};
+use atomik_core::kernel::par;
 use atomik_core::{DeltaBatch, Xor, kernel};
 
 fn main() -> ExitCode {
     pin_rayon();
     let mut run = Run::from_args("kernel_threads");
     run.subject("two_cores", two_cores);
-    run.subject("par", |subject| places()[2..].iter().for_each(|&place| on_all_threads(subject, place)));
+    run.subject("par", |subject| {
+        for &place in &places()[2..] {
+            slices(subject, place);
+            tables(subject, place);
+        }
+    });
     run.finish()
 }
 
@@ -77,74 +82,76 @@ fn each_on_two_cores(routine: impl Fn(&[u64]) -> u64 + Sync) -> f64 {
     time.as_nanos() as f64 / (2 * CALLS * IN_L1) as f64
 }
 
-/// The kernels on all threads against one thread.
-fn on_all_threads(subject: &mut Subject, place: Place) {
-    use kernel::par;
-    let level = level_name(kernel::level());
+/// Races all threads against one thread on so many bytes, without a target.
+fn line(
+    subject: &mut Subject,
+    place: Place,
+    names: [&str; 2],
+    bytes: usize,
+    contestants: [&mut dyn FnMut(); 2],
+) {
+    let times = race(VISITS, place.rounds, contestants);
+    let ratio = Ratio::new(names[0], names[1], times, 0.0);
+    subject.push_bytes(bytes, ratio.at(place.name).level(level_name(kernel::level())));
+}
+
+/// The kernels on slices.
+fn slices(subject: &mut Subject, place: Place) {
     let len = place.words / 2;
     let (mut a, mut same, mut changed) = (random_words(len, 1), random_words(len, 1), random_words(len, 1));
     change(changed.as_mut_words(), 1);
-    let (same, changed) = (&*same.as_mut_words(), &*changed.as_mut_words());
-    let (mut batch, mut expected) = (DeltaBatch::<Xor>::new(), DeltaBatch::<Xor>::new());
-    let mut line = |work: &str, rival: &str, bytes, all: &mut dyn FnMut(), one: &mut dyn FnMut()| {
-        let times = race(VISITS, place.rounds, [all, one]);
-        subject.push_bytes(bytes, Ratio::new(work, rival, times, 0.0).at(place.name).level(level));
-    };
+    let (words, same, changed) = (a.as_mut_words(), &*same.as_mut_words(), &*changed.as_mut_words());
+
     assert_eq!(par::fold::<Xor>(changed), kernel::fold::<Xor>(changed));
-    line(
-        "par::fold",
-        "fold",
-        8 * len,
-        &mut || discard(black_box(par::fold::<Xor>(black_box(changed)))),
-        &mut || discard(black_box(kernel::fold::<Xor>(black_box(changed)))),
-    );
-    assert!(par::equal(a.as_mut_words(), same));
-    let words = &*a.as_mut_words();
-    line(
-        "par::equal",
-        "equal",
-        16 * len,
-        &mut || discard(black_box(par::equal(black_box(words), black_box(same)))),
-        &mut || discard(black_box(kernel::equal(black_box(words), black_box(same)))),
-    );
-    par::diff(words, changed, &mut batch);
-    kernel::diff(words, changed, &mut expected);
+    let mut all = || discard(black_box(par::fold::<Xor>(black_box(changed))));
+    let mut one = || discard(black_box(kernel::fold::<Xor>(black_box(changed))));
+    line(subject, place, ["par::fold", "fold"], 8 * len, [&mut all, &mut one]);
+
+    assert!(par::equal(words, same));
+    let mut all = || discard(black_box(par::equal(black_box(words), black_box(same))));
+    let mut one = || discard(black_box(kernel::equal(black_box(words), black_box(same))));
+    line(subject, place, ["par::equal", "equal"], 16 * len, [&mut all, &mut one]);
+
+    let (mut batch, mut expected) = (DeltaBatch::<Xor>::new(), DeltaBatch::<Xor>::new());
+    let mut all = || par::diff(black_box(words), black_box(changed), &mut batch);
+    let mut one = || kernel::diff(black_box(words), black_box(changed), &mut expected);
+    line(subject, place, ["par::diff, 1 % changed", "diff"], 16 * len, [&mut all, &mut one]);
     assert_eq!(batch, expected);
-    line(
-        "par::diff, 1 % changed",
-        "diff",
-        16 * len,
-        &mut || par::diff(black_box(words), black_box(changed), &mut batch),
-        &mut || kernel::diff(black_box(words), black_box(changed), &mut expected),
-    );
-    let table = Mutex::new(a);
-    let lock = || table.lock().expect("no thread panics");
-    line(
-        "Table::par_diff, 1 % changed",
-        "Table::diff",
-        16 * len,
-        &mut || lock().par_diff(black_box(changed), &mut batch),
-        &mut || lock().diff(black_box(changed), &mut expected),
-    );
-    assert_eq!(batch, expected);
+
     // Twice the same deltas cancel out.
-    lock().par_accum_dense_mut(changed);
-    lock().accum_dense_mut(changed);
-    assert!(*lock().as_mut_words() == *same);
-    line(
-        "par::accum",
-        "accum",
-        16 * len,
-        &mut || par::accum::<Xor>(black_box(lock().as_mut_words()), black_box(changed)),
-        &mut || kernel::accum::<Xor>(black_box(lock().as_mut_words()), black_box(changed)),
-    );
-    line(
-        "Table::par_accum_dense_mut",
-        "Table::accum_dense_mut",
-        16 * len,
-        &mut || lock().par_accum_dense_mut(black_box(changed)),
-        &mut || lock().accum_dense_mut(black_box(changed)),
-    );
+    par::accum::<Xor>(words, changed);
+    kernel::accum::<Xor>(words, changed);
+    assert!(words == same);
+    let mut others = random_words(len, 1);
+    let others = others.as_mut_words();
+    let mut all = || par::accum::<Xor>(black_box(words), black_box(changed));
+    let mut one = || kernel::accum::<Xor>(black_box(others), black_box(changed));
+    line(subject, place, ["par::accum", "accum"], 16 * len, [&mut all, &mut one]);
+}
+
+/// The methods of tables.
+fn tables(subject: &mut Subject, place: Place) {
+    let len = place.words / 2;
+    let (mut ours, mut theirs, mut changed) =
+        (random_words(len, 1), random_words(len, 1), random_words(len, 1));
+    change(changed.as_mut_words(), 1);
+    let changed = &*changed.as_mut_words();
+
+    let (mut batch, mut expected) = (DeltaBatch::<Xor>::new(), DeltaBatch::<Xor>::new());
+    let mut all = || ours.par_diff(black_box(changed), &mut batch);
+    let mut one = || theirs.diff(black_box(changed), &mut expected);
+    let names = ["Table::par_diff, 1 % changed", "Table::diff"];
+    line(subject, place, names, 16 * len, [&mut all, &mut one]);
+    assert_eq!(batch, expected);
+
+    ours.par_accum_dense_mut(changed);
+    theirs.accum_dense_mut(changed);
+    assert!(ours.as_mut_words() == theirs.as_mut_words());
+    let mut all = || ours.par_accum_dense_mut(black_box(changed));
+    let mut one = || theirs.accum_dense_mut(black_box(changed));
+    let names = ["Table::par_accum_dense_mut", "Table::accum_dense_mut"];
+    line(subject, place, names, 16 * len, [&mut all, &mut one]);
+
     let bytes = messages(1 << 20, place.words);
     let batch: DeltaBatch = (0..place.words as u32).step_by(64).map(|addr| (addr, 5)).collect();
     let (mut ours, mut theirs) = (random_words(place.words, 1), random_words(place.words, 1));
@@ -153,18 +160,12 @@ fn on_all_threads(subject: &mut Subject, place: Place) {
     theirs.apply_wire(&bytes).expect("as before");
     theirs.accum_batch_mut(&batch).expect("as before");
     assert!(ours.as_mut_words() == theirs.as_mut_words());
-    line(
-        "Table::par_apply_wire",
-        "Table::apply_wire",
-        bytes.len(),
-        &mut || ours.par_apply_wire(black_box(&bytes)).expect("as before"),
-        &mut || theirs.apply_wire(black_box(&bytes)).expect("as before"),
-    );
-    line(
-        "Table::par_accum_batch_mut",
-        "Table::accum_batch_mut",
-        12 * batch.len(),
-        &mut || ours.par_accum_batch_mut(black_box(&batch)).expect("as before"),
-        &mut || theirs.accum_batch_mut(black_box(&batch)).expect("as before"),
-    );
+    let mut all = || ours.par_apply_wire(black_box(&bytes)).expect("as before");
+    let mut one = || theirs.apply_wire(black_box(&bytes)).expect("as before");
+    let names = ["Table::par_apply_wire", "Table::apply_wire"];
+    line(subject, place, names, bytes.len(), [&mut all, &mut one]);
+    let mut all = || ours.par_accum_batch_mut(black_box(&batch)).expect("as before");
+    let mut one = || theirs.accum_batch_mut(black_box(&batch)).expect("as before");
+    let names = ["Table::par_accum_batch_mut", "Table::accum_batch_mut"];
+    line(subject, place, names, 12 * batch.len(), [&mut all, &mut one]);
 }
