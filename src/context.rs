@@ -125,6 +125,9 @@ impl<A: Algebra> Context<A> {
     /// Takes a delta back by accumulating its inverse, which on [`Xor`] is the delta itself. Deltas that others have
     /// accumulated since stay. Progress and ordering are those of [`accum`](Self::accum).
     ///
+    /// A [`load`](Self::load) since then has overwritten the delta. Taking it back nevertheless changes the state that
+    /// was loaded.
+    ///
     /// ```
     /// let counter = atomik_core::Counter::new(40);
     /// counter.accum(5);

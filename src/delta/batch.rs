@@ -20,6 +20,9 @@ use crate::algebra::{Algebra, DisplayWord, Xor};
 /// identity. Equal changes therefore have equal batches, and `==` compares changes. The addresses and the
 /// deltas are in two slices of equal length, 12 bytes for each change.
 ///
+/// With the feature `serde`, a batch is a sequence of pairs of an address and a delta. They are accepted in any order,
+/// as by collecting.
+///
 /// ```
 /// use atomik_core::{Add, DeltaBatch};
 ///

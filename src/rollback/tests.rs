@@ -285,7 +285,8 @@ fn debug_shows_levels_and_checkpoints() {
     );
     let mut group = edits.group();
     group.apply(7);
-    assert_eq!(format!("{group:?}"), "EditGroup { edits: 1, .. }");
+    group.apply(8);
+    assert_eq!(format!("{group:?}"), "EditGroup { edits: 2, .. }");
 }
 
 /// An edit: deltas by address, none of them the identity.
@@ -766,7 +767,8 @@ fn debug_of_a_table_stack_shows_levels_and_checkpoints() {
     edits.checkpoint("empty");
     let mut group = edits.group();
     group.apply(DeltaBatch::from_iter([(0, 1)])).unwrap();
-    assert_eq!(format!("{group:?}"), "TableEditGroup { edits: 1, .. }");
+    group.apply(DeltaBatch::from_iter([(1, 1)])).unwrap();
+    assert_eq!(format!("{group:?}"), "TableEditGroup { edits: 2, .. }");
     drop(group);
     assert_eq!(
         format!("{edits:?}"),

@@ -111,6 +111,17 @@ fn values_of_the_wrong_size_or_kind_are_errors() {
 }
 
 #[test]
+fn an_error_says_what_was_expected() {
+    let error = error_of::<Checkpoint>("7");
+    assert!(error.starts_with("invalid type: integer `7`, expected struct Checkpoint"), "{error}");
+    let error = error_of::<DeltaMessage>("true");
+    assert!(error.starts_with("invalid type: boolean `true`, expected struct DeltaMessage"), "{error}");
+    let entries = MapDeserializer::<_, serde::de::value::Error>::new([(true, 1u64)].into_iter());
+    let error = Checkpoint::deserialize(entries).unwrap_err().to_string();
+    assert_eq!(error, "invalid type: boolean `true`, expected the name or the index of a field");
+}
+
+#[test]
 fn a_batch_composes_pairs_in_any_order() {
     let batch: DeltaBatch<Add> =
         serde_json::from_str("[[7,2],[2,0],[7,1],[3,5],[3,18446744073709551611]]").unwrap();

@@ -132,6 +132,7 @@ mod tests {
                     all.push(pair);
                     all
                 };
+                prop_assert_eq!(iter.clone().fold(Vec::new(), push), expected.clone().fold(Vec::new(), push));
                 prop_assert_eq!(iter.clone().rfold(Vec::new(), push), expected.clone().rfold(Vec::new(), push));
                 prop_assert_eq!(format!("{iter:?}"), format!("{:?}", expected.as_slice()));
             }
