@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
 use atomik_core::{Add, TableFanIn};
-use atomik_replica::{ClusterConfig, ReplicaId, Replica, ReplicaError, StoredShard};
+use atomik_replica::{ClusterConfig, Replica, ReplicaError, ReplicaId, StoredShard};
 
 pub const LEN: usize = 300;
 pub const HEADER: usize = 68;

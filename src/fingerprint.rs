@@ -1,7 +1,9 @@
 //! Fingerprints of buffers: has it changed since?
 
 mod fold;
+mod keys;
 mod positional;
+mod value;
 
 pub use fold::FoldFingerprint;
 pub use positional::Fingerprint;

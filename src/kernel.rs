@@ -1,35 +1,34 @@
-//! Bulk kernels: the algebra over whole slices of words, at the speed of the memory they lie in.
+//! Bulk kernels: the algebra over whole slices of words, at the speed of the memory that they are in.
 //!
-//! | kernel | does | moves, for each word |
+//! | kernel | does | for each word |
 //! |---|---|---|
 //! | [`accum`] | composes a delta into every word | 2 loads, 1 store |
 //! | [`fold`] | composes all words into one | 1 load |
-//! | [`equal`], [`first_difference`] | compare | 2 loads |
-//! | [`diff`] | finds what changed, as a [`DeltaBatch`] | 2 loads, and the changes |
-//! | [`apply`], [`apply_wire`] | compose sparse deltas into the words they name | 1 load, 1 store a delta |
+//! | [`equal`], [`first_difference`] | compare two slices | 2 loads |
+//! | [`diff`] | finds the changes between two slices, as a [`DeltaBatch`] | 2 loads, and the changes |
+//! | [`apply`], [`apply_wire`] | compose sparse deltas into the words at their addresses | 1 load and 1 store for each delta |
 //!
-//! They work on plain words, `&[u64]` and `&mut [u64]`, of any length and at any address; 64-byte-aligned
-//! slices (as a [`Table`](crate::AtomikTable)'s words are) are fastest. They use the widest vectors that
-//! the processor has. [`level`] tells which; [`set_level`] and the environment variable `ATOMIK_LEVEL` cap them.
-//! Without the feature `std` the processor can't be asked, so the target features that the program is compiled for
-//! decide, and the environment is not read.
+//! They work on plain words, `&[u64]` and `&mut [u64]`, of any length and alignment. Slices that are aligned to 64 bytes,
+//! as the words of a [`Table`](crate::AtomikTable) are, are fastest. The kernels use the widest vectors that the
+//! processor has. [`level`] tells which; [`set_level`] and the environment variable `ATOMIK_LEVEL` cap them. Without
+//! the feature `std` the processor can't be asked, so the target features that the program is compiled for decide, and
+//! the environment is not read.
 //!
-//! A kernel blocks on nothing and touches no memory but its arguments. None is atomic: an
-//! exclusive or shared borrow of the words is what keeps other threads away. (Those of `par`, on several threads,
-//! wait for one another.)
+//! A kernel waits for nothing and accesses no memory but its arguments. (Those of `par` run on several threads, which wait
+//! for one another.) Kernels are not atomic: the borrow of a slice keeps other threads from writing to it.
 
-mod carryless;
+mod clmul;
 mod compare;
 mod dense;
+mod diff;
 mod dispatch;
-mod keys;
+mod kernels;
 mod level;
-mod line;
 #[cfg(all(feature = "rayon", not(atomik_loom)))]
 pub mod par;
 mod portable;
 mod scatter;
-
+mod vector;
 #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 mod x86_64;
 
@@ -38,15 +37,14 @@ mod tests;
 
 use crate::algebra::Algebra;
 use crate::delta::{AddressOutOfRange, DeltaBatch};
-use line::LINE;
 
-pub(crate) use keys::Keys;
 pub use level::{Level, ParseLevelError};
 pub use scatter::ApplyWireError;
+pub(crate) use vector::LANES;
 
-/// The composition of all words; the identity for none.
+/// The composition of all words, which for no words is the identity.
 ///
-/// Takes one load of each word.
+/// Takes one load for each word.
 ///
 /// ```
 /// use atomik_core::{Add, Xor, kernel};
@@ -57,7 +55,7 @@ pub use scatter::ApplyWireError;
 #[inline]
 #[must_use]
 pub fn fold<A: Algebra>(words: &[u64]) -> u64 {
-    if words.len() < LINE {
+    if words.len() < LANES {
         return dense::fold_words::<A>(A::IDENTITY, words);
     }
     dispatch::kernels().fold::<A>(words)
@@ -65,7 +63,7 @@ pub fn fold<A: Algebra>(words: &[u64]) -> u64 {
 
 /// Composes each delta into the word at its index: `words[i] = words[i] ∘ deltas[i]`.
 ///
-/// Takes two loads and a store a word.
+/// Takes two loads and a store for each word.
 ///
 /// # Panics
 ///
@@ -82,7 +80,7 @@ pub fn fold<A: Algebra>(words: &[u64]) -> u64 {
 #[track_caller]
 pub fn accum<A: Algebra>(words: &mut [u64], deltas: &[u64]) {
     same_length(words.len(), deltas.len());
-    if words.len() < LINE {
+    if words.len() < LANES {
         return dense::accum_words::<A>(words, deltas);
     }
     dispatch::kernels().accum::<A>(words, deltas);
@@ -90,7 +88,8 @@ pub fn accum<A: Algebra>(words: &mut [u64], deltas: &[u64]) {
 
 /// Whether two slices hold the same words; `false` if their lengths differ.
 ///
-/// Takes two loads a word, up to the first difference. Not in constant time: no comparison for secrets.
+/// Takes two loads for each word up to the first difference. The time depends on the words, so don't compare secrets
+/// with it.
 ///
 /// ```
 /// use atomik_core::kernel;
@@ -105,7 +104,7 @@ pub fn equal(a: &[u64], b: &[u64]) -> bool {
     if a.len() != b.len() {
         return false;
     }
-    if a.len() <= LINE {
+    if a.len() <= LANES {
         return compare::short_equal(a, b);
     }
     dispatch::kernels().equal(a, b)
@@ -113,8 +112,8 @@ pub fn equal(a: &[u64], b: &[u64]) -> bool {
 
 /// The first index at which two slices differ.
 ///
-/// If one is the start of the other, that is the shorter one's length; `None` if they are equal. Takes
-/// two loads a word, up to the first difference.
+/// If one slice is a prefix of the other, that is the length of the shorter one. `None` if the slices are equal. Takes
+/// two loads for each word up to the first difference.
 ///
 /// ```
 /// use atomik_core::kernel;
@@ -128,7 +127,7 @@ pub fn equal(a: &[u64], b: &[u64]) -> bool {
 pub fn first_difference(a: &[u64], b: &[u64]) -> Option<usize> {
     let shorter = a.len().min(b.len());
     let (start_a, start_b) = (&a[..shorter], &b[..shorter]);
-    let found = if shorter < LINE {
+    let found = if shorter < LANES {
         compare::first_different_word(start_a, start_b)
     } else {
         dispatch::kernels().first_difference(start_a, start_b)
@@ -136,15 +135,15 @@ pub fn first_difference(a: &[u64], b: &[u64]) -> Option<usize> {
     found.or_else(|| (a.len() != b.len()).then_some(shorter))
 }
 
-/// Fills `batch` with what leads from `reference` to `state`: the addresses of the words that differ, in
-/// ascending order, and their deltas. What the batch held before is dropped, its memory is kept.
+/// Fills `batch` with the changes from `reference` to `state`: the addresses of the words that differ, in ascending
+/// order, and their deltas. The batch is cleared first and keeps its memory.
 ///
-/// Takes two loads a word, and the writing of the changes. To [`apply`] the batch to `reference` gives
-/// `state`.
+/// [`apply`] with this batch turns `reference` into `state`. Takes two loads for each word, and the time to write the
+/// changes.
 ///
 /// # Panics
 ///
-/// If the slices have different lengths, or more than 2³² words, which an address can't tell apart.
+/// If the slices have different lengths, or more than 2³² words, for which addresses have too few bits.
 ///
 /// ```
 /// use atomik_core::{Add, DeltaBatch, kernel};
@@ -159,12 +158,12 @@ pub fn diff<A: Algebra>(reference: &[u64], state: &[u64], batch: &mut DeltaBatch
     same_length(reference.len(), state.len());
     assert!(reference.len() as u64 <= 1 << 32, "addresses are 32 bits: {} words", reference.len());
     batch.clear();
-    diff_more(0, reference, state, reference.len() > compare::CACHED, batch);
+    diff_more(0, reference, state, reference.len() > diff::UNPREFETCHED_DIFF, batch);
 }
 
-/// Appends what leads from `reference` to `state`, whose first words have the address `base`, past all
-/// addresses in the batch. For callers that go through a table block by block. `prefetches` is for long slices that
-/// the caches don't hold.
+/// Appends the changes from `reference` to `state`, whose first words have the address `base`, to a batch whose
+/// addresses are all lower. For callers that go through a table block by block. With `prefetches`, words are prefetched;
+/// that is for slices longer than the caches.
 #[inline]
 pub(crate) fn diff_more<A: Algebra>(
     base: u32,
@@ -174,20 +173,20 @@ pub(crate) fn diff_more<A: Algebra>(
     batch: &mut DeltaBatch<A>,
 ) {
     let changes = batch.changes_mut();
-    if reference.len() < LINE {
-        return compare::diff_words::<A>(base, reference, state, changes);
+    if reference.len() < LANES {
+        return diff::diff_words::<A>(base, reference, state, changes);
     }
     dispatch::kernels().diff::<A>(base, reference, state, prefetches, changes);
 }
 
-/// Composes each delta of a batch into the word that it names.
+/// Composes each delta of a batch into the word at its address.
 ///
-/// Takes a load and a store a delta. The addresses are checked before anything is written, at the cost
-/// of one comparison, since they ascend.
+/// Takes a load and a store for each delta. The addresses are checked before anything is written. They ascend, so one
+/// comparison checks all.
 ///
 /// # Errors
 ///
-/// [`AddressOutOfRange`] if an address lies past the end of `words`, which are then as they were.
+/// [`AddressOutOfRange`] if an address is past the end of `words`. The words are unchanged then.
 ///
 /// ```
 /// use atomik_core::{DeltaBatch, Xor, kernel};
@@ -205,17 +204,17 @@ pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(),
     scatter::apply(words, batch)
 }
 
-/// Composes the deltas of 16-byte messages, as they came from a socket or file, into the words that they
-/// name. See [`DeltaMessage`](crate::DeltaMessage) for the format. Sequence numbers are not looked at.
+/// Composes the deltas of 16-byte messages, as they came from a socket or file, into the words at their addresses.
 ///
-/// Takes a load and a store a message, besides reading it.
+/// [`DeltaMessage`](crate::DeltaMessage) describes the format. Sequence numbers are ignored, so a duplicate counts twice.
+/// Takes a load and a store for each message, besides reading it.
 ///
 /// # Errors
 ///
-/// All messages are applied, or none: after an error `words` are as they were.
-///
 /// - [`ApplyWireError::Length`] if the bytes are not a whole number of messages.
-/// - [`ApplyWireError::Address`] if a message's address lies past the end of `words`.
+/// - [`ApplyWireError::Address`] if the address of a message is past the end of `words`.
+///
+/// Either all messages are applied or none: after an error the words are unchanged.
 ///
 /// ```
 /// use atomik_core::{DeltaMessage, Xor, kernel};
@@ -238,15 +237,19 @@ pub fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), App
     scatter::apply_wire::<A>(words, bytes)
 }
 
-/// The value of `data` under the construction of `Fingerprint`.
-pub(crate) fn fingerprint(data: &[u8], keys: &Keys) -> u64 {
-    dispatch::kernels().fingerprint(data, keys)
+/// The sum (XOR) of the carry-less products of each little-endian word of `data` with its key: eight keys for each 64
+/// bytes. The last word and the last eight words are padded with zeros.
+///
+/// # Panics
+///
+/// If there are too few keys.
+pub(crate) fn clmul_sum(data: &[u8], keys: &[[u64; LANES]]) -> u128 {
+    dispatch::kernels().clmul_sum(data, keys)
 }
 
-/// What word `index` of some data adds to their value.
-pub(crate) fn fingerprint_of_word(index: usize, word: u64, keys: &Keys) -> u64 {
-    let kernels = dispatch::kernels();
-    carryless::fingerprint_of_word(index, word, keys, |a, b| kernels.carryless_product(a, b))
+/// The sum (XOR) of the carry-less products of each word with its key, for a few words.
+pub(crate) fn clmul_sum_few(words: &[u64], keys: &[u64]) -> u128 {
+    dispatch::kernels().clmul_sum_few(words, keys)
 }
 
 /// The level of instructions that the kernels run on.

@@ -6,10 +6,10 @@
 mod section;
 
 use arbitrary::Arbitrary;
-use atomik_replica::{ReplicaId, Peer};
+use atomik_replica::{Peer, ReplicaId};
 use libfuzzer_sys::fuzz_target;
 use section::{
-    Addr, Entry, are_right, bounded, check_start, header, range, resume, fix_checksums, state, write_entries,
+    Addr, Entry, are_right, bounded, check_start, fix_checksums, header, range, resume, state, write_entries,
 };
 
 #[derive(Arbitrary, Debug)]

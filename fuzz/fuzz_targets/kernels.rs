@@ -1,5 +1,5 @@
-//! Every kernel and fingerprint at every level that can be forced against the plain loop, on arbitrary words at
-//! arbitrary places. (The levels without VPCLMULQDQ are compared by the tests in `src/kernel`.)
+//! Compares every kernel and fingerprint with a plain loop, on every level, for arbitrary words at arbitrary addresses.
+//! (Processors without VPCLMULQDQ use other functions, which the tests in `src/kernel` compare.)
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -9,16 +9,16 @@ use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]
 struct Input {
-    /// A word of `a`, and what is to be XORed to it for `b`: for half of them nothing, so that the two are alike.
+    /// Words of `a`, each with what is XORed to it for `b`. Half of them have nothing, so that the slices are similar.
     words: Vec<(u64, Option<u64>)>,
-    /// How often the words follow one another, so that slices reach over several of the kernels' blocks.
+    /// How often the words are repeated, so that slices are long enough for all loops of the kernels.
     repeats: u8,
-    /// Where `b` differs once more, for what the repeats don't show.
+    /// The index of one more difference, which is not repeated.
     odd: u16,
-    /// Where in its memory each slice starts, in words.
+    /// The offset of each slice in its allocation, in words.
     start_a: u8,
     start_b: u8,
-    /// Where in its memory the fingerprints' data start, and how many bytes their last word lacks.
+    /// The offset of the fingerprints' data in their allocation, and how many bytes their last word lacks.
     start_bytes: u8,
     cut: u8,
     level: u8,
@@ -48,7 +48,7 @@ fn placed(start: usize, words: impl Iterator<Item = u64>) -> Box<[u64]> {
     std::iter::repeat_n(0, start).chain(words).collect()
 }
 
-/// The fingerprints of all bytes at once against those that follow one word after the other, without vectors.
+/// Compares the fingerprints of all bytes at once with those that follow each word, computed without vectors.
 fn fingerprints_agree(data: &[u8], level: Level) {
     kernel::set_level(Level::Portable);
     let mut fold = 0;

@@ -8,7 +8,7 @@ mod section;
 use arbitrary::Arbitrary;
 use atomik_replica::Peer;
 use libfuzzer_sys::fuzz_target;
-use section::{Addr, Entry, bounded, header, replica, fix_checksums, write_entries};
+use section::{Addr, Entry, bounded, fix_checksums, header, replica, write_entries};
 
 #[derive(Arbitrary, Debug)]
 enum Section {

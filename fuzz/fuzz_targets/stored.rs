@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use arbitrary::Arbitrary;
 use atomik_replica::{ReplicaId, StoredShard};
 use libfuzzer_sys::fuzz_target;
-use section::{Addr, Entry, are_right, bounded, check_start, header, range, resume, fix_checksums, write_entries};
+use section::{
+    Addr, Entry, are_right, bounded, check_start, fix_checksums, header, range, resume, write_entries,
+};
 
 #[derive(Arbitrary, Debug)]
 enum Stored {

@@ -2,9 +2,10 @@
 
 use core::fmt;
 
+use super::keys::Keys;
+use super::value::{value_of, value_of_word};
 use super::{IndexOutOfRange, Tracked};
 use crate::algebra::{DisplayWord, Xor};
-use crate::kernel::{self, Keys};
 
 /// A positional fingerprint of a buffer: has it changed since [`load`](Self::load)? Meant as a gate in
 /// front of expensive work. It sees reordered words, repeated ones and the length, follows single changes
@@ -76,12 +77,12 @@ impl Fingerprint {
 
     /// Takes `data` as the reference and returns the value. O(n).
     pub fn load(&mut self, data: &[u8]) -> u64 {
-        self.tracked.load(kernel::fingerprint(data, &self.keys), data.len())
+        self.tracked.load(value_of(data, &self.keys), data.len())
     }
 
     /// Looks at `data` anew, against the same reference, and returns the value. O(n).
     pub fn update(&mut self, data: &[u8]) -> u64 {
-        self.tracked.update(kernel::fingerprint(data, &self.keys), data.len())
+        self.tracked.update(value_of(data, &self.keys), data.len())
     }
 
     /// Whether the value differs from the reference's: if so, the data changed; if not, they did not, but for
@@ -121,7 +122,7 @@ impl Fingerprint {
     /// data are taken as given.
     pub fn accum(&mut self, index: usize, delta: u64) -> Result<(), IndexOutOfRange> {
         self.tracked.check(index)?;
-        self.tracked.value ^= kernel::fingerprint_of_word(index, delta, &self.keys);
+        self.tracked.value ^= value_of_word(index, delta, &self.keys);
         Ok(())
     }
 

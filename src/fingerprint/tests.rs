@@ -1,6 +1,31 @@
+use super::keys::Keys;
 use super::*;
 use alloc::vec::Vec;
 use proptest::prelude::*;
+
+/// The value by the definition in the docs of `Fingerprint`.
+fn defined(data: &[u8], seed: u64) -> u64 {
+    let keys = if seed == 0 { Keys::fixed() } else { Keys::seeded(seed) };
+    let mut total = clmul(data.len() as u64, keys.len());
+    for (block, data) in (0..).zip(data.chunks(8 * 1024)) {
+        let products = words(data).zip(keys.words().as_flattened()).map(|(word, &key)| clmul(word, key));
+        let sum = products.fold(0, |sum, product| sum ^ product);
+        let [low, high] = keys.block(block);
+        total ^= clmul(sum as u64, low) ^ clmul((sum >> 64) as u64, high);
+    }
+    // The remainder modulo x⁶⁴ + x⁴ + x³ + x + 1, by long division.
+    for bit in (64..128).rev() {
+        if total >> bit & 1 == 1 {
+            total ^= (1 << 64 | 0b11011) << (bit - 64);
+        }
+    }
+    total as u64
+}
+
+/// A carry-less product by its definition: shift and XOR.
+fn clmul(a: u64, b: u64) -> u128 {
+    (0..64).filter(|i| a >> i & 1 == 1).fold(0, |product, i| product ^ u128::from(b) << i)
+}
 
 /// Both kinds through one set of names.
 trait Kind: Sized {
@@ -91,6 +116,11 @@ proptest! {
         follows_single_changes::<FoldFingerprint>(0, data, &changes)?;
     }
 
+    #[test]
+    fn fingerprints_equal_their_definition(seed: u64, data in prop::collection::vec(any::<u8>(), 0..40_000)) {
+        prop_assert_eq!(Fingerprint::with_seed(seed).load(&data), defined(&data, seed));
+    }
+
     /// L is linear: the values of three buffers and of their XOR, all of one length, cancel.
     #[test]
     fn fingerprints_are_linear(seed: u64, words in prop::collection::vec(any::<[[u8; 8]; 3]>(), 1..1500)) {
@@ -125,6 +155,16 @@ fn blind_spots_of_the_fold_are_seen_by_position() {
         assert!(fingerprint.changed());
         fingerprint.update(&data);
         assert!(!fingerprint.changed());
+    }
+}
+
+#[test]
+fn fingerprints_around_the_ends_of_blocks_equal_their_definition() {
+    for blocks in [1, 2, 4, 5] {
+        for len in 8_192 * blocks - 9..=8_192 * blocks + 9 {
+            let data = [0xFF].repeat(len);
+            assert_eq!(Fingerprint::new().load(&data), defined(&data, 0), "{len} bytes");
+        }
     }
 }
 

@@ -1,34 +1,34 @@
-//! `fold` and `accum`: every word of a slice.
+//! `fold` and `accum`, which use every word of a slice.
 
-use super::line::{GROUP_LINES, LINE, Line, compose, compose3, words_to_alignment};
+use super::vector::{LANES, UNROLL, Vector, compose, compose3, words_to_alignment};
 use crate::algebra::Algebra;
 
 /// The composition of all words.
 ///
 /// # Safety
 ///
-/// The contract of [`line`](super::line).
+/// The contract of [`vector`](super::vector).
 #[inline(always)]
-pub(super) unsafe fn fold<L: Line, A: Algebra>(words: &[u64]) -> u64 {
+pub(super) unsafe fn fold<V: Vector, A: Algebra>(words: &[u64]) -> u64 {
     let (head, words) = words.split_at(words_to_alignment(words));
-    let (lines, tail) = words.as_chunks::<LINE>();
-    // Twice a group: four sums of two lines each, so that no sum waits for itself.
-    let (groups, rest) = lines.as_chunks::<{ 2 * GROUP_LINES }>();
+    let (vectors, tail) = words.as_chunks::<LANES>();
+    // Four sums, each of two vectors in an iteration, so that no sum has to wait for itself.
+    let (groups, rest) = vectors.as_chunks::<{ 2 * UNROLL }>();
     // SAFETY: the contract is the caller's.
     unsafe {
-        let mut sums = [L::zero(); GROUP_LINES];
+        let mut sums = [V::zero(); UNROLL];
         for group in groups {
             for (sum, [a, b]) in sums.iter_mut().zip(group.as_chunks::<2>().0) {
-                *sum = compose3::<L, A>(*sum, L::load(a), L::load(b));
+                *sum = compose3::<V, A>(*sum, V::load(a), V::load(b));
             }
         }
-        for line in rest {
-            sums[0] = compose::<L, A>(sums[0], L::load(line));
+        for vector in rest {
+            sums[0] = compose::<V, A>(sums[0], V::load(vector));
         }
         let [a, b, c, d] = sums;
-        let mut last = [0; LINE];
-        compose::<L, A>(compose::<L, A>(a, b), compose::<L, A>(c, d)).store(&mut last);
-        fold_words::<A>(fold_words::<A>(fold_words::<A>(A::IDENTITY, head), &last), tail)
+        let mut lanes = [0; LANES];
+        compose::<V, A>(compose::<V, A>(a, b), compose::<V, A>(c, d)).store(&mut lanes);
+        fold_words::<A>(fold_words::<A>(fold_words::<A>(A::IDENTITY, head), &lanes), tail)
     }
 }
 
@@ -41,42 +41,42 @@ pub(super) fn fold_words<A: Algebra>(mut total: u64, words: &[u64]) -> u64 {
     total
 }
 
-/// Composes each delta into its word. The slices must be of one length, or the rest is left out.
+/// Composes each delta into the word at its index. The slices have the same length.
 ///
-/// The stores go through the caches. Streaming ones, past the caches, save `copy_from_slice` the reading of what
-/// it overwrites; here the words are read anyway. Measured with AVX-512 on slices of 32 to 512 MiB, they gave 0.70
-/// to 0.77 of the throughput on one thread, and 0.72 to 0.82 on two.
+/// The stores go through the caches. Stores that bypass them would save reading the memory that is overwritten, but here
+/// the words are read in any case. Measured with AVX-512 on slices of 32 to 512 MiB, such stores reached 0.70 to 0.77 of
+/// the throughput on one thread, and 0.72 to 0.82 on two.
 ///
 /// # Safety
 ///
-/// The contract of [`line`](super::line).
+/// The contract of [`vector`](super::vector).
 #[inline(always)]
-pub(super) unsafe fn accum<L: Line, A: Algebra>(words: &mut [u64], deltas: &[u64]) {
-    // The stores are aligned, not the loads of the deltas: a split store costs more.
+pub(super) unsafe fn accum<V: Vector, A: Algebra>(words: &mut [u64], deltas: &[u64]) {
+    // The words are aligned rather than the deltas: a store across two cache lines costs more than a load.
     let start = words_to_alignment(words).min(deltas.len());
     let (head, words) = words.split_at_mut(start);
     let (head_deltas, deltas) = deltas.split_at(start);
     accum_words::<A>(head, head_deltas);
 
-    let (lines, tail) = words.as_chunks_mut::<LINE>();
-    let (delta_lines, tail_deltas) = deltas.as_chunks::<LINE>();
-    let (groups, rest) = lines.as_chunks_mut::<GROUP_LINES>();
-    let (delta_groups, rest_deltas) = delta_lines.as_chunks::<GROUP_LINES>();
+    let (vectors, tail) = words.as_chunks_mut::<LANES>();
+    let (delta_vectors, tail_deltas) = deltas.as_chunks::<LANES>();
+    let (groups, rest) = vectors.as_chunks_mut::<UNROLL>();
+    let (delta_groups, rest_deltas) = delta_vectors.as_chunks::<UNROLL>();
     // SAFETY: the contract is the caller's.
     unsafe {
         for (group, deltas) in groups.iter_mut().zip(delta_groups) {
-            for (line, deltas) in group.iter_mut().zip(deltas) {
-                compose::<L, A>(L::load(line), L::load(deltas)).store(line);
+            for (vector, deltas) in group.iter_mut().zip(deltas) {
+                compose::<V, A>(V::load(vector), V::load(deltas)).store(vector);
             }
         }
-        for (line, deltas) in rest.iter_mut().zip(rest_deltas) {
-            compose::<L, A>(L::load(line), L::load(deltas)).store(line);
+        for (vector, deltas) in rest.iter_mut().zip(rest_deltas) {
+            compose::<V, A>(V::load(vector), V::load(deltas)).store(vector);
         }
     }
     accum_words::<A>(tail, tail_deltas);
 }
 
-/// The same, a word at a time.
+/// [`accum`], word by word.
 #[inline(always)]
 pub(super) fn accum_words<A: Algebra>(words: &mut [u64], deltas: &[u64]) {
     for (word, &delta) in words.iter_mut().zip(deltas) {

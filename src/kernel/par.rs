@@ -1,19 +1,20 @@
 //! The kernels on rayon's threads, for slices larger than the caches.
 //!
-//! Each is the function of [`kernel`](super) of the same name, with the same results, panics and errors. The
-//! slices are cut into chunks of 512 KiB; those of one chunk are worked on by the calling thread alone.
-//! Where one core already saturates the memory, more of them gain nothing: measure.
+//! Each is the function of [`kernel`](super) with the same name, and has the same results, panics and errors. Slices are
+//! divided into chunks of 512 KiB; a slice of one chunk is left to the calling thread. Where one core saturates the
+//! memory, further ones gain nothing, so measure.
 
 use rayon::prelude::*;
 
-use super::line::{LINE, prefetch};
+use super::vector::{LANES, prefetch};
 use super::{ApplyWireError, diff_more, same_length, scatter};
 use crate::algebra::Algebra;
 use crate::context::Context;
 use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
 
-/// Words in a chunk: enough that handing it to a thread costs a small part of its time; whole lines.
-const CHUNK: usize = 8192 * LINE;
+/// The words that one thread takes at a time: so many that handing them over takes a small part of the time, and a whole
+/// number of vectors.
+const TASK_WORDS: usize = 8192 * LANES;
 
 /// [`kernel::fold`](super::fold) on all threads.
 ///
@@ -25,10 +26,10 @@ const CHUNK: usize = 8192 * LINE;
 /// ```
 #[must_use]
 pub fn fold<A: Algebra>(words: &[u64]) -> u64 {
-    if words.len() <= CHUNK {
+    if words.len() <= TASK_WORDS {
         return super::fold::<A>(words);
     }
-    words.par_chunks(CHUNK).map(super::fold::<A>).reduce(|| A::IDENTITY, A::compose)
+    words.par_chunks(TASK_WORDS).map(super::fold::<A>).reduce(|| A::IDENTITY, A::compose)
 }
 
 /// [`kernel::accum`](super::accum) on all threads.
@@ -39,51 +40,51 @@ pub fn fold<A: Algebra>(words: &[u64]) -> u64 {
 #[track_caller]
 pub fn accum<A: Algebra>(words: &mut [u64], deltas: &[u64]) {
     same_length(words.len(), deltas.len());
-    if words.len() <= CHUNK {
+    if words.len() <= TASK_WORDS {
         return super::accum::<A>(words, deltas);
     }
-    let chunks = words.par_chunks_mut(CHUNK).zip(deltas.par_chunks(CHUNK));
+    let chunks = words.par_chunks_mut(TASK_WORDS).zip(deltas.par_chunks(TASK_WORDS));
     chunks.for_each(|(words, deltas)| super::accum::<A>(words, deltas));
 }
 
 /// [`kernel::equal`](super::equal) on all threads.
 #[must_use]
 pub fn equal(a: &[u64], b: &[u64]) -> bool {
-    if a.len() != b.len() || a.len() <= CHUNK {
+    if a.len() != b.len() || a.len() <= TASK_WORDS {
         return super::equal(a, b);
     }
-    a.par_chunks(CHUNK).zip(b.par_chunks(CHUNK)).all(|(a, b)| super::equal(a, b))
+    a.par_chunks(TASK_WORDS).zip(b.par_chunks(TASK_WORDS)).all(|(a, b)| super::equal(a, b))
 }
 
 /// [`kernel::first_difference`](super::first_difference) on all threads.
 #[must_use]
 pub fn first_difference(a: &[u64], b: &[u64]) -> Option<usize> {
     let shorter = a.len().min(b.len());
-    if shorter <= CHUNK {
+    if shorter <= TASK_WORDS {
         return super::first_difference(a, b);
     }
-    let chunks = a[..shorter].par_chunks(CHUNK).zip(b[..shorter].par_chunks(CHUNK)).enumerate();
-    let found =
-        chunks.find_map_first(|(number, (a, b))| super::first_difference(a, b).map(|at| number * CHUNK + at));
+    let chunks = a[..shorter].par_chunks(TASK_WORDS).zip(b[..shorter].par_chunks(TASK_WORDS)).enumerate();
+    let found = chunks
+        .find_map_first(|(number, (a, b))| super::first_difference(a, b).map(|at| number * TASK_WORDS + at));
     found.or_else(|| (a.len() != b.len()).then_some(shorter))
 }
 
-/// [`kernel::diff`](super::diff) on all threads. Needs memory for the changes twice.
+/// [`kernel::diff`](super::diff) on all threads. It needs twice the memory for the changes.
 ///
 /// # Panics
 ///
 /// If the slices have different lengths, or more than 2³² words.
 #[track_caller]
 pub fn diff<A: Algebra>(reference: &[u64], state: &[u64], batch: &mut DeltaBatch<A>) {
-    if reference.len() <= CHUNK || reference.len() as u64 > 1 << 32 {
+    if reference.len() <= TASK_WORDS || reference.len() as u64 > 1 << 32 {
         return super::diff(reference, state, batch);
     }
     same_length(reference.len(), state.len());
-    let chunks = reference.par_chunks(CHUNK).zip(state.par_chunks(CHUNK)).enumerate();
+    let chunks = reference.par_chunks(TASK_WORDS).zip(state.par_chunks(TASK_WORDS)).enumerate();
     let parts: alloc::vec::Vec<DeltaBatch<A>> = chunks
         .map(|(number, (reference, state))| {
             let mut part = DeltaBatch::new();
-            diff_more((number * CHUNK) as u32, reference, state, true, &mut part);
+            diff_more((number * TASK_WORDS) as u32, reference, state, true, &mut part);
             part
         })
         .collect();
@@ -97,15 +98,15 @@ pub fn diff<A: Algebra>(reference: &[u64], state: &[u64], batch: &mut DeltaBatch
 ///
 /// # Errors
 ///
-/// [`AddressOutOfRange`] if an address lies past the end of `words`, which are then as they were.
+/// Those of [`kernel::apply`](super::apply).
 pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
-    if words.len() <= CHUNK {
+    if words.len() <= TASK_WORDS {
         return super::apply(words, batch);
     }
     batch.check_fits(words.len())?;
     let (addresses, deltas) = (batch.addresses(), batch.deltas());
-    words.par_chunks_mut(CHUNK).enumerate().for_each(|(number, words)| {
-        let start = number * CHUNK;
+    words.par_chunks_mut(TASK_WORDS).enumerate().for_each(|(number, words)| {
+        let start = number * TASK_WORDS;
         let from = addresses.partition_point(|&addr| (addr as usize) < start);
         let to = addresses.partition_point(|&addr| (addr as usize) < start + words.len());
         for (&addr, &delta) in addresses[from..to].iter().zip(&deltas[from..to]) {
@@ -118,9 +119,9 @@ pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(),
 
 /// [`kernel::apply_wire`](super::apply_wire) on all threads, for a table larger than the caches.
 ///
-/// Each thread takes some of the messages. Two of them may name one word at once, so that words are changed by
-/// atomic instructions; these pay where a word has to be waited for. On a table of less than 32 MiB, or for 32,768
-/// messages or fewer, the calling thread works alone.
+/// Each thread takes some of the messages. Two threads can reach the same word, so atomic instructions are used, which are
+/// worthwhile where words come from memory. For a table of less than 32 MiB, or for at most 32,768 messages, the calling
+/// thread works alone.
 ///
 /// # Errors
 ///
@@ -137,27 +138,27 @@ pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(),
 /// # Ok::<(), kernel::ApplyWireError>(())
 /// ```
 pub fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), ApplyWireError> {
-    if words.len() < LARGE || bytes.len() <= PART * DeltaMessage::WIRE_LEN {
+    if words.len() < SHARED_TABLE || bytes.len() <= TASK_MESSAGES * DeltaMessage::WIRE_LEN {
         return super::apply_wire::<A>(words, bytes);
     }
-    apply_wire_in_parts::<A>(words, bytes)
+    apply_wire_shared::<A>(words, bytes)
 }
 
-/// Words in a table to which two threads apply messages faster than one.
-const LARGE: usize = 4 << 20;
+/// The words of the smallest table to which two threads apply messages faster than one.
+const SHARED_TABLE: usize = 4 << 20;
 
-/// Messages that one thread takes at a time: 512 KiB, as a chunk.
-const PART: usize = 32 << 10;
+/// The messages that one thread takes at a time: 512 KiB, as for words.
+const TASK_MESSAGES: usize = 32 << 10;
 
-fn apply_wire_in_parts<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), ApplyWireError> {
-    let (messages, ragged) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
-    if !ragged.is_empty() {
+fn apply_wire_shared<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), ApplyWireError> {
+    let (messages, remainder) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
+    if !remainder.is_empty() {
         return Err(ApplyWireError::Length { len: bytes.len() });
     }
     let len = words.len();
-    let past_the_end = messages.par_chunks(PART).enumerate().find_map_first(|(number, part)| {
+    let past_the_end = messages.par_chunks(TASK_MESSAGES).enumerate().find_map_first(|(number, part)| {
         let past = |message: &[u8; _]| DeltaMessage::decode(*message).addr as usize >= len;
-        part.iter().position(past).map(|at| number * PART + at)
+        part.iter().position(past).map(|at| number * TASK_MESSAGES + at)
     });
     if let Some(at) = past_the_end {
         let offset = at * DeltaMessage::WIRE_LEN;
@@ -167,9 +168,9 @@ fn apply_wire_in_parts<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<()
         return super::apply_wire::<A>(words, bytes);
     };
     let contexts = &*contexts;
-    messages.par_chunks(PART).for_each(|part| {
+    messages.par_chunks(TASK_MESSAGES).for_each(|part| {
         for (at, message) in part.iter().enumerate() {
-            ask_ahead(contexts, part, at);
+            prefetch_later(contexts, part, at);
             let DeltaMessage { addr, delta, .. } = DeltaMessage::decode(*message);
             contexts[addr as usize].accum(delta);
         }
@@ -177,10 +178,10 @@ fn apply_wire_in_parts<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<()
     Ok(())
 }
 
-/// Asks for the word of a message after the one at `at`, if there are so many.
+/// Prefetches the word of the message that comes some messages after the one at `at`.
 #[inline(always)]
-fn ask_ahead<A: Algebra>(contexts: &[Context<A>], messages: &[[u8; DeltaMessage::WIRE_LEN]], at: usize) {
-    if let Some(later) = messages.get(at + scatter::AHEAD) {
+fn prefetch_later<A: Algebra>(contexts: &[Context<A>], messages: &[[u8; DeltaMessage::WIRE_LEN]], at: usize) {
+    if let Some(later) = messages.get(at + scatter::LOOKAHEAD) {
         prefetch(contexts, DeltaMessage::decode(*later).addr as usize);
     }
 }
@@ -191,19 +192,19 @@ mod tests {
     use crate::algebra::{Add, Xor};
     use alloc::vec::Vec;
 
-    /// Around one and several chunks, with the change at each end and at each seam.
+    /// Around one and several tasks, with a change at each end and at the boundaries.
     #[test]
-    fn they_do_what_one_thread_does() {
-        for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 5] {
+    fn results_equal_those_of_one_thread() {
+        for len in [0, 1, TASK_WORDS - 1, TASK_WORDS, TASK_WORDS + 1, 3 * TASK_WORDS + 5] {
             let a: Vec<u64> = (0..len as u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
-            does_the_same::<Xor>(&a, &a);
-            for at in [0, CHUNK - 1, CHUNK, 2 * CHUNK, len.saturating_sub(1)] {
+            agrees_with_one_thread::<Xor>(&a, &a);
+            for at in [0, TASK_WORDS - 1, TASK_WORDS, 2 * TASK_WORDS, len.saturating_sub(1)] {
                 let mut b = a.clone();
                 let Some(word) = b.get_mut(at) else { continue };
                 *word ^= 1 << 40;
-                does_the_same::<Xor>(&a, &b);
+                agrees_with_one_thread::<Xor>(&a, &b);
                 b[0] ^= 1;
-                does_the_same::<Add>(&a, &b);
+                agrees_with_one_thread::<Add>(&a, &b);
             }
             assert_eq!(
                 first_difference(&a, &a[..len / 2]),
@@ -212,7 +213,7 @@ mod tests {
         }
     }
 
-    fn does_the_same<A: Algebra>(a: &[u64], b: &[u64]) {
+    fn agrees_with_one_thread<A: Algebra>(a: &[u64], b: &[u64]) {
         use crate::kernel;
         assert_eq!(fold::<A>(a), kernel::fold::<A>(a));
         assert_eq!(equal(a, b), kernel::equal(a, b));
@@ -240,9 +241,9 @@ mod tests {
         assert_eq!(words, [5; 9]);
     }
 
-    /// Some parts of messages, many of them to the same words.
+    /// Messages for several tasks, many of them to the same words.
     fn messages() -> Vec<u8> {
-        let count = 2 * PART as u32 + 3;
+        let count = 2 * TASK_MESSAGES as u32 + 3;
         let message = |seq: u32| DeltaMessage {
             addr: seq.wrapping_mul(0x9E37_79B9) % 1000,
             delta: u64::from(seq).wrapping_mul(0xD134_2543_DE82_EF95),
@@ -252,10 +253,10 @@ mod tests {
     }
 
     #[test]
-    fn messages_in_parts_add_up_to_the_same() {
+    fn messages_on_several_threads_add_up() {
         fn add_up<A: Algebra>(bytes: &[u8]) {
             let (mut ours, mut theirs) = ([7; 1000], [7; 1000]);
-            assert_eq!(apply_wire_in_parts::<A>(&mut ours, bytes), Ok(()));
+            assert_eq!(apply_wire_shared::<A>(&mut ours, bytes), Ok(()));
             assert_eq!(crate::kernel::apply_wire::<A>(&mut theirs, bytes), Ok(()));
             assert_eq!(ours, theirs);
         }
@@ -264,33 +265,33 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_message_in_any_part_changes_nothing() {
+    fn a_bad_message_in_any_task_changes_nothing() {
         let bytes = messages();
         let last = bytes.len() / DeltaMessage::WIRE_LEN - 1;
-        for at in [0, PART - 1, PART, 2 * PART + 1, last] {
+        for at in [0, TASK_MESSAGES - 1, TASK_MESSAGES, 2 * TASK_MESSAGES + 1, last] {
             let mut bytes = bytes.clone();
-            // Another one, later, is not the one to be named.
+            // There is another bad message after it, which the error does not name.
             for at in [at, last] {
                 let bad = DeltaMessage { addr: 1000 + at as u32, delta: 1, seq: 0 };
                 let offset = at * DeltaMessage::WIRE_LEN;
                 bytes[offset..offset + DeltaMessage::WIRE_LEN].copy_from_slice(&bad.to_bytes());
             }
             let mut words = [7; 1000];
-            let error = apply_wire_in_parts::<Add>(&mut words, &bytes);
+            let error = apply_wire_shared::<Add>(&mut words, &bytes);
             assert_eq!(error, crate::kernel::apply_wire::<Add>(&mut [7; 1000], &bytes));
             let (offset, addr) = (at * DeltaMessage::WIRE_LEN, 1000 + at as u32);
             assert_eq!(error, Err(ApplyWireError::Address { offset, addr, len: 1000 }));
             assert_eq!(words, [7; 1000]);
         }
-        let ragged = &bytes[..bytes.len() - 1];
-        let error = apply_wire_in_parts::<Add>(&mut [7; 1000], ragged);
-        assert_eq!(error, Err(ApplyWireError::Length { len: ragged.len() }));
+        let short = &bytes[..bytes.len() - 1];
+        let error = apply_wire_shared::<Add>(&mut [7; 1000], short);
+        assert_eq!(error, Err(ApplyWireError::Length { len: short.len() }));
     }
 
     #[test]
-    fn whole_chunks_do_not_equal_more_of_them() {
-        let words: Vec<u64> = (0..3 * CHUNK as u64).collect();
-        assert!(!equal(&words, &words[..CHUNK]));
-        assert!(!equal(&words[..2 * CHUNK], &words));
+    fn slices_of_different_lengths_are_not_equal() {
+        let words: Vec<u64> = (0..3 * TASK_WORDS as u64).collect();
+        assert!(!equal(&words, &words[..TASK_WORDS]));
+        assert!(!equal(&words[..2 * TASK_WORDS], &words));
     }
 }

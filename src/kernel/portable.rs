@@ -1,22 +1,23 @@
-//! The level that needs nothing: plain loops over eight words, which the compiler turns into whatever
-//! vectors the target has; and the products of `Fingerprint` where there is no instruction for them.
+//! The level that runs everywhere: plain loops over eight words, which the compiler turns into whatever vector
+//! instructions the target has, and carry-less products in integer arithmetic.
 
-use super::keys::BlockKeys;
-use super::line::{LINE, Line};
+use super::clmul::Clmul;
+use super::kernels::{kernels, level};
+use super::vector::{LANES, Vector};
 
-impl Line for [u64; LINE] {
+impl Vector for [u64; LANES] {
     #[inline(always)]
     unsafe fn zero() -> Self {
-        [0; LINE]
+        [0; LANES]
     }
 
     #[inline(always)]
-    unsafe fn load(words: &[u64; LINE]) -> Self {
+    unsafe fn load(words: &[u64; LANES]) -> Self {
         *words
     }
 
     #[inline(always)]
-    unsafe fn store(self, words: &mut [u64; LINE]) {
+    unsafe fn store(self, words: &mut [u64; LANES]) {
         *words = self;
     }
 
@@ -46,39 +47,47 @@ impl Line for [u64; LINE] {
     }
 
     #[inline(always)]
-    unsafe fn differ(self, other: Self) -> u8 {
-        (0..LINE).fold(0, |mask, i| mask | u8::from(self[i] != other[i]) << i)
+    unsafe fn ne_mask(self, other: Self) -> u8 {
+        (0..LANES).fold(0, |mask, i| mask | u8::from(self[i] != other[i]) << i)
     }
 }
 
-/// From this many words on, [`carryless_block`] adds up keys before it multiplies.
-const SUM_FROM: usize = 48;
+impl Clmul for [u64; LANES] {
+    #[inline(always)]
+    unsafe fn clmul_sum(data: &[u8], keys: &[[u64; LANES]]) -> u128 {
+        clmul_sum(data, keys)
+    }
 
-/// The sum (XOR) of the products of each little-endian word of `data`, a block at most, with its key, without an
-/// instruction for them; the tail is filled up with zeros.
+    #[inline(always)]
+    unsafe fn clmul(a: u64, b: u64) -> u128 {
+        clmul(a, b)
+    }
+}
+
+/// From this many words on, [`clmul_sum`] adds up keys before it multiplies.
+const MANY_WORDS: usize = 48;
+
+/// [`clmul::clmul_sum`](super::clmul::clmul_sum) without an instruction for it.
 ///
-/// A word is the sum of its eight bytes, each times x⁸ᵖ for its place p. So for each value of a byte and each
-/// place, the keys of the words that have it there are added up, at one XOR a byte; then each of these sums is
-/// multiplied by its byte. The table of the sums has all places of a value in one line: then neighbours do not
-/// lie a multiple of 4 KiB apart, where loads wait for stores that they have nothing to do with.
-///
-/// # Safety
-///
-/// It has no condition, and is unsafe for `level!` to call it as the others'.
+/// A word is the sum of its eight bytes, each shifted to its position. So the keys of all words that have a certain
+/// byte at a certain position are added up first, which takes one XOR for each byte of the data; then each of these
+/// sums is multiplied by its byte. In the table of the sums, the eight positions of a byte share a cache line. With the
+/// bytes of a position side by side instead, neighbouring bytes of a word would access places that are multiples of
+/// 4 KiB apart, where loads wait for unrelated stores.
 #[inline(always)]
-pub(super) unsafe fn carryless_block(data: &[u8], keys: &BlockKeys) -> u128 {
+pub(super) fn clmul_sum(data: &[u8], keys: &[[u64; LANES]]) -> u128 {
     let (words, tail) = data.as_chunks::<8>();
-    let (word_keys, rest_keys) = keys.0.split_at(words.len());
+    let (word_keys, rest_keys) = keys.as_flattened().split_at(words.len());
     let mut total = 0;
-    if words.len() < SUM_FROM {
+    if words.len() < MANY_WORDS {
         for (&word, &key) in words.iter().zip(word_keys) {
-            total ^= carryless_product(u64::from_le_bytes(word), key);
+            total ^= clmul(u64::from_le_bytes(word), key);
         }
     } else {
         let mut sums = [[0; 8]; 256];
         for (word, key) in words.iter().zip(word_keys) {
-            for (place, &byte) in word.iter().enumerate() {
-                sums[usize::from(byte)][place] ^= key;
+            for (position, &byte) in word.iter().enumerate() {
+                sums[usize::from(byte)][position] ^= key;
             }
         }
         total = multiply_by_bytes(sums);
@@ -86,27 +95,28 @@ pub(super) unsafe fn carryless_block(data: &[u8], keys: &BlockKeys) -> u128 {
     if !tail.is_empty() {
         let mut word = [0; 8];
         word[..tail.len()].copy_from_slice(tail);
-        total ^= carryless_product(u64::from_le_bytes(word), rest_keys[0]);
+        total ^= clmul(u64::from_le_bytes(word), rest_keys[0]);
     }
     total
 }
 
-/// The sum of the products of each of `sums` with the byte of its value and place: `sums[value][place]`.
+/// The sum of the products of each `sums[byte][position]` with that byte, shifted to that position.
 #[inline(always)]
 fn multiply_by_bytes(mut sums: [[u64; 8]; 256]) -> u128 {
     let mut total = 0;
     for bit in (0..8).rev() {
-        // What has the highest bit is counted with that bit, and then goes on to what differs in it alone.
+        // The sums of the bytes with this bit are multiplied by the bit, and then added to those of the bytes that
+        // differ in this bit alone.
         let (without, with) = sums.split_at_mut(1 << bit);
         let mut here = [0; 8];
         for (without, with) in without.iter_mut().zip(with) {
-            for place in 0..8 {
-                here[place] ^= with[place];
-                without[place] ^= with[place];
+            for position in 0..8 {
+                here[position] ^= with[position];
+                without[position] ^= with[position];
             }
         }
-        for (place, here) in here.into_iter().enumerate() {
-            total ^= u128::from(here) << (8 * place + bit);
+        for (position, here) in here.into_iter().enumerate() {
+            total ^= u128::from(here) << (8 * position + bit);
         }
     }
     total
@@ -114,11 +124,11 @@ fn multiply_by_bytes(mut sums: [[u64; 8]; 256]) -> u128 {
 
 /// The carry-less product of two words, without an instruction for it.
 ///
-/// Multiplication with holes: of each operand only every fifth bit is taken at a time, so that the at
-/// most 13 ones which meet in a column carry into the four empty columns beside it and no further. What is
-/// left in those is taken out at the end, from all products with the same holes at once.
+/// Integers are multiplied in which only every fifth bit is set. At most 13 ones meet in a column of such a product, so
+/// they carry into the four empty columns beside it and no further. The carries are masked off at the end, for all
+/// products with the same columns at once.
 #[inline]
-pub(super) fn carryless_product(a: u64, b: u64) -> u128 {
+pub(super) fn clmul(a: u64, b: u64) -> u128 {
     /// Every fifth bit.
     const HOLES: u128 = 0x2108_4210_8421_0842_1084_2108_4210_8421;
     let mut products = [0; 5];
@@ -132,10 +142,29 @@ pub(super) fn carryless_product(a: u64, b: u64) -> u128 {
     (0..5).fold(0, |product, i| product ^ (products[i] & (HOLES << i)))
 }
 
-super::dispatch::level! {
-    name: Portable / "portable",
-    line: [u64; 8],
-    block: crate::kernel::portable::carryless_block,
-    product: crate::kernel::portable::carryless_product,
-    features: [],
+kernels! { level! { level: Portable, name: "portable", vector: [u64; 8], features: [] } }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// By the definition: shift and XOR.
+    fn defined(a: u64, b: u64) -> u128 {
+        (0..64).filter(|i| b >> i & 1 == 1).fold(0, |product, i| product ^ u128::from(a) << i)
+    }
+
+    proptest! {
+        #[test]
+        fn products(a: u64, b: u64) {
+            prop_assert_eq!(clmul(a, b), defined(a, b));
+        }
+    }
+
+    #[test]
+    fn products_of_words_with_the_most_carries() {
+        for (a, b) in [(u64::MAX, u64::MAX), (1 << 63, 1 << 63), (u64::MAX, 1), (0, u64::MAX)] {
+            assert_eq!(clmul(a, b), defined(a, b));
+        }
+    }
 }

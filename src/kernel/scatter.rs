@@ -1,28 +1,28 @@
-//! `apply` and `apply_wire`: deltas to the addresses they name.
+//! `apply` and `apply_wire`, which compose sparse deltas into the words at their addresses.
 
 use core::error::Error;
 use core::fmt;
 
-use super::line::prefetch;
+use super::vector::prefetch;
 use crate::algebra::Algebra;
 use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
 
-/// Why messages were not applied. The words are as they were before.
+/// Why messages were not applied. The words are unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ApplyWireError {
     /// The bytes are not a whole number of 16-byte messages.
     Length {
-        /// How many bytes there were.
+        /// The number of bytes.
         len: usize,
     },
     /// A message names an address past the end of the table.
     Address {
-        /// Where in the bytes the message starts: the first such message.
+        /// The offset in the bytes at which the message starts. It is the first such message.
         offset: usize,
-        /// The address it names.
+        /// The address in the message.
         addr: u32,
-        /// How many words the table has.
+        /// The number of words in the table.
         len: usize,
     },
 }
@@ -44,7 +44,7 @@ impl Error for ApplyWireError {}
 
 /// See [`kernel::apply`](super::apply).
 pub(super) fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(), AddressOutOfRange> {
-    // Addresses ascend, so that the last one speaks for all.
+    // Addresses ascend, so checking the last one checks all.
     batch.check_fits(words.len())?;
     for (&addr, &delta) in batch.addresses().iter().zip(batch.deltas()) {
         if let Some(word) = words.get_mut(addr as usize) {
@@ -56,15 +56,14 @@ pub(super) fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Res
 
 /// See [`kernel::apply_wire`](super::apply_wire).
 pub(super) fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<(), ApplyWireError> {
-    let (messages, ragged) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
-    if !ragged.is_empty() {
+    let (messages, remainder) = bytes.as_chunks::<{ DeltaMessage::WIRE_LEN }>();
+    if !remainder.is_empty() {
         return Err(ApplyWireError::Length { len: bytes.len() });
     }
-    // A table that outgrows the caches is waited for: the words of later messages are asked for early.
-    let ahead = if words.len() > CACHED { AHEAD } else { 0 };
+    let lookahead = if words.len() > UNPREFETCHED_TABLE { LOOKAHEAD } else { 0 };
     for (at, message) in messages.iter().enumerate() {
-        if ahead > 0
-            && let Some(later) = messages.get(at + ahead)
+        if lookahead > 0
+            && let Some(later) = messages.get(at + lookahead)
         {
             let addr = DeltaMessage::decode(*later).addr as usize;
             prefetch(words, addr);
@@ -82,16 +81,16 @@ pub(super) fn apply_wire<A: Algebra>(words: &mut [u64], bytes: &[u8]) -> Result<
     Ok(())
 }
 
-/// The longest table, in words, whose words come fast enough without asking: 1 MiB.
-const CACHED: usize = 128 << 10;
+/// The longest table, in words, whose words the processor gets fast enough without prefetching: 1 MiB.
+const UNPREFETCHED_TABLE: usize = 128 << 10;
 
-/// How many messages ahead words are asked for.
-pub(super) const AHEAD: usize = 32;
+/// The word of a message is prefetched this many messages ahead.
+pub(super) const LOOKAHEAD: usize = 32;
 
-/// Takes messages back that were applied.
+/// Undoes messages that were applied.
 ///
-/// Nobody can have seen them: the words are borrowed mutably. So a good message costs one check and no
-/// second pass over the bytes, and it is the rare bad input that is read twice.
+/// The words are borrowed mutably, so nobody can have seen them meanwhile. With an undo, good messages need only one
+/// pass, and only bad input is read twice.
 #[cold]
 fn undo<A: Algebra>(words: &mut [u64], messages: &[[u8; DeltaMessage::WIRE_LEN]]) {
     for message in messages {

@@ -1,4 +1,4 @@
-//! One naive oracle, one runner, one property: every kernel at every level that this processor has.
+//! One oracle, one runner and one property: every kernel on every level that this processor has.
 
 use alloc::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use alloc::vec::Vec;
@@ -7,14 +7,14 @@ use core::slice;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::dispatch::{self, Kernels};
-use super::keys::{BLOCK, Keys};
-use super::line::GROUP;
+use super::dispatch;
+use super::kernels::Kernels;
+use super::vector::{GROUP, LANES};
 use super::{ApplyWireError, Level, apply, apply_wire};
 use crate::algebra::{Add, Algebra, Xor};
 use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
 
-/// What each kernel does, said as plainly as possible.
+/// What each kernel does, as plainly as possible.
 mod oracle {
     use super::*;
 
@@ -35,41 +35,22 @@ mod oracle {
         (base..).zip(deltas).collect()
     }
 
-    /// By the definition: shift and XOR.
-    pub(super) fn carryless_product(a: u64, b: u64) -> u128 {
-        (0..64).filter(|i| b >> i & 1 == 1).fold(0, |product, i| product ^ u128::from(a) << i)
-    }
-
-    /// By the definition in the docs of `Fingerprint`.
-    pub(super) fn fingerprint(data: &[u8], keys: &Keys) -> u64 {
-        let mut total = carryless_product(data.len() as u64, keys.len());
-        for (number, block) in data.chunks(8 * BLOCK).enumerate() {
-            let words = block.chunks(8).map(|chunk| {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                u64::from_le_bytes(word)
-            });
-            let products = words.zip(keys.words().0).map(|(word, key)| carryless_product(word, key));
-            let sum = products.fold(0, |sum, product| sum ^ product);
-            let (low, high) = keys.block(number);
-            total ^= carryless_product(sum as u64, low) ^ carryless_product((sum >> 64) as u64, high);
-        }
-        remainder(total)
-    }
-
-    /// Modulo x⁶⁴ + x⁴ + x³ + x + 1, by long division.
-    fn remainder(mut product: u128) -> u64 {
-        for bit in (64..128).rev() {
-            if product >> bit & 1 == 1 {
-                product ^= (1 << 64 | 0b11011) << (bit - 64);
-            }
-        }
-        product as u64
+    /// The products by the definition: shift and XOR.
+    pub(super) fn clmul_sum(data: &[u8], keys: &[[u64; LANES]]) -> u128 {
+        let words = data.chunks(8).map(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_le_bytes(word)
+        });
+        let product = |(a, &b): (u64, &u64)| {
+            (0..64).filter(|i| a >> i & 1 == 1).fold(0, |sum, i| sum ^ u128::from(b) << i)
+        };
+        words.zip(keys.as_flattened()).map(product).fold(0, |sum, product| sum ^ product)
     }
 }
 
-/// An array that starts `offset` words past a cache line's start and ends with its allocation, so that a
-/// tool that watches memory sees each access past the end.
+/// An array that starts `offset` words past an aligned address and ends with its allocation, so that AddressSanitizer
+/// reports every access past the end.
 struct Placed {
     memory: NonNull<u64>,
     offset: usize,
@@ -109,8 +90,7 @@ impl Drop for Placed {
     }
 }
 
-/// The property: with these two arrays, at these offsets, every kernel of a level does what its oracle
-/// does.
+/// The property: for these two arrays, at these offsets, each kernel of a level returns what its oracle returns.
 fn agrees_with_the_oracle<A: Algebra>(kernels: &Kernels, a: &Placed, b: &Placed) {
     let at = kernels.name;
     let (a, b) = (a.words(), b.words());
@@ -135,7 +115,7 @@ fn agrees_with_the_oracle<A: Algebra>(kernels: &Kernels, a: &Placed, b: &Placed)
 }
 
 /// The runner: one property, every level, both algebras.
-fn at_every_level(a: &[u64], offset_a: usize, b: &[u64], offset_b: usize) {
+fn agree_on_every_level(a: &[u64], offset_a: usize, b: &[u64], offset_b: usize) {
     let (a, b) = (Placed::new(a, offset_a), Placed::new(b, offset_b));
     for kernels in dispatch::available() {
         agrees_with_the_oracle::<Xor>(kernels, &a, &b);
@@ -143,10 +123,10 @@ fn at_every_level(a: &[u64], offset_a: usize, b: &[u64], offset_b: usize) {
     }
 }
 
-/// Four vectors of the widest level and a tail, and then as much again.
+/// Twice the words that a loop takes in one iteration, and a tail.
 const LONGEST: usize = 2 * GROUP + 9;
 
-/// Words that tell their index, and differ in each byte.
+/// Words that are all different.
 fn distinct(len: usize) -> Vec<u64> {
     (1..=len as u64).map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect()
 }
@@ -157,8 +137,8 @@ fn every_length_at_every_offset() {
         let a = distinct(len);
         let b: Vec<u64> = a.iter().map(|word| word.rotate_left(7)).collect();
         for offset in 0..8 {
-            at_every_level(&a, offset, &a, 0);
-            at_every_level(&a, offset, &b, (3 * offset + len) % 8);
+            agree_on_every_level(&a, offset, &a, 0);
+            agree_on_every_level(&a, offset, &b, (3 * offset + len) % 8);
         }
     }
 }
@@ -170,15 +150,15 @@ fn a_single_bit_anywhere() {
         for bit in [0, 1, 31, 32, 63] {
             let mut b = a.clone();
             b[index] ^= 1 << bit;
-            at_every_level(&a, 0, &b, 0);
-            at_every_level(&a, 5, &b, 2);
+            agree_on_every_level(&a, 0, &b, 0);
+            agree_on_every_level(&a, 5, &b, 2);
         }
     }
 }
 
-/// In each of the ways that `equal` has for short slices, and by the functions that come before the levels.
+/// Also in the functions for slices that are shorter than a vector.
 #[test]
-fn one_word_in_slices_of_every_length() {
+fn a_single_word_in_slices_of_every_length() {
     for len in 1..=LONGEST {
         let a = distinct(len);
         for index in 0..len {
@@ -201,16 +181,16 @@ fn basis_vectors() {
         for bit in 0..64 {
             let mut unit = zero;
             unit[index] = 1 << bit;
-            at_every_level(&unit, 0, &zero, 0);
+            agree_on_every_level(&unit, 0, &zero, 0);
         }
     }
 }
 
-/// `diff` goes by stretches, and expects of one what it saw in the last: quiet ones, some changes, many, in any order,
-/// and a change in any block after quiet ones.
+/// `diff` searches each stretch in a way that depends on the changes in the one before. So there are stretches with no,
+/// some and many changes, in any order, and changes in any block after a stretch without.
 #[test]
 fn changes_in_some_blocks_of_several_stretches() {
-    use super::compare::{BLOCK as WORDS, STRETCH};
+    use super::diff::{MASKED_WORDS as WORDS, STRETCH_BLOCKS as STRETCH};
     let a = distinct(4 * STRETCH * WORDS + WORDS + 9);
     for changes in [1, 2, 7, 8, 9, 33, 64] {
         for first in [0, 1, STRETCH - 1, STRETCH, 2 * STRETCH + 5, 4 * STRETCH] {
@@ -220,8 +200,8 @@ fn changes_in_some_blocks_of_several_stretches() {
                     b[block * WORDS + n * WORDS / changes] ^= 1 << 40;
                 }
             }
-            at_every_level(&a, 0, &b, 0);
-            at_every_level(&a, 3, &b, 6);
+            agree_on_every_level(&a, 0, &b, 0);
+            agree_on_every_level(&a, 3, &b, 6);
         }
     }
     for dense_at in 0..4 {
@@ -230,7 +210,7 @@ fn changes_in_some_blocks_of_several_stretches() {
             let is_dense = i / (STRETCH * WORDS) == dense_at;
             *word ^= u64::from(i % if is_dense { 2 } else { 100 } == 0);
         }
-        at_every_level(&a, 0, &b, 0);
+        agree_on_every_level(&a, 0, &b, 0);
     }
 }
 
@@ -245,36 +225,28 @@ proptest! {
         offset_b in 0..8usize,
     ) {
         let b: Vec<u64> = a.iter().zip(&mask).map(|(word, mask)| word ^ mask).collect();
-        at_every_level(&a, offset_a, &b, offset_b);
+        agree_on_every_level(&a, offset_a, &b, offset_b);
     }
 
     #[test]
-    fn carryless_products(a: u64, b: u64) {
-        for kernels in dispatch::available() {
-            let product = kernels.carryless_product(a, b);
-            prop_assert_eq!(product, oracle::carryless_product(a, b), "{}", kernels.name);
-        }
-    }
-
-    #[test]
-    fn fingerprints_of_any_length_and_address(
-        data in vec(any::<u8>(), 0..=20 * BLOCK),
-        skip in 0..64usize,
-        seed: u64,
+    fn carryless_products_of_any_data(
+        data in vec(any::<u8>(), 0..3_000),
+        skipped in 0..64usize,
+        keys in vec(any::<[u64; LANES]>(), 47),
     ) {
-        fingerprints_agree(&data[skip.min(data.len())..], seed);
+        clmul_sum_agrees(&data[skipped.min(data.len())..], &keys);
     }
 
     #[test]
-    fn a_batch_leads_from_the_reference_to_the_state(
+    fn a_batch_turns_the_reference_into_the_state(
         pairs in vec((any::<u64>(), any::<u64>(), any::<bool>()), 0..200),
     ) {
-        leads_to_the_state::<Xor>(&pairs);
-        leads_to_the_state::<Add>(&pairs);
+        diff_and_apply_agree::<Xor>(&pairs);
+        diff_and_apply_agree::<Add>(&pairs);
     }
 
     #[test]
-    fn messages_are_applied_like_calls(
+    fn messages_are_applied_like_batches(
         messages in vec((0..50u32, any::<u64>(), any::<u32>()), 0..100),
         table_len in 30..50usize,
     ) {
@@ -283,42 +255,47 @@ proptest! {
     }
 }
 
-fn fingerprints_agree(data: &[u8], seed: u64) {
-    let keys = Keys::seeded(seed);
-    let expected = oracle::fingerprint(data, &keys);
+fn clmul_sum_agrees(data: &[u8], keys: &[[u64; LANES]]) {
+    let expected = oracle::clmul_sum(data, keys);
     for kernels in dispatch::available() {
-        assert_eq!(kernels.fingerprint(data, &keys), expected, "{}, {} bytes", kernels.name, data.len());
+        assert_eq!(kernels.clmul_sum(data, keys), expected, "{}, {} bytes", kernels.name, data.len());
+    }
+    let words: Vec<u64> = data.as_chunks().0.iter().map(|&word| u64::from_le_bytes(word)).collect();
+    let expected = oracle::clmul_sum(data.as_chunks::<8>().0.as_flattened(), keys);
+    for kernels in dispatch::available() {
+        let sum = kernels.clmul_sum_few(&words, keys.as_flattened());
+        assert_eq!(sum, expected, "{}, {} words", kernels.name, words.len());
     }
 }
 
+/// Twice as many bytes as the loops take in one iteration, and a tail; and where the portable level takes another way.
 #[test]
-fn fingerprints_of_every_length_up_to_two_groups() {
+fn carryless_products_of_every_length() {
     let data: Vec<u8> = (0..600u32).map(|i| (i * 7 + 3) as u8).collect();
+    let keys: Vec<[u64; LANES]> = distinct(80).as_chunks().0.to_vec();
     for len in 0..=data.len() {
-        fingerprints_agree(&data[data.len() - len..], 1);
+        clmul_sum_agrees(&data[data.len() - len..], &keys);
     }
 }
 
 #[test]
-fn fingerprints_around_the_ends_of_blocks() {
-    for blocks in 1..=3 {
-        for len in 8 * BLOCK * blocks - 9..=8 * BLOCK * blocks + 9 {
-            fingerprints_agree(&[0xFF].repeat(len), u64::MAX);
+fn carryless_products_with_the_most_bits() {
+    for word in [0, 1, 1 << 63, u64::MAX] {
+        for key in [0, 1, 1 << 63, u64::MAX] {
+            clmul_sum_agrees(&u64::to_le_bytes(word).repeat(70), &[[key; LANES]; 9]);
         }
     }
 }
 
 #[test]
-fn all_ones_carry_no_further_than_their_holes() {
+fn too_few_keys_panic() {
     for kernels in dispatch::available() {
-        for (a, b) in [(u64::MAX, u64::MAX), (1 << 63, 1 << 63), (u64::MAX, 1), (0, u64::MAX)] {
-            let product = kernels.carryless_product(a, b);
-            assert_eq!(product, oracle::carryless_product(a, b), "{}", kernels.name);
-        }
+        let refused = std::panic::catch_unwind(|| kernels.clmul_sum(&[1; 65], &[[1; LANES]]));
+        assert!(refused.is_err(), "{}", kernels.name);
     }
 }
 
-fn leads_to_the_state<A: Algebra>(pairs: &[(u64, u64, bool)]) {
+fn diff_and_apply_agree<A: Algebra>(pairs: &[(u64, u64, bool)]) {
     let reference: Vec<u64> = pairs.iter().map(|pair| pair.0).collect();
     let state: Vec<u64> = pairs.iter().map(|pair| if pair.2 { pair.0 } else { pair.1 }).collect();
     let mut batch = DeltaBatch::<A>::new();
@@ -354,7 +331,7 @@ fn applies_all_or_nothing<A: Algebra>(messages: &[(u32, u64, u32)], table_len: u
     }
 }
 
-/// Beyond a certain length the words of later messages are fetched ahead, also where they are out of range.
+/// In a table of this length, words are prefetched, also those of messages whose address is out of range.
 #[test]
 fn messages_for_a_large_table() {
     let table_len = 200_000;
@@ -367,7 +344,7 @@ fn messages_for_a_large_table() {
 }
 
 #[test]
-fn ragged_bytes_are_refused_by_their_length() {
+fn bytes_that_are_not_whole_messages_are_refused() {
     let mut words = distinct(4);
     for len in (0..64).filter(|len| len % 16 != 0) {
         let bytes = alloc::vec![0; len];
@@ -386,7 +363,7 @@ fn an_address_past_the_table_changes_nothing() {
 }
 
 #[test]
-fn the_public_functions_handle_short_and_unequal_slices() {
+fn short_slices_and_slices_of_different_lengths() {
     for len in 0..20 {
         let words = distinct(len);
         assert_eq!(super::fold::<Add>(&words), oracle::fold::<Add>(&words));
@@ -405,7 +382,7 @@ fn the_public_functions_handle_short_and_unequal_slices() {
 }
 
 #[test]
-fn diff_drops_what_the_batch_held() {
+fn diff_clears_the_batch() {
     let mut batch: DeltaBatch = [(9, 9)].into_iter().collect();
     super::diff(&[1, 2], &[1, 3], &mut batch);
     assert_eq!(batch, [(1, 1)].into_iter().collect());
@@ -435,12 +412,12 @@ fn set_level_caps_the_level_until_the_next_call() {
 }
 
 #[test]
-fn alignment_is_reached_after_as_many_words_as_said() {
+fn words_to_alignment_counts_the_words_before_an_aligned_one() {
     for offset in 0..8 {
         for len in [0, 1, 7, 8, 9] {
             let placed = Placed::new(&distinct(len), offset);
-            let words = super::line::words_to_alignment(placed.words());
-            assert_eq!(words, ((8 - offset) % 8).min(len), "{len} words, {offset} past a line's start");
+            let words = super::vector::words_to_alignment(placed.words());
+            assert_eq!(words, ((8 - offset) % 8).min(len), "{len} words, {offset} past an aligned address");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! The AVX2 levels: a line is two registers of 256 bits. The fingerprint has two forms, as at AVX-512.
+//! AVX2: a vector is two registers of 256 bits.
+//!
+//! All processors with AVX2 multiply a pair of words at a time (PCLMULQDQ), and newer ones two pairs (VPCLMULQDQ).
 
 use core::arch::x86_64::{
     __m128i, __m256i, _mm_add_epi32, _mm_castps_si128, _mm_castsi128_ps, _mm_clmulepi64_si128,
@@ -10,7 +12,9 @@ use core::arch::x86_64::{
 };
 use core::mem::MaybeUninit;
 
-use crate::kernel::line::{Carryless, GROUP, GROUP_LINES, LINE, Line};
+use crate::kernel::clmul::{Accumulator, Clmul, VECTOR_BYTES, accumulate};
+use crate::kernel::kernels::{Kernels, has, kernels, level};
+use crate::kernel::vector::{GROUP, LANES, UNROLL, Vector};
 
 /// For each set of a register's four words: which words, counted in order, go to the front.
 const COMPRESS: [[u32; 4]; 16] = {
@@ -46,7 +50,7 @@ const COMPRESS_HALVES: [[u32; 8]; 16] = {
     table
 };
 
-impl Line for [__m256i; 2] {
+impl Vector for [__m256i; 2] {
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
     unsafe fn zero() -> Self {
@@ -55,14 +59,14 @@ impl Line for [__m256i; 2] {
 
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
-    unsafe fn load(words: &[u64; LINE]) -> Self {
+    unsafe fn load(words: &[u64; LANES]) -> Self {
         // SAFETY: `words` are twice 32 readable bytes, and the loads ask no alignment.
         unsafe { [_mm256_loadu_si256(words.as_ptr().cast()), _mm256_loadu_si256(words[4..].as_ptr().cast())] }
     }
 
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
-    unsafe fn store(self, words: &mut [u64; LINE]) {
+    unsafe fn store(self, words: &mut [u64; LANES]) {
         // SAFETY: `words` are twice 32 writable bytes, and the stores ask no alignment.
         unsafe {
             _mm256_storeu_si256(words.as_mut_ptr().cast(), self[0]);
@@ -106,7 +110,7 @@ impl Line for [__m256i; 2] {
 
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
-    unsafe fn differ(self, other: Self) -> u8 {
+    unsafe fn ne_mask(self, other: Self) -> u8 {
         let equal = [_mm256_cmpeq_epi64(self[0], other[0]), _mm256_cmpeq_epi64(self[1], other[1])];
         let equal = equal.map(|half| _mm256_movemask_pd(_mm256_castsi256_pd(half)));
         !(equal[0] | equal[1] << 4) as u8
@@ -114,18 +118,18 @@ impl Line for [__m256i; 2] {
 
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
-    unsafe fn compress_group(
-        group: [Self; GROUP_LINES],
+    unsafe fn compress(
+        vectors: [Self; UNROLL],
         base: u32,
         addresses: &mut [MaybeUninit<u32>; GROUP],
         deltas: &mut [MaybeUninit<u64>; GROUP],
     ) -> usize {
         let mut count = 0;
         let mut lanes = _mm_add_epi32(_mm_set1_epi32(base.cast_signed()), _mm_setr_epi32(0, 1, 2, 3));
-        for &register in group.as_flattened() {
+        for &register in vectors.as_flattened() {
             let changed = nonzero(register);
-            // SAFETY: the tables' rows are as long as the registers. `count` is at most the words before
-            // this register, so that its four places are left in both groups. Nothing asks an alignment.
+            // SAFETY: the tables' rows are as long as the registers. `count` is at most the number of words before
+            // this register, so there is space for its four words in both groups. No access needs an alignment.
             unsafe {
                 let order = _mm_loadu_si128(COMPRESS[changed].as_ptr().cast());
                 let packed = _mm_castps_si128(_mm_permutevar_ps(_mm_castsi128_ps(lanes), order));
@@ -150,11 +154,11 @@ fn nonzero(words: __m256i) -> usize {
     !_mm256_movemask_pd(_mm256_castsi256_pd(zero)) as usize & 0xF
 }
 
-/// Sums of two products each: of the even words, and of the odd ones, added up.
+/// Two sums in a register, each of the products of even words plus those of odd ones.
 #[derive(Clone, Copy)]
 pub(super) struct Wide(__m256i);
 
-impl Carryless for Wide {
+impl Accumulator for Wide {
     #[inline]
     #[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
     unsafe fn zero() -> Self {
@@ -163,9 +167,9 @@ impl Carryless for Wide {
 
     #[inline]
     #[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
-    unsafe fn multiply_add(self, line: &[u8; 8 * LINE], keys: &[u64; LINE]) -> Self {
+    unsafe fn multiply_add(self, words: &[u8; VECTOR_BYTES], keys: &[u64; LANES]) -> Self {
         let mut sum = self.0;
-        for (words, keys) in line.as_chunks::<32>().0.iter().zip(keys.as_chunks::<4>().0) {
+        for (words, keys) in words.as_chunks::<32>().0.iter().zip(keys.as_chunks::<4>().0) {
             // SAFETY: both are 32 readable bytes, and the loads ask no alignment.
             let (words, keys) = unsafe {
                 (_mm256_loadu_si256(words.as_ptr().cast()), _mm256_loadu_si256(keys.as_ptr().cast()))
@@ -190,11 +194,11 @@ impl Carryless for Wide {
     }
 }
 
-/// A sum of products, two words at a time.
+/// One sum in a register.
 #[derive(Clone, Copy)]
 pub(super) struct Narrow(__m128i);
 
-impl Carryless for Narrow {
+impl Accumulator for Narrow {
     #[inline]
     #[target_feature(enable = "avx2,pclmulqdq")]
     unsafe fn zero() -> Self {
@@ -203,9 +207,9 @@ impl Carryless for Narrow {
 
     #[inline]
     #[target_feature(enable = "avx2,pclmulqdq")]
-    unsafe fn multiply_add(self, line: &[u8; 8 * LINE], keys: &[u64; LINE]) -> Self {
+    unsafe fn multiply_add(self, words: &[u8; VECTOR_BYTES], keys: &[u64; LANES]) -> Self {
         let mut sum = self.0;
-        for (words, keys) in line.as_chunks::<16>().0.iter().zip(keys.as_chunks::<2>().0) {
+        for (words, keys) in words.as_chunks::<16>().0.iter().zip(keys.as_chunks::<2>().0) {
             // SAFETY: both are 16 readable bytes, and the loads ask no alignment.
             let (words, keys) =
                 unsafe { (_mm_loadu_si128(words.as_ptr().cast()), _mm_loadu_si128(keys.as_ptr().cast())) };
@@ -229,18 +233,6 @@ impl Carryless for Narrow {
     }
 }
 
-/// The carry-less product of two words.
-///
-/// # Safety
-///
-/// The contract of [`line`](crate::kernel::line).
-#[inline]
-#[target_feature(enable = "avx2,pclmulqdq")]
-pub(super) unsafe fn product(a: u64, b: u64) -> u128 {
-    let (a, b) = (_mm_cvtsi64_si128(a.cast_signed()), _mm_cvtsi64_si128(b.cast_signed()));
-    to_u128(_mm_clmulepi64_si128::<0x00>(a, b))
-}
-
 /// A register as a number.
 #[inline]
 #[target_feature(enable = "sse2")]
@@ -250,21 +242,43 @@ pub(super) fn to_u128(register: __m128i) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-crate::kernel::dispatch::level! {
-    name: Avx2 / "AVX2",
-    line: [core::arch::x86_64::__m256i; 2],
-    block: crate::kernel::carryless::carryless_block::<crate::kernel::x86_64::avx2::Wide>,
-    product: crate::kernel::x86_64::avx2::product,
-    features: ["avx2", "popcnt", "bmi1", "pclmulqdq", "vpclmulqdq"],
+impl Clmul for [__m256i; 2] {
+    #[inline]
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    unsafe fn clmul_sum(data: &[u8], keys: &[[u64; LANES]]) -> u128 {
+        // SAFETY: the contract is the caller's.
+        unsafe { accumulate::<Narrow>(data, keys) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "pclmulqdq")]
+    unsafe fn clmul(a: u64, b: u64) -> u128 {
+        let (a, b) = (_mm_cvtsi64_si128(a.cast_signed()), _mm_cvtsi64_si128(b.cast_signed()));
+        to_u128(_mm_clmulepi64_si128::<0x00>(a, b))
+    }
 }
 
-/// Without VPCLMULQDQ.
-pub(in crate::kernel) mod narrow {
-    crate::kernel::dispatch::level! {
-        name: Avx2 / "AVX2, narrow PCLMULQDQ",
-        line: [core::arch::x86_64::__m256i; 2],
-        block: crate::kernel::carryless::carryless_block::<crate::kernel::x86_64::avx2::Narrow>,
-        product: crate::kernel::x86_64::avx2::product,
-        features: ["avx2", "popcnt", "bmi1", "pclmulqdq"],
-    }
+kernels! { level! {
+    level: Avx2,
+    name: "AVX2",
+    vector: [core::arch::x86_64::__m256i; 2],
+    features: ["avx2", "popcnt", "bmi1", "pclmulqdq"]
+} }
+
+/// The kernels of the level for processors that multiply two pairs of words at a time.
+pub(super) const WIDE: Kernels = Kernels {
+    #[cfg(test)]
+    name: "AVX2 with VPCLMULQDQ",
+    is_available: || (KERNELS.is_available)() && has!(["vpclmulqdq"]),
+    clmul_sum: wide_clmul_sum,
+    ..KERNELS
+};
+
+/// # Safety
+///
+/// The contract of [`vector`](crate::kernel::vector).
+#[target_feature(enable = "avx2,pclmulqdq,vpclmulqdq")]
+unsafe fn wide_clmul_sum(data: &[u8], keys: &[[u64; LANES]]) -> u128 {
+    // SAFETY: the contract is the caller's.
+    unsafe { accumulate::<Wide>(data, keys) }
 }

@@ -1,28 +1,31 @@
-//! The level that every x86-64 has: four registers of 128 bits a line. Safe throughout.
+//! SSE2: a vector is four registers of 128 bits. safe_arch's functions are the instructions, without `unsafe`.
 
 use safe_arch::{
     add_i64_m128i, bitand_m128i, bitor_m128i, bitxor_m128i, cast_to_m128d_from_m128i, cmp_eq_mask_i32_m128i,
     m128i, move_mask_i8_m128i, move_mask_m128d, shuffle_ai_f32_all_m128i, sub_i64_m128i, zeroed_m128i,
 };
 
-use crate::kernel::line::{LINE, Line};
+use crate::kernel::clmul::Clmul;
+use crate::kernel::kernels::{kernels, level};
+use crate::kernel::portable;
+use crate::kernel::vector::{LANES, Vector};
 
-/// How many registers a line takes.
-const REGISTERS: usize = LINE / 2;
+/// The registers of a vector.
+const REGISTERS: usize = LANES / 2;
 
-impl Line for [m128i; REGISTERS] {
+impl Vector for [m128i; REGISTERS] {
     #[inline(always)]
     unsafe fn zero() -> Self {
         [zeroed_m128i(); REGISTERS]
     }
 
     #[inline(always)]
-    unsafe fn load(words: &[u64; LINE]) -> Self {
+    unsafe fn load(words: &[u64; LANES]) -> Self {
         core::array::from_fn(|i| m128i::from([words[2 * i], words[2 * i + 1]]))
     }
 
     #[inline(always)]
-    unsafe fn store(self, words: &mut [u64; LINE]) {
+    unsafe fn store(self, words: &mut [u64; LANES]) {
         for (words, register) in words.as_chunks_mut::<2>().0.iter_mut().zip(self) {
             *words = register.into();
         }
@@ -56,10 +59,10 @@ impl Line for [m128i; REGISTERS] {
     }
 
     #[inline(always)]
-    unsafe fn differ(self, other: Self) -> u8 {
+    unsafe fn ne_mask(self, other: Self) -> u8 {
         let mut mask = 0;
         for (i, (a, b)) in self.into_iter().zip(other).enumerate() {
-            // Half-words that are equal, and then those whose other half is equal too.
+            // The halves of words that are equal, and then those whose other half is equal too.
             let equal = cmp_eq_mask_i32_m128i(a, b);
             let equal = bitand_m128i(equal, shuffle_ai_f32_all_m128i::<0b10_11_00_01>(equal));
             mask |= (move_mask_m128d(cast_to_m128d_from_m128i(equal)) as u8) << (2 * i);
@@ -68,10 +71,16 @@ impl Line for [m128i; REGISTERS] {
     }
 }
 
-crate::kernel::dispatch::level! {
-    name: Sse2 / "SSE2",
-    line: [safe_arch::m128i; 4],
-    block: crate::kernel::portable::carryless_block,
-    product: crate::kernel::portable::carryless_product,
-    features: [],
+impl Clmul for [m128i; REGISTERS] {
+    #[inline(always)]
+    unsafe fn clmul_sum(data: &[u8], keys: &[[u64; LANES]]) -> u128 {
+        portable::clmul_sum(data, keys)
+    }
+
+    #[inline(always)]
+    unsafe fn clmul(a: u64, b: u64) -> u128 {
+        portable::clmul(a, b)
+    }
 }
+
+kernels! { level! { level: Sse2, name: "SSE2", vector: [safe_arch::m128i; 4], features: [] } }
