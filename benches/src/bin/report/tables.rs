@@ -74,14 +74,19 @@ fn emphasised(row: &Ratio, text: String) -> String {
 /// The ratio and, in brackets, its target.
 fn cell(row: &Ratio) -> String {
     let text = emphasised(row, ratio(row.ratio()));
-    if row.verdict() == Verdict::NoTarget { text } else { format!("{text} ({})", row.target) }
+    if row.verdict() == Verdict::NoTarget { text } else { format!("{text} ({})", target(row)) }
+}
+
+/// The target with two digits at most.
+fn target(row: &Ratio) -> String {
+    ((row.target * 100.0).round() / 100.0).to_string()
 }
 
 /// A row for each ratio, with both times.
 pub(crate) fn ratios(rows: &[Ratio]) -> Option<String> {
     let mut table = String::from("| work | ns | rival | ns | ratio | target |\n|---|--:|---|--:|--:|--:|\n");
     for row in rows {
-        let target = if row.target == 0.0 { String::new() } else { row.target.to_string() };
+        let target = if row.target == 0.0 { String::new() } else { target(row) };
         let place = if row.place.is_empty() { String::new() } else { format!(", {} contexts", row.place) };
         let _ = writeln!(
             table,
