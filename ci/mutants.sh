@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Changes the code of src in one place at a time and runs the tests: a mutant that passes shows a missing test.
-# Needs cargo-mutants (`cargo install cargo-mutants --locked`). Without arguments all of src, which takes about
-# two hours on two cores; arguments choose, as in
+# Changes the code of the libraries in one place at a time and runs the tests: a mutant that passes shows a missing test.
+# Needs cargo-mutants (`cargo install cargo-mutants --locked`). Without arguments it takes about two hours on two cores.
+# Arguments choose mutants, as in
 #
 #   ci/mutants.sh --file src/epoch.rs
 #
-# Four passes. The first three give each mutant the quick tests of one part of src, and those catch nearly all; the
-# last gives what is left everything. `.cargo/mutants.toml` lists the mutants that may survive, and why.
-# A mutant that never ends counts as caught.
+# The first three passes run the quick tests of one part, which catch nearly all mutants of that part. The last two run
+# all tests on what is left. `.cargo/mutants.toml` lists the mutants that may survive, each with its reason. A mutant
+# that never ends counts as caught.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# One folder for all passes, so that the dependencies are built once; not for several jobs at a time.
+# All passes share one folder, so that the dependencies are built once. It does not serve several jobs at a time.
 export CARGO_TARGET_DIR=$PWD/target/mutants-build
 rm -rf target/mutants.out
 
-# cargo-mutants fails with 2 if one was missed, and with 3 if one had to be ended.
+# cargo-mutants exits with 2 if it missed a mutant, and with 3 if it had to end one.
 mutants() {
     local status=0
     cargo mutants --output target --iterate "$@" || status=$?
