@@ -109,7 +109,7 @@ class Module:
     """One source file of a package."""
 
     USE = re.compile(r"(?P<public>\bpub(?:\([^)]*\))?\s+)?\buse\s+(?P<tree>[^;]+);")
-    PATH = re.compile(r"\b(?:crate|super|self)(?:::\w+)+")
+    PATH = re.compile(r"(?<!\bin )\b(?:crate|super|self)(?:::\w+)++(?!::\$)")
 
     def __init__(self, file, path):
         self.file, self.path = file, path
