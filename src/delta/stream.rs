@@ -586,6 +586,32 @@ mod tests {
         assert_eq!(there.read(0), here.read(0));
     }
 
+    #[test]
+    fn a_copy_of_a_node_continues_with_all_its_senders() {
+        let mut nodes: Vec<_> = (0..3).map(|_| DeltaStream::<Add>::new(1)).collect();
+        for (sender, count) in [(0, 3), (1, 5), (2, 2)] {
+            for _ in 0..count {
+                let message = nodes[sender].accum(0, 1).unwrap();
+                if sender != 0 {
+                    nodes[0].apply_from(sender as u64, &message).unwrap();
+                }
+            }
+        }
+        let mut copy = DeltaStream::<Add>::new(1);
+        copy.load(0, nodes[0].read(0).unwrap()).unwrap();
+        copy.begin(0, nodes[0].next_seq().unwrap());
+        for sender in [1, 2] {
+            copy.begin(sender, nodes[0].next_from(sender).unwrap());
+        }
+        for (sender, node) in (0..).zip(&mut nodes) {
+            for message in node.pending() {
+                assert_eq!(copy.apply_from(sender, &message), Ok(false), "{sender} {message:?}");
+            }
+            assert_eq!(copy.apply_from(sender, &node.accum(0, 1).unwrap()), Ok(true));
+        }
+        assert_eq!(copy.read(0), Some(3 + 5 + 2 + 3));
+    }
+
     /// What the network does to a message of the sender.
     #[derive(Clone, Copy, Debug)]
     struct Fate {
