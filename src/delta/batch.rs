@@ -404,7 +404,9 @@ mod tests {
     fn batches_differ_by_address_delta_and_length() {
         let batch = DeltaBatch::<Add>::from_iter([(1, 2), (3, 4)]);
         for other in [&[(1, 2), (3, 5)][..], &[(1, 2), (4, 4)], &[(1, 2)], &[]] {
-            assert_ne!(batch, other.iter().copied().collect());
+            let other: DeltaBatch<Add> = other.iter().copied().collect();
+            assert_ne!(batch, other);
+            assert_eq!(other.is_empty(), other.len() == 0);
         }
     }
 
