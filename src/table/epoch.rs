@@ -53,8 +53,8 @@ impl<S: TableSource> TableEpoch<S> {
     /// open. The first epoch therefore holds all states that differ from the identity, and the deltas of all epochs
     /// compose to the states themselves.
     ///
-    /// For an observer that is to have what was accumulated before it came, such as one that fills an empty copy of
-    /// the table.
+    /// Use this for an observer that needs the deltas from before it was created, such as one that fills an empty copy
+    /// of the table.
     ///
     /// ```
     /// use atomik_core::{AtomikTable, TableEpoch};
