@@ -1,0 +1,481 @@
+//! The store: what is saved when, and how it is recovered.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::path::Path;
+
+use atomik_core::{Algebra, Epoch, Source, TableEpoch, TableSource};
+
+use crate::codec::{compose_piece, full_pieces, header_checksum, sparse_pieces};
+use crate::database::SqliteError;
+use crate::error::{CheckpointError, TableKind};
+use crate::log::{CheckpointHeader, CheckpointKind, CheckpointLog, CheckpointPiece};
+use crate::recovered::Recovered;
+use crate::sqlite_log::SqliteLog;
+
+/// Checkpoints of one table, or of one state, that outlive the process.
+///
+/// [`save`](Self::save) closes an epoch of an observer and writes what has changed in it, together with bytes of the
+/// caller's own, in one transaction. After a restart, [`recover`](Self::recover) returns both as they were saved last.
+///
+/// ```
+/// use atomik_checkpoint::CheckpointStore;
+/// use atomik_core::{Add, Table};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("totals.db");
+/// let mut store = CheckpointStore::open(&path)?;
+/// let (table, mut epoch, mut offset) = match store.recover::<Add>()? {
+///     Some(recovered) => {
+///         let table = std::sync::Arc::new(recovered.to_table());
+///         let offset = u64::from_be_bytes(recovered.caller().try_into()?);
+///         (table.clone(), recovered.resume(table), offset)
+///     }
+///     None => {
+///         let table = std::sync::Arc::new(Table::<Add>::new(1_000));
+///         (table.clone(), atomik_core::TableEpoch::new(table), 0)
+///     }
+/// };
+///
+/// table[7].accum(42); // the deltas of the input up to the offset
+/// offset += 1;
+/// store.save(&mut epoch, &offset.to_be_bytes())?;
+/// # drop(store);
+/// # let recovered = CheckpointStore::open(&path)?.recover::<Add>()?.unwrap();
+/// # assert_eq!((recovered.epoch(), recovered.states()[7], recovered.caller()), (0, 42, &1u64.to_be_bytes()[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # What a checkpoint contains
+///
+/// It contains the states that the observer read when its epoch closed. These are not of one instant while writers are
+/// at work. **Where the caller's bytes say how far the input has been processed, the writers have to pause while `save`
+/// closes the epoch**, so that the states contain the input up to there and no more. The example `exactly_once` shows
+/// how; [`close`](Self::close) and [`write`](Self::write) are the two halves of `save`, so that writers pause for the
+/// first only.
+///
+/// # Cost
+///
+/// A sparse checkpoint takes 12 bytes for each address that changed, and a full one 8 for each address, apart from runs
+/// of 65,536 states that are all the identity. Each checkpoint waits once for the disk. The file holds one full
+/// checkpoint and the sparse ones after it; space of removed ones is reused.
+///
+/// # One writer
+///
+/// One store belongs to one observer. If the observer that is saved is not the one that was saved or recovered last, a
+/// full checkpoint is written. If another process writes to the same file, the next call fails with
+/// [`CheckpointError::Overtaken`].
+pub struct CheckpointStore<L = SqliteLog> {
+    log: L,
+    full_every: NonZeroU64,
+    /// The number of the last checkpoint in the log, and its table.
+    last: Option<(u64, TableKind)>,
+    /// What a sparse checkpoint may continue; `None` if the next checkpoint has to be full.
+    sparse_from: Option<SparseFrom>,
+}
+
+/// The checkpoint before a sparse one.
+#[derive(Clone, Copy, Debug)]
+struct SparseFrom {
+    /// The epoch that comes next.
+    next_epoch: u64,
+    /// The number of sparse checkpoints since the last full one.
+    sparse: u64,
+}
+
+/// An epoch that was closed, and that is not written yet.
+#[derive(Debug)]
+#[must_use = "the deltas of a closed epoch can't be had again: write it"]
+pub struct ClosedEpoch<A: Algebra> {
+    /// The number of the epoch.
+    number: u64,
+    states: Contents<A>,
+    table: TableKind,
+}
+
+#[derive(Debug)]
+enum Contents<A: Algebra> {
+    Full(Vec<u64>),
+    Sparse(atomik_core::DeltaBatch<A>),
+}
+
+/// What was saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Saved {
+    /// The number of the epoch that the checkpoint closed.
+    pub epoch: u64,
+    /// What it contains.
+    pub kind: CheckpointKind,
+    /// The number of checkpoints saved since the log was created. It never goes down.
+    pub checkpoints: u64,
+}
+
+/// How far a recovery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoveryProgress {
+    /// The pieces that have been read.
+    pub done: u64,
+    /// All pieces that are to be read.
+    pub total: u64,
+}
+
+impl CheckpointStore {
+    /// Opens the store in a file of SQLite, and creates the file if there is none. It is created completely or not at
+    /// all, and never overwritten.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Log`] if the file can't be used.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, CheckpointError<SqliteError>> {
+        Self::with_log(SqliteLog::open(path).map_err(CheckpointError::Log)?)
+    }
+}
+
+impl<L: CheckpointLog> CheckpointStore<L> {
+    /// A store on a log of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Log`] if the log can't be read, and [`CheckpointError::Damaged`] if its last checkpoint has a
+    /// wrong checksum.
+    pub fn with_log(log: L) -> Result<Self, CheckpointError<L::Error>> {
+        let full_every = const { NonZeroU64::new(64).unwrap() };
+        let mut store = Self { log, full_every, last: None, sparse_from: None };
+        store.find_last()?;
+        Ok(store)
+    }
+
+    /// Sets how many checkpoints there are for a full one: 64 unless set. With more, checkpoints write less, and a
+    /// recovery takes longer.
+    #[must_use]
+    pub fn with_full_every(self, checkpoints: NonZeroU64) -> Self {
+        Self { full_every: checkpoints, ..self }
+    }
+
+    /// Closes the open epoch of an observer and saves the states, with bytes of the caller's own. When this returns,
+    /// the checkpoint is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table; then the epoch is still open. If
+    /// the log fails, the epoch is closed and nothing is saved. The next checkpoint then is a full one, so the deltas
+    /// of that epoch are not lost.
+    pub fn save<S: TableSource>(
+        &mut self,
+        epoch: &mut TableEpoch<S>,
+        caller: &[u8],
+    ) -> Result<Saved, CheckpointError<L::Error>> {
+        let closed = self.close(epoch)?;
+        self.write(closed, caller)
+    }
+
+    /// The first half of [`save`](Self::save): closes the open epoch. It reads the table and does not wait for the
+    /// disk.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table; then the epoch is still open.
+    pub fn close<S: TableSource>(
+        &mut self,
+        epoch: &mut TableEpoch<S>,
+    ) -> Result<ClosedEpoch<S::Algebra>, CheckpointError<L::Error>> {
+        let table = TableKind { algebra: S::Algebra::ID, len: epoch.reference().len() as u64 };
+        self.check_table(table)?;
+        let number = epoch.number();
+        let batch = epoch.swap();
+        let sparse_from = self.sparse_from.filter(|from| {
+            // A sparse checkpoint that takes more room than a full one has no advantage.
+            from.next_epoch == number
+                && from.sparse + 1 < self.full_every.get()
+                && batch.len() as u64 * 3 / 2 < table.len
+        });
+        let states = match sparse_from {
+            Some(_) => Contents::Sparse(batch),
+            None => Contents::Full(epoch.reference().to_vec()),
+        };
+        Ok(ClosedEpoch { number, states, table })
+    }
+
+    /// The second half of [`save`](Self::save): writes a closed epoch. Epochs have to be written in the order in which
+    /// they were closed, by the store that closed them.
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub fn write<A: Algebra>(
+        &mut self,
+        closed: ClosedEpoch<A>,
+        caller: &[u8],
+    ) -> Result<Saved, CheckpointError<L::Error>> {
+        let ClosedEpoch { number, states, table } = closed;
+        self.check_table(table)?;
+        let sequence = self.last.map_or(0, |(sequence, _)| sequence) + 1;
+        let (kind, pieces) = match &states {
+            Contents::Full(states) => (CheckpointKind::Full, full_pieces::<A>(sequence, states).count()),
+            Contents::Sparse(batch) => (CheckpointKind::Sparse, sparse_pieces(sequence, batch).count()),
+        };
+        // Until the log has it, a sparse checkpoint could not continue from here.
+        let from = self.sparse_from.take();
+        if kind == CheckpointKind::Sparse && from.is_none_or(|from| from.next_epoch != number) {
+            return Err(CheckpointError::OutOfOrder { epoch: number });
+        }
+        let mut header = CheckpointHeader {
+            sequence,
+            epoch: number,
+            kind,
+            algebra: table.algebra,
+            len: table.len,
+            pieces: pieces as u64,
+            caller: caller.to_vec(),
+            checksum: 0,
+        };
+        header.checksum = header_checksum(&header);
+        let appended = match &states {
+            Contents::Full(states) => self.log.append(&header, &mut full_pieces::<A>(sequence, states)),
+            Contents::Sparse(batch) => self.log.append(&header, &mut sparse_pieces(sequence, batch)),
+        };
+        match appended {
+            Ok(true) => {}
+            Ok(false) => return Err(CheckpointError::Overtaken { sequence }),
+            Err(error) => {
+                // The log may have it all the same, if only the answer got lost.
+                if let Ok(Some(last)) = self.log.last() {
+                    self.last = Some((last.sequence, table));
+                }
+                return Err(CheckpointError::Log(error));
+            }
+        }
+        self.last = Some((sequence, table));
+        let sparse = match kind {
+            CheckpointKind::Full => 0,
+            CheckpointKind::Sparse => from.map_or(0, |from| from.sparse) + 1,
+        };
+        self.sparse_from = Some(SparseFrom { next_epoch: number.wrapping_add(1), sparse });
+        Ok(Saved { epoch: number, kind, checkpoints: sequence })
+    }
+
+    /// Closes the open epoch of an observer of a single state and saves the state: [`save`](Self::save) for a table of
+    /// one address.
+    ///
+    /// ```
+    /// use atomik_checkpoint::CheckpointStore;
+    /// use atomik_core::{Add, Epoch, FanIn};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("orders.db");
+    /// let mut store = CheckpointStore::open(&path)?;
+    /// let orders = FanIn::<Add>::new(0);
+    /// let mut epoch = orders.epoch();
+    /// orders.accum(1_000);
+    /// store.save_state(&mut epoch, b"")?;
+    /// # drop((epoch, store));
+    ///
+    /// // The next process:
+    /// let mut store = CheckpointStore::open(&path)?;
+    /// let checkpoint = store.recover::<Add>()?.and_then(|recovered| recovered.checkpoint()).unwrap();
+    /// let orders = FanIn::<Add>::new(checkpoint.state);
+    /// let mut epoch = Epoch::resume(&orders, checkpoint);
+    /// orders.accum(7);
+    /// assert_eq!(epoch.swap().delta, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`save`](Self::save).
+    pub fn save_state<S: Source>(
+        &mut self,
+        epoch: &mut Epoch<S>,
+        caller: &[u8],
+    ) -> Result<Saved, CheckpointError<L::Error>> {
+        let table = TableKind { algebra: S::Algebra::ID, len: 1 };
+        self.check_table(table)?;
+        let checkpoint = epoch.swap();
+        let states: Contents<S::Algebra> = Contents::Full(vec![checkpoint.state]);
+        self.write(ClosedEpoch { number: checkpoint.epoch, states, table }, caller)
+    }
+
+    /// The last checkpoint, or `None` if there is none. Reads the last full one and the sparse ones after it.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Damaged`] if one of these is damaged or incomplete: nothing is returned then, and nothing is
+    /// removed. [`CheckpointError::OtherTable`] if the checkpoints are of another algebra,
+    /// [`CheckpointError::TooLong`] if there is no memory for the states, and [`CheckpointError::Log`] if the log can't
+    /// be read.
+    pub fn recover<A: Algebra>(&mut self) -> Result<Option<Recovered<A>>, CheckpointError<L::Error>> {
+        self.recover_with_progress(|_| {})
+    }
+
+    /// Does what [`recover`](Self::recover) does, and reports how far it is: at the start, after each piece of about
+    /// half a megabyte, and at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`recover`](Self::recover).
+    pub fn recover_with_progress<A: Algebra>(
+        &mut self,
+        progress: impl FnMut(RecoveryProgress),
+    ) -> Result<Option<Recovered<A>>, CheckpointError<L::Error>> {
+        self.sparse_from = None;
+        let headers = self.checked_headers()?;
+        let Some(last) = headers.last() else { return Ok(None) };
+        let states = self.compose::<A>(&headers, progress)?;
+        self.continue_after(last, headers.len());
+        Ok(Some(Recovered::new(last.epoch, states, last.caller.clone())))
+    }
+
+    /// The last checkpoint before the first damage, or `None` if there is none. **What comes after it is removed from
+    /// the log.** For a store whose [`recover`](Self::recover) reports damage, and of which there is no copy.
+    ///
+    /// # Errors
+    ///
+    /// As [`recover`](Self::recover), except for damage of a checkpoint.
+    pub fn recover_intact<A: Algebra>(&mut self) -> Result<Option<Recovered<A>>, CheckpointError<L::Error>> {
+        loop {
+            let sequence = match self.recover() {
+                Err(CheckpointError::Damaged { sequence, .. }) => sequence,
+                recovered => return recovered,
+            };
+            self.log.truncate(sequence).map_err(CheckpointError::Log)?;
+            self.find_last()?;
+        }
+    }
+
+    /// Checks the whole store: the log by its own means, and all checkpoints by their checksums.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError::Log`] or [`CheckpointError::Damaged`] at the first damage.
+    pub fn check(&mut self) -> Result<(), CheckpointError<L::Error>> {
+        self.log.check().map_err(CheckpointError::Log)?;
+        let headers = self.checked_headers()?;
+        match headers.first().map(|header| header.algebra) {
+            None => Ok(()),
+            Some(atomik_core::Add::ID) => self.compose::<atomik_core::Add>(&headers, |_| {}).map(drop),
+            Some(_) => self.compose::<atomik_core::Xor>(&headers, |_| {}).map(drop),
+        }
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn get_ref(&self) -> &L {
+        &self.log
+    }
+
+    /// Closes the store and returns the log.
+    #[must_use]
+    pub fn into_inner(self) -> L {
+        self.log
+    }
+
+    fn find_last(&mut self) -> Result<(), CheckpointError<L::Error>> {
+        let last = self.log.last().map_err(CheckpointError::Log)?;
+        self.last = last.map(|header| (header.sequence, table_of(&header)));
+        Ok(())
+    }
+
+    fn check_table(&self, given: TableKind) -> Result<(), CheckpointError<L::Error>> {
+        match self.last {
+            Some((_, stored)) if stored != given => Err(CheckpointError::OtherTable { stored, given }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The last full checkpoint and the sparse ones after it, without a gap and with right checksums.
+    fn checked_headers(&mut self) -> Result<Vec<CheckpointHeader>, CheckpointError<L::Error>> {
+        let mut headers = self.log.headers().map_err(CheckpointError::Log)?;
+        let damaged = |sequence, what: &str| CheckpointError::Damaged { sequence, what: what.to_owned() };
+        for header in &headers {
+            if header.checksum != header_checksum(header) {
+                return Err(damaged(header.sequence, "its row does not match its checksum"));
+            }
+        }
+        let full = headers.iter().rposition(|header| header.kind == CheckpointKind::Full);
+        match full {
+            Some(full) => drop(headers.drain(..full)),
+            None if headers.is_empty() => return Ok(headers),
+            None => return Err(damaged(headers[0].sequence, "the full checkpoint before it is missing")),
+        }
+        let table = table_of(&headers[0]);
+        for pair in headers.windows(2) {
+            let (before, header) = (&pair[0], &pair[1]);
+            if before.sequence.checked_add(1) != Some(header.sequence) {
+                return Err(damaged(header.sequence, "the checkpoint before it is missing"));
+            }
+            if table_of(header) != table || before.epoch.wrapping_add(1) != header.epoch {
+                return Err(damaged(header.sequence, "it does not continue the checkpoint before it"));
+            }
+        }
+        Ok(headers)
+    }
+
+    /// The states of a full checkpoint and the sparse ones after it.
+    fn compose<A: Algebra>(
+        &mut self,
+        headers: &[CheckpointHeader],
+        mut progress: impl FnMut(RecoveryProgress),
+    ) -> Result<Vec<u64>, CheckpointError<L::Error>> {
+        let Some(first) = headers.first() else { return Ok(Vec::new()) };
+        let stored = table_of(first);
+        if stored.algebra != A::ID {
+            let given = TableKind { algebra: A::ID, ..stored };
+            return Err(CheckpointError::OtherTable { stored, given });
+        }
+        let mut states = identities::<A>(stored.len).ok_or(CheckpointError::TooLong { len: stored.len })?;
+        let total = headers.iter().fold(0u64, |total, header| total.saturating_add(header.pieces));
+        let mut done = 0;
+        progress(RecoveryProgress { done, total });
+        for header in headers {
+            let mut pieces = 0;
+            let mut wrong = None;
+            let mut each = |piece: &CheckpointPiece| {
+                wrong = compose_piece::<A>(header, piece, &mut states).err();
+                pieces += 1;
+                done += 1;
+                progress(RecoveryProgress { done, total });
+                wrong.is_none() && pieces < header.pieces
+            };
+            self.log.pieces(header.sequence, &mut each).map_err(CheckpointError::Log)?;
+            if wrong.is_none() && pieces != header.pieces {
+                wrong = Some(format!("it has {pieces} of its {} pieces", header.pieces));
+            }
+            if let Some(what) = wrong {
+                return Err(CheckpointError::Damaged { sequence: header.sequence, what });
+            }
+        }
+        Ok(states)
+    }
+
+    fn continue_after(&mut self, last: &CheckpointHeader, headers: usize) {
+        self.last = Some((last.sequence, table_of(last)));
+        self.sparse_from =
+            Some(SparseFrom { next_epoch: last.epoch.wrapping_add(1), sparse: headers as u64 - 1 });
+    }
+}
+
+fn table_of(header: &CheckpointHeader) -> TableKind {
+    TableKind { algebra: header.algebra, len: header.len }
+}
+
+/// That many identities, or `None` if there is no memory for them.
+fn identities<A: Algebra>(len: u64) -> Option<Vec<u64>> {
+    let len = usize::try_from(len).ok()?;
+    let mut states = Vec::new();
+    states.try_reserve_exact(len).ok()?;
+    states.resize(len, A::IDENTITY);
+    Some(states)
+}
+
+impl<L> fmt::Debug for CheckpointStore<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckpointStore")
+            .field("full_every", &self.full_every)
+            .field("checkpoints", &self.last.map_or(0, |(sequence, _)| sequence))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
