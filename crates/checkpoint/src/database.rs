@@ -46,7 +46,7 @@ impl Database {
         }
         let connection = connect(path).map_err(|error| SqliteError::from_sqlite(path, error))?;
         let database = Self { connection, path: path.to_owned() };
-        database.run(|connection| prepare(connection))?;
+        database.run(prepare)?;
         let number =
             |name| database.run(|connection| connection.pragma_query_value(None, name, |row| row.get(0)));
         if number("application_id")? != kind.application_id {

@@ -21,7 +21,7 @@ fn filled(folder: &TempDir, checkpoints: u8) -> (CheckpointStore, PathBuf, Vec<V
     let mut epoch = table.epoch();
     let mut states = Vec::new();
     for number in 0..checkpoints {
-        for addr in (usize::from(number)..LEN).step_by(61) {
+        for addr in (usize::from(number)..LEN).step_by(7) {
             table[addr].accum(1 + u64::from(number));
         }
         store.save(&mut epoch, &[number]).unwrap();

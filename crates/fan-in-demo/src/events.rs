@@ -11,13 +11,13 @@ use crate::input::Input;
 
 /// What one line adds to the totals, apart from the 1 that it adds to the number of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
+pub struct Event {
     /// The length of the line in bytes, including its line end.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// The bucket of the histogram that the line falls into.
-    pub(crate) bucket: usize,
+    pub bucket: usize,
     /// XXH3-64 of the line without its line end.
-    pub(crate) digest: u64,
+    pub digest: u64,
 }
 
 impl Event {
@@ -55,7 +55,7 @@ impl OpenLine {
 
 /// Calls `each` with the event of every line in `range`, which must start and end at a line start, as the
 /// ranges of [`Input::cut`] do.
-pub(crate) fn for_each(input: &Input, mut range: Range<u64>, mut each: impl FnMut(Event)) -> io::Result<()> {
+pub fn for_each(input: &Input, mut range: Range<u64>, mut each: impl FnMut(Event)) -> io::Result<()> {
     let mut buffer = Vec::new();
     let mut open: Option<OpenLine> = None;
     while !range.is_empty() {

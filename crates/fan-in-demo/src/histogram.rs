@@ -6,13 +6,13 @@ use indicatif::HumanCount;
 
 /// The number of buckets. Bucket 0 counts empty lines, and bucket k counts lengths from 2ᵏ⁻¹ to 2ᵏ − 1 bytes. The
 /// last bucket has no upper bound.
-pub(crate) const BUCKETS: usize = 64;
+pub const BUCKETS: usize = 64;
 
 /// The number of lines in each bucket.
-pub(crate) type Histogram = [u64; BUCKETS];
+pub type Histogram = [u64; BUCKETS];
 
 /// The bucket of a line of `length` bytes, not counting its line end.
-pub(crate) fn bucket(length: u64) -> usize {
+pub fn bucket(length: u64) -> usize {
     ((u64::BITS - length.leading_zeros()) as usize).min(BUCKETS - 1)
 }
 
@@ -29,7 +29,7 @@ fn label(bucket: usize) -> String {
 const BAR_WIDTH: u64 = 36;
 
 /// Draws one row for each bucket from the first to the last that is not empty. Without any lines, draws nothing.
-pub(crate) fn draw(histogram: &Histogram) -> String {
+pub fn draw(histogram: &Histogram) -> String {
     let Some(first) = histogram.iter().position(|&lines| lines > 0) else { return String::new() };
     let last = histogram.iter().rposition(|&lines| lines > 0).unwrap_or(first);
     let most = histogram.iter().copied().max().unwrap_or(1);

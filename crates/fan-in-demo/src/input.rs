@@ -13,13 +13,15 @@ const BLOCK: usize = 256 * 1024;
 
 /// The bytes of the events. The length is fixed when the input is opened: bytes that are appended to the file
 /// later are not read, and a file that shrinks is an error.
-pub(crate) struct Input {
+#[derive(Debug)]
+pub struct Input {
     name: String,
     source: Source,
     length: u64,
     block: usize,
 }
 
+#[derive(Debug)]
 enum Source {
     /// Read with `pread`. With a memory mapping, truncating the file would kill the process.
     #[cfg(unix)]
@@ -29,7 +31,7 @@ enum Source {
 
 impl Input {
     /// Opens a file. A file without a known length (a pipe, a terminal, most of `/proc`) is read to its end.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    pub fn open(path: &Path) -> io::Result<Self> {
         // Quoted, since a name may contain line ends.
         let name = format!("{path:?}");
         Self::open_as(path, name.clone()).map_err(|error| naming(&name, &error))
@@ -66,13 +68,19 @@ impl Input {
         Self { block, ..Self::memory("test".to_owned(), bytes.to_vec()) }
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The name of the file, quoted.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The length in bytes.
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.length
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
     }
 
     /// A prefix of the bytes in `range`, empty only if the range is empty. `buffer` is scratch space, whose
@@ -110,7 +118,7 @@ impl Input {
 
     /// Cuts the input into `parts` ranges of about the same size that start and end at line starts. Some ranges
     /// are empty if lines are long or few.
-    pub(crate) fn cut(&self, parts: usize) -> io::Result<Vec<Range<u64>>> {
+    pub fn cut(&self, parts: usize) -> io::Result<Vec<Range<u64>>> {
         let mut ranges = Vec::with_capacity(parts);
         let mut start = 0;
         for part in 1..=parts {
@@ -125,7 +133,7 @@ impl Input {
     }
 
     /// The first line start at or after `at`, or the end of the input if there is none.
-    pub(crate) fn line_start(&self, at: u64) -> io::Result<u64> {
+    pub fn line_start(&self, at: u64) -> io::Result<u64> {
         // A line starts at `at` if the byte before ends a line.
         let Some(mut from) = at.checked_sub(1) else { return Ok(0) };
         let mut buffer = Vec::new();

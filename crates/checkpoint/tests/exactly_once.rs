@@ -1,0 +1,115 @@
+//! The example `exactly_once` as a process that is killed again and again.
+//!
+//! `ATOMIK_KILLS` is how often: 30 unless set. `ci/kill.sh` sets it to 1,000.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The example, which Cargo builds before it runs a test.
+fn example() -> PathBuf {
+    let mut folder = std::env::current_exe().unwrap();
+    folder.pop();
+    folder.pop();
+    folder.join("examples").join(format!("exactly_once{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn start(input: &Path, store: &Path, threads: u64) -> Child {
+    Command::new(example())
+        .args(["--json", "--every", "3", "--threads", &threads.to_string(), "--input"])
+        .arg(input)
+        .arg("--store")
+        .arg(store)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the example is built by `cargo test -p atomik-checkpoint`, but not with `--test`")
+}
+
+/// The report of a run that ends by itself.
+fn report(run: Child) -> Value {
+    let output = run.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The totals of a report, without what depends on interruptions.
+fn totals(report: &Value) -> [&Value; 4] {
+    ["lines", "bytes", "digest", "histogram"].map(|name| &report[name])
+}
+
+fn write_input(path: &Path, lines: u64) {
+    let mut text = String::new();
+    for line in 0..lines {
+        writeln!(text, "{line} {}", "x".repeat((line * line % 97) as usize)).unwrap();
+    }
+    fs::write(path, text).unwrap();
+}
+
+fn random(below: u64) -> u64 {
+    RandomState::new().hash_one(0) % below
+}
+
+#[test]
+fn totals_are_exact_however_often_the_process_is_killed() {
+    let kills: u64 =
+        std::env::var("ATOMIK_KILLS").map_or(30, |kills| kills.parse().expect("ATOMIK_KILLS is a number"));
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("input.log");
+    write_input(&input, 300_000);
+    let expected = report(start(&input, &folder.path().join("uninterrupted.db"), 2));
+    assert_eq!((&expected["lines"], &expected["restarts"]), (&300_000.into(), &0.into()));
+
+    let (mut killed, mut stores) = (0, 0);
+    while killed < kills {
+        stores += 1;
+        let store = folder.path().join(format!("killed-{stores}.db"));
+        let mut kills_of_store = 0;
+        let found = loop {
+            let mut run = start(&input, &store, 1 + random(4));
+            thread::sleep(Duration::from_micros(random(60_000)));
+            if killed == kills || run.try_wait().unwrap().is_some() {
+                break report(run);
+            }
+            run.kill().unwrap();
+            run.wait().unwrap();
+            (killed, kills_of_store) = (killed + 1, kills_of_store + 1);
+        };
+        assert_eq!(totals(&found), totals(&expected), "after {kills_of_store} kills");
+        assert!(found["restarts"].as_u64().unwrap() <= kills_of_store);
+        fs::remove_file(&store).unwrap();
+    }
+    println!("{killed} kills on {stores} stores, all totals exact");
+}
+
+#[test]
+fn a_finished_run_has_nothing_left_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, store) = (folder.path().join("input.log"), folder.path().join("store.db"));
+    write_input(&input, 1_000);
+    let first = report(start(&input, &store, 3));
+    let again = report(start(&input, &store, 2));
+    assert_eq!(totals(&again), totals(&first));
+    assert_eq!(again["restarts"], 1);
+    assert!(again["checkpoints"].as_u64() > first["checkpoints"].as_u64());
+}
+
+#[test]
+fn another_input_is_refused_and_the_store_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, store) = (folder.path().join("input.log"), folder.path().join("store.db"));
+    write_input(&input, 1_000);
+    let first = report(start(&input, &store, 1));
+    let other = folder.path().join("other.log");
+    write_input(&other, 1_001);
+    let output = start(&other, &store, 1).wait_with_output().unwrap();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && message.contains("other.log"), "{message}");
+    assert_eq!(totals(&report(start(&input, &store, 1))), totals(&first));
+}
