@@ -41,15 +41,16 @@ fuzz_target!(|input: Input| {
     let bytes = a.iter().flat_map(|word| word.to_le_bytes());
     let mut data: Vec<u8> = std::iter::repeat_n(0, start).chain(bytes).collect();
     data.truncate(start.max(data.len().saturating_sub(usize::from(input.cut % 8))));
-    fingerprints_agree(&data.into_boxed_slice()[start..], level);
+    fingerprints_agree(&data.into_boxed_slice()[start..], 1 + usize::from(input.odd % 1000), level);
 });
 
 fn placed(start: usize, words: impl Iterator<Item = u64>) -> Box<[u64]> {
     std::iter::repeat_n(0, start).chain(words).collect()
 }
 
-/// Compares the fingerprints of all bytes at once with those that follow each word, computed without vectors.
-fn fingerprints_agree(data: &[u8], level: Level) {
+/// Compares the fingerprints of all bytes at once, and of pieces of a certain length, with those that follow each word,
+/// computed without vectors.
+fn fingerprints_agree(data: &[u8], piece_len: usize, level: Level) {
     kernel::set_level(Level::Portable);
     let mut fold = 0;
     let mut followed = Fingerprint::new();
@@ -63,6 +64,14 @@ fn fingerprints_agree(data: &[u8], level: Level) {
     kernel::set_level(level);
     assert_eq!(FoldFingerprint::new().load(data), fold);
     assert_eq!(Fingerprint::new().load(data), followed.value());
+
+    let (mut fold_stream, mut stream) = (FoldFingerprint::new(), Fingerprint::new());
+    for piece in data.chunks(piece_len) {
+        fold_stream.write(piece);
+        stream.write(piece);
+    }
+    assert_eq!(fold_stream.finish(), fold);
+    assert_eq!(stream.finish(), followed.value());
 }
 
 fn agree<A: Algebra>(a: &[u64], b: &[u64]) {

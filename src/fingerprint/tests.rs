@@ -1,5 +1,6 @@
 use super::keys::Keys;
 use super::*;
+use crate::kernel::{self, Level};
 use alloc::vec::Vec;
 use proptest::prelude::*;
 
@@ -32,10 +33,14 @@ trait Kind: Sized {
     fn make(seed: u64) -> Self;
     fn load(&mut self, data: &[u8]) -> u64;
     fn update(&mut self, data: &[u8]) -> u64;
+    fn write(&mut self, piece: &[u8]);
+    fn finish(&mut self) -> u64;
     fn replace(&mut self, index: usize, old: u64, new: u64) -> Result<(), IndexOutOfRange>;
     fn accum(&mut self, index: usize, delta: u64) -> Result<(), IndexOutOfRange>;
     fn value(&self) -> u64;
     fn changed(&self) -> bool;
+    fn set_reference(&mut self);
+    fn reset(&mut self);
 }
 
 macro_rules! kind {
@@ -50,6 +55,12 @@ macro_rules! kind {
             fn update(&mut self, data: &[u8]) -> u64 {
                 self.update(data)
             }
+            fn write(&mut self, piece: &[u8]) {
+                self.write(piece);
+            }
+            fn finish(&mut self) -> u64 {
+                self.finish()
+            }
             fn replace(&mut self, index: usize, old: u64, new: u64) -> Result<(), IndexOutOfRange> {
                 self.replace(index, old, new)
             }
@@ -61,6 +72,12 @@ macro_rules! kind {
             }
             fn changed(&self) -> bool {
                 self.changed()
+            }
+            fn set_reference(&mut self) {
+                self.set_reference();
+            }
+            fn reset(&mut self) {
+                self.reset();
             }
         }
     };
@@ -130,6 +147,143 @@ proptest! {
         let value = |data: &[u8]| Fingerprint::with_seed(seed).load(data);
         prop_assert_eq!(value(&a) ^ value(&b) ^ value(&c), value(&sum));
     }
+}
+
+/// Whether a stream of pieces that end at these cuts has the value of the whole, on every level.
+fn streams_equal_loads<F: Kind>(seed: u64, data: &[u8], cuts: &[usize]) -> Result<(), TestCaseError> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (data.len() + 1)).chain([0, data.len()]).collect();
+    cuts.sort_unstable();
+    let expected = F::make(seed).load(data);
+    for level in [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512] {
+        kernel::set_level(level);
+        let mut streamed = F::make(seed);
+        streamed.load(data);
+        for cut in cuts.windows(2) {
+            streamed.write(&data[cut[0]..cut[1]]);
+        }
+        prop_assert_eq!(streamed.finish(), expected, "{}", level);
+        prop_assert!(!streamed.changed());
+    }
+    kernel::set_level(Level::Avx512);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn streams_have_the_value_of_the_whole_however_they_are_cut(
+        seed: u64,
+        data in prop::collection::vec(any::<u8>(), 0..40_000),
+        cuts in prop::collection::vec(any::<usize>(), 0..20),
+    ) {
+        streams_equal_loads::<Fingerprint>(seed, &data, &cuts)?;
+        streams_equal_loads::<FoldFingerprint>(seed, &data, &cuts)?;
+    }
+
+    #[test]
+    fn streams_of_many_short_pieces_have_the_value_of_the_whole(
+        data in prop::collection::vec(any::<u8>(), 0..500),
+        cuts in prop::collection::vec(any::<usize>(), 0..500),
+    ) {
+        streams_equal_loads::<Fingerprint>(0, &data, &cuts)?;
+        streams_equal_loads::<FoldFingerprint>(0, &data, &cuts)?;
+    }
+}
+
+#[test]
+fn streams_cut_around_the_ends_of_rows_and_blocks_have_the_value_of_the_whole() {
+    let data: Vec<u8> = (0..20_000u32).map(|i| (i * i) as u8).collect();
+    for len in [63, 64, 65, 8_191, 8_192, 8_193, 16_384, 20_000] {
+        for cut in [1, 8, 63, 64, 65, 8_128, 8_191, 8_192, 8_193, 16_383] {
+            streams_equal_loads::<Fingerprint>(0, &data[..len], &[cut]).unwrap();
+            streams_equal_loads::<FoldFingerprint>(0, &data[..len], &[cut]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_stream_affects_nothing_before_it_is_finished() {
+    fn test<F: Kind>() {
+        let mut fingerprint = F::make(1);
+        let value = fingerprint.load(b"reference");
+        fingerprint.write(b"diff");
+        assert_eq!((fingerprint.value(), fingerprint.changed()), (value, false));
+        let updated = fingerprint.update(b"updated meanwhile");
+        fingerprint.write(b"erent");
+        assert_eq!(fingerprint.value(), updated);
+        assert_eq!(fingerprint.finish(), F::make(1).load(b"different"));
+        assert!(fingerprint.changed());
+    }
+    test::<Fingerprint>();
+    test::<FoldFingerprint>();
+}
+
+#[test]
+fn a_finished_stream_is_the_current_data() {
+    fn test<F: Kind>() {
+        let mut fingerprint = F::make(1);
+        fingerprint.write(&[7; 17]);
+        let value = fingerprint.finish();
+        assert_eq!(fingerprint.value(), value);
+        assert_eq!(fingerprint.accum(3, 1), Err(IndexOutOfRange { index: 3, words: 3 }));
+        fingerprint.accum(2, 1).unwrap();
+        fingerprint.set_reference();
+        assert!(!fingerprint.changed());
+        // The next stream starts from nothing.
+        fingerprint.write(&[7; 17]);
+        assert_eq!(fingerprint.finish(), value);
+        assert!(fingerprint.changed());
+        assert_eq!(fingerprint.finish(), 0);
+    }
+    test::<Fingerprint>();
+    test::<FoldFingerprint>();
+}
+
+#[test]
+fn reset_returns_to_the_reference_and_discards_the_stream() {
+    fn test<F: Kind>() {
+        let mut fingerprint = F::make(1);
+        let value = fingerprint.load(&[1; 17]);
+        fingerprint.update(&[2; 8]);
+        fingerprint.write(&[3; 100]);
+        fingerprint.reset();
+        assert_eq!((fingerprint.value(), fingerprint.changed()), (value, false));
+        // Its length is that of the reference, too.
+        assert_eq!(fingerprint.replace(2, 1, 2), Ok(()));
+        fingerprint.write(&[1; 17]);
+        assert_eq!(fingerprint.finish(), value);
+    }
+    test::<Fingerprint>();
+    test::<FoldFingerprint>();
+}
+
+#[test]
+fn the_delta_of_a_fold_is_the_xor_of_all_changes() {
+    let mut fold = FoldFingerprint::new();
+    fold.load(&[1; 16]);
+    assert_eq!(fold.delta(), 0);
+    fold.accum(0, 0b110).unwrap();
+    fold.accum(1, 0b011).unwrap();
+    assert_eq!(fold.delta(), 0b101);
+}
+
+#[test]
+fn the_state_of_a_stream_has_a_fixed_size() {
+    const { assert!(size_of::<Fingerprint>() <= 256 && size_of::<FoldFingerprint>() <= 64) }
+}
+
+#[test]
+#[cfg(feature = "std")]
+fn readers_are_copied_into_fingerprints() {
+    fn test<F: Kind + std::io::Write>() {
+        let data: Vec<u8> = (0..30_000u32).map(|i| (i * 3) as u8).collect();
+        let mut fingerprint = F::make(1);
+        assert_eq!(std::io::copy(&mut &*data, &mut fingerprint).unwrap(), data.len() as u64);
+        assert_eq!(fingerprint.finish(), F::make(1).load(&data));
+    }
+    test::<Fingerprint>();
+    test::<FoldFingerprint>();
 }
 
 /// What the fold can't see and the positional fingerprint must.

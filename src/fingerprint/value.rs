@@ -2,10 +2,13 @@
 
 use super::WORD;
 use super::keys::{BLOCK_WORDS, Keys};
-use crate::kernel::{clmul_sum, clmul_sum_few};
+use crate::kernel::{LANES, clmul_sum, clmul_sum_few};
 
 /// The bytes of a block.
 pub(super) const BLOCK_BYTES: usize = WORD * BLOCK_WORDS;
+
+/// The bytes of a row: as many as a row of keys is for.
+pub(super) const ROW: usize = WORD * LANES;
 
 /// The value of `data`.
 pub(super) fn value_of(data: &[u8], keys: &Keys) -> u64 {

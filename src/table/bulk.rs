@@ -157,8 +157,11 @@ impl<A: Algebra> Table<A> {
             let bytes = unsafe { slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) };
             return crate::Fingerprint::new().load(bytes);
         }
-        let bytes: alloc::vec::Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        crate::Fingerprint::new().load(&bytes)
+        let mut fingerprint = crate::Fingerprint::new();
+        let (chunks, rest) = words.as_chunks::<64>();
+        chunks.iter().for_each(|words| fingerprint.write(words.map(u64::to_le_bytes).as_flattened()));
+        rest.iter().for_each(|word| fingerprint.write(&word.to_le_bytes()));
+        fingerprint.finish()
     }
 }
 
