@@ -17,7 +17,7 @@ impl Gate {
         if let Some(result) = self.result.filter(|_| !self.fingerprint.changed()) {
             return result;
         }
-        self.fingerprint.load(input);
+        self.fingerprint.set_reference();
         self.runs += 1;
         *self.result.insert(input.iter().map(|&byte| u32::from(byte)).sum())
     }

@@ -159,7 +159,7 @@
 //!     gate.update(reading);
 //!     if gate.changed() {
 //!         sent.push(reading);
-//!         gate.load(reading);
+//!         gate.set_reference();
 //!     }
 //! }
 //! assert_eq!(sent, [b"21.6 degrees"]);
@@ -169,7 +169,8 @@
 //!
 //! The Python class folds the words by XOR, so it does not notice words that change places. The
 //! [`Fingerprint`](crate::Fingerprint) of this crate depends on positions and on the length. The plain fold, with the
-//! values of the Python package, is [`FoldFingerprint`](crate::FoldFingerprint).
+//! values of the Python package, is [`FoldFingerprint`](crate::FoldFingerprint). Both also take data in pieces, by
+//! [`write`](crate::Fingerprint::write) and [`finish`](crate::Fingerprint::finish).
 //!
 //! # Rollback chain
 //!

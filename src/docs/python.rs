@@ -131,20 +131,19 @@
 //! | `fp.accumulate_delta(old, new)` | [`replace(index, old, new)`](crate::Fingerprint::replace) |
 //! | `fp.changed` | [`changed()`](crate::Fingerprint::changed) |
 //! | `fp.value` | [`value()`](crate::Fingerprint::value) |
-//! | `fp.delta` | `reference ^ fingerprint.value()`, where `load` returned the reference |
-//! | `fp.reset()` | `fingerprint = loaded`, where `loaded` is a clone as of the last `load` |
+//! | `fp.delta` | [`FoldFingerprint::delta()`](crate::FoldFingerprint::delta) |
+//! | `fp.reset()` | [`reset()`](crate::Fingerprint::reset) |
 //!
 //! ```
 //! use atomik_core::FoldFingerprint;
 //!
 //! let mut fingerprint = FoldFingerprint::new();
 //! let reference = fingerprint.load(&7u64.to_le_bytes());
-//! let loaded = fingerprint.clone();
 //!
 //! fingerprint.replace(0, 7, 9)?; // accumulate_delta
-//! assert_eq!(reference ^ fingerprint.value(), 7 ^ 9); // delta
-//! fingerprint = loaded; // reset
-//! assert!(!fingerprint.changed());
+//! assert_eq!(fingerprint.delta(), 7 ^ 9);
+//! fingerprint.reset();
+//! assert_eq!(fingerprint.value(), reference);
 //! # Ok::<(), atomik_core::IndexOutOfRange>(())
 //! ```
 //!
