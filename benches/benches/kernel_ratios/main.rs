@@ -67,8 +67,8 @@ impl At {
         self.push(subject, Ratio::new(names[0], names[1], times, self.target));
     }
 
-    /// The same, where both contestants compare `a` with `b`. The target is lowered if even bare loads of both slices
-    /// could hardly reach it.
+    /// The same, where both contestants compare `a` with `b`. A target above 1 is lowered if even bare loads of both
+    /// slices could hardly reach it.
     fn race_comparing(
         self,
         subject: &mut Subject,
@@ -79,7 +79,8 @@ impl At {
         const SHARE: f64 = 0.9;
         let mut loads = || [a, b].into_iter().for_each(|words| bare_loads(self.level, black_box(words)));
         let [ours, theirs, loads] = race(VISITS, self.place.rounds, [ours, theirs, &mut loads]);
-        let target = self.target.min(SHARE * theirs / loads);
+        let limit = if self.target > 1.0 { SHARE * theirs / loads } else { f64::INFINITY };
+        let target = self.target.min(limit);
         self.push(subject, Ratio::new(names[0], names[1], [ours, theirs], target));
     }
 
