@@ -24,25 +24,24 @@ Works on a copy in target/mutants. The result of a complete run is kept in ci/la
 
 import argparse
 import json
-import pathlib
 import re
 import resource
-import shutil
 import subprocess
 import sys
-import tomllib
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-COPY = ROOT / "target" / "mutants"
-RESULTS = COPY / "results.json"
-SEEN = COPY / "seen.json"
-TABLE = ROOT / "loom-tests" / "README.md"
+from planting import ROOT, Copy, Table, read_faults
+
+COPY = Copy("mutants", ["crates/replica"])
+RESULTS = COPY.path / "results.json"
+SEEN = COPY.path / "seen.json"
+MUTANTS = Table("loom-tests/README.md", "mutants")
+MODELS = Table("loom-tests/README.md", "models")
 # The run-time choice of instruction set happens once, outside any model.
 NOT_MODELLED = {"src/kernel/dispatch.rs"}
 # A model that takes this many times as long as it took unmutated, and this many seconds, counts as hung.
 SLOWER, SECONDS = 20, 60
 
-PLANTED = tomllib.loads((ROOT / "ci/planted-faults.toml").read_text())
+PLANTED = read_faults("ci/planted-faults.toml")
 ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED["accepted"]}
 
 # The files of models, in the order in which they are tried.
@@ -152,8 +151,6 @@ def mutants():
             found.append(Mutant(file, text, match.start(), end, new, f"{match['rmw']} → load and store"))
     for fault in PLANTED["fault"]:
         text = (ROOT / fault["file"]).read_text()
-        if text.count(fault["old"]) != 1:
-            sys.exit(f"ci/planted-faults.toml: {fault['file']} has the old text of {fault['what']!r} not once")
         start = text.index(fault["old"])
         found.append(Mutant(fault["file"], text, start, start + len(fault["old"]), fault["new"], fault["what"]))
     names = {}
@@ -182,27 +179,12 @@ def load_and_store(receiver, rmw, given):
     )
 
 
-def copy_tree():
-    for folder in ("src", "crates", "loom-tests", "tests"):
-        shutil.rmtree(COPY / folder, ignore_errors=True)
-        # With new times, or cargo would take what the last mutant left for up to date.
-        ignore = shutil.ignore_patterns("target")
-        shutil.copytree(ROOT / folder, COPY / folder, ignore=ignore, copy_function=shutil.copyfile)
-    manifest = (ROOT / "Cargo.toml").read_text()
-    # The copy needs the packages alone that the models use.
-    manifest = re.sub(r"(?ms)^(default-)?members = \[.*?\]\n", "", manifest)
-    manifest = manifest.replace("[workspace]\n", '[workspace]\nmembers = ["crates/replica"]\n', 1)
-    manifest = re.sub(r"(?ms)^\[(\[(bench|bin|example|test)\]\]).*?(?=^\[|\Z)", "", manifest)
-    (COPY / "Cargo.toml").write_text(manifest)
-    shutil.copy(ROOT / "Cargo.lock", COPY)
-
-
 def build(*files):
     """The executables of these files of models, or of all; or the compiler's errors."""
     command = ["cargo", "test", "--release", "--no-run", "--message-format", "json", "--quiet"]
-    command += ["--config", "profile.release.debug=false", "--target-dir", str(COPY / "target")]
+    command += ["--config", "profile.release.debug=false", "--target-dir", str(COPY.path / "target")]
     command += [argument for file in files for argument in ("--test", file)] or ["--tests"]
-    done = subprocess.run(command, cwd=COPY / "loom-tests", capture_output=True, text=True)
+    done = subprocess.run(command, cwd=COPY.path / "loom-tests", capture_output=True, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode:
         errors = [line["message"]["rendered"] for line in lines if line.get("reason") == "compiler-message"]
@@ -275,11 +257,8 @@ def label(name, test):
 
 def judge(mutant, models, seen):
     """What became of the mutant, and whether that is as it should be."""
-    path = COPY / mutant.file
-    unmutated = path.read_text()
-    path.write_text(mutant.mutated)
-    try:
-        hung = None
+    hung = None
+    with COPY.planted({mutant.file: mutant.mutated}):
         # Those that are about the mutated file first, then those that use most of the library.
         likely = [name for name in FILES if name in mutant.file]
         for file in dict.fromkeys([*likely, *FILES, *(name for _, name, _ in models)]):
@@ -298,8 +277,6 @@ def judge(mutant, models, seen):
                     hung = f"hangs in {label(name, test)}, but fails in none"
         accepted = ACCEPTED.get(mutant.name)
         return (f"none: {accepted}", True) if accepted else (hung or "survives", False)
-    finally:
-        path.write_text(unmutated)
 
 
 def find_mutants_for(models, everyone, seen):
@@ -312,29 +289,11 @@ def find_mutants_for(models, everyone, seen):
             of_file = [model for model in models if model[1] == file]
             if not seen.missing(of_file):
                 break
-            path = COPY / mutant.file
-            unmutated = path.read_text()
-            path.write_text(mutant.mutated)
-            try:
+            with COPY.planted({mutant.file: mutant.mutated}):
                 seen.look(mutant, build(file)[0] or {}, of_file)
-            finally:
-                path.write_text(unmutated)
     for _, name, test in models:
         print(f"{label(name, test)}: {seen.by_model.get(label(name, test), 'FAILS ON NO MUTANT')}")
     return len(seen.missing(models))
-
-
-def marks(table):
-    return f"<!-- {table}: begin -->\n", f"<!-- {table}: end -->"
-
-
-def table_rows(table):
-    """The first columns, or both."""
-    begin, end = marks(table)
-    text = TABLE.read_text()
-    inside = text[text.index(begin) : text.index(end)]
-    rows = [row.strip("| ").split(" | ") for row in inside.splitlines() if row.startswith("| ")]
-    return {row[0]: row[1] for row in rows[1:]}
 
 
 def models_in_source():
@@ -368,7 +327,7 @@ def main():
     elif given.write:
         write(everyone, results)
     else:
-        copy_tree()
+        COPY.refresh("src", "crates", "loom-tests", "tests")
         models, seen = baseline(), Seen()
         complete = len(chosen) == len(everyone)
         failures = 0 if given.models else judge_all(chosen, results, models, seen)
@@ -401,7 +360,7 @@ def is_told(mutant, killer, models):
 
 def check(everyone):
     names, models = {mutant.name for mutant in everyone}, models_in_source()
-    killers, faults = table_rows("mutants"), table_rows("models")
+    killers, faults = MUTANTS.rows(), MODELS.rows()
     wrong = (names ^ killers.keys()) | (models ^ faults.keys())
     wrong |= {killer for name, killer in killers.items() if not is_told(name, killer, models)}
     wrong |= set(faults.values()) - names
@@ -411,25 +370,17 @@ def check(everyone):
         sys.exit("run ci/mutate-orderings.py with --only, --resume or --models for these, and then --write")
 
 
-def write_table(table, head, rows):
-    begin, end = marks(table)
-    text = TABLE.read_text()
-    lines = "".join(f"| {left} | {right} |\n" for left, right in rows)
-    table = f"| {head[0]} | {head[1]} |\n|---|---|\n{lines}"
-    TABLE.write_text(text[: text.index(begin)] + begin + table + text[text.index(end) :])
-
-
 def write(everyone, results):
     """Whole tables or nothing: what no run here was about stays as it was."""
     names, models = [mutant.name for mutant in everyone], models_in_source()
-    killers = table_rows("mutants") | results
-    faults = table_rows("models") | Seen().by_model
+    killers = MUTANTS.rows() | results
+    faults = MODELS.rows() | Seen().by_model
     missing = [name for name in names if not is_told(name, killers.get(name), models)]
     missing += sorted(model for model in models if faults.get(model) not in names)
     if missing:
         sys.exit("nothing written. Not killed, or not run; models not seen to fail:\n" + "\n".join(missing))
-    write_table("mutants", ("mutant", "a model that fails"), [(name, killers[name]) for name in names])
-    write_table("models", ("model", "a mutant that it fails on"), [(model, faults[model]) for model in sorted(models)])
+    MUTANTS.write(("mutant", "a model that fails"), [(name, killers[name]) for name in names])
+    MODELS.write(("model", "a mutant that it fails on"), [(model, faults[model]) for model in sorted(models)])
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ run_tests() {
             fi
         done
         cargo test --locked --no-fail-fast --target "$target" -p atomik-core -p atomik-replica \
-            --lib "${tests[@]}" -- ${quick:+--skip simulator}
+            --lib "${tests[@]}"
     ' "$target" "$triple" "$emulator" "$left_out" "$quick"
 }
 

@@ -59,5 +59,7 @@ step cargo test --release --locked -p atomik-models
 step_in loom-tests cargo test --release --locked
 # Compares the tables of loom-tests/README.md with the mutants and models that there are; runs none of them.
 step ./ci/mutate-orderings.py --check
+# The same for the faults that the simulator of replicas must find.
+step ./ci/simulator-faults.py --check
 
 printf '\nAll passed.\n'

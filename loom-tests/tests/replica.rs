@@ -2,7 +2,7 @@
 
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_loom_tests::{Past, check_pasts, join};
-use atomik_replica::{ClusterConfig, ReplicaId, Peer, Replica};
+use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 use loom::thread;
 use std::sync::{Arc, Mutex};
 

@@ -1,17 +1,18 @@
-//! What all replicas of a cluster have in common, and what each may hold.
+//! What all replicas of a cluster agree on, and the bounds of each.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use super::checksum::WordDigest;
-use super::error::ReplicaError;
-use super::shard::{BLOCK_WORDS, Shape};
+use crate::block::BLOCK_WORDS;
+use crate::checksum::WordDigest;
+use crate::error::ReplicaError;
+use crate::shape::Shape;
 
 /// What the replicas of one table agree on, and the bounds of one replica.
 ///
-/// Name, table length, shard size and initial base are the cluster's: packets carry a digest of them, and a
-/// replica with others refuses them. The bounds are each replica's own.
+/// All replicas of a cluster have the same name, table length, shard size and initial base. Packets carry a digest of
+/// these, and a replica refuses packets with another digest. The bounds may differ from replica to replica.
 ///
 /// ```
 /// use atomik_replica::ClusterConfig;
@@ -24,13 +25,13 @@ pub struct ClusterConfig {
     name: String,
     shape: Shape,
     base: Option<Arc<[u64]>>,
-    pub(super) max_origins: usize,
-    pub(super) packet_len: usize,
-    pub(super) max_waiting: usize,
+    pub(crate) max_origins: usize,
+    pub(crate) packet_len: usize,
+    pub(crate) max_waiting: usize,
 }
 
 impl ClusterConfig {
-    /// A cluster for a table of `len` words that all begin at the identity, cut into shards of 4,096 words.
+    /// A cluster for a table of `len` words that begin at the identity. The table is cut into shards of 4,096 words.
     #[must_use]
     pub fn new(name: &str, len: usize) -> Self {
         Self {
@@ -43,53 +44,59 @@ impl ClusterConfig {
         }
     }
 
-    /// The size of a shard in words: a multiple of 64, up to 65,536. All that changed in a shard has to fit one
-    /// frame, of 16 bytes a word; take 64 where packets are datagrams. 4,096 unless said.
+    /// Sets the size of a shard in words: a multiple of 64, at most 65,536. The default is 4,096.
+    ///
+    /// Everything that ever changed in a shard has to fit into one frame, with 16 bytes for each word. So choose 64
+    /// where packets are datagrams.
     #[must_use]
     pub fn with_shard_words(mut self, shard_words: usize) -> Self {
         self.shape.shard_words = shard_words;
         self
     }
 
-    /// The states that the table begins with. Held beside the table, 8 bytes a word.
+    /// Sets the states that the table begins with. They are kept, in 8 bytes for each word.
     #[must_use]
     pub fn with_base(mut self, base: &[u64]) -> Self {
         self.base = Some(base.into());
         self
     }
 
-    /// How many origins a replica knows at most, its own included; a frame of one more is refused. It
-    /// bounds the memory that peers can make a replica use: each origin takes up to a table and a
-    /// twentieth, and 48 bytes for each address that was loaded.
-    /// Every start of a node that then writes is an origin. 256 unless said.
+    /// Sets how many origins a replica knows at most, itself included. It refuses frames of further origins. The default
+    /// is 256.
+    ///
+    /// Every start of a node that writes afterwards is an origin. The bound limits the memory that peers can make a
+    /// replica use: an origin takes up to one table and a twentieth, and 48 bytes for each address that was loaded.
     #[must_use]
     pub fn with_max_origins(mut self, max_origins: usize) -> Self {
         self.max_origins = max_origins;
         self
     }
 
-    /// At how many bytes a packet takes no further section. A section is never cut: a frame is as long as
-    /// its shard needs. 65,536 unless said.
+    /// Sets the number of bytes from which on a packet takes no further section. The default is 65,536.
+    ///
+    /// Sections are never cut, so a packet can be longer by almost one section. A frame is as long as its shard needs.
     #[must_use]
     pub fn with_packet_len(mut self, packet_len: usize) -> Self {
         self.packet_len = packet_len;
         self
     }
 
-    /// How many questions, answers and packets may wait to be polled, each. What would be more is
-    /// dropped, and asked for again after the next vector. 65,536 unless said.
+    /// Sets how many requests, how many answers and how many packets may wait to be polled. The default is 65,536 of
+    /// each.
+    ///
+    /// What exceeds the bound is dropped. It is requested again after the next version vector.
     #[must_use]
     pub fn with_max_waiting(mut self, max_waiting: usize) -> Self {
         self.max_waiting = max_waiting;
         self
     }
 
-    pub(super) fn base(&self) -> Option<&Arc<[u64]>> {
+    pub(crate) fn base(&self) -> Option<&Arc<[u64]>> {
         self.base.as_ref()
     }
 
-    /// The shape, if the settings are possible and are for a table of `len` words.
-    pub(super) fn checked_shape(&self, len: usize) -> Result<Shape, ReplicaError> {
+    /// The shape, if the settings are possible and belong to a table of `len` words.
+    pub(crate) fn checked_shape(&self, len: usize) -> Result<Shape, ReplicaError> {
         let Shape { len: cluster, shard_words } = self.shape;
         if cluster != len {
             return Err(ReplicaError::TableLength { table: len, cluster });
@@ -104,7 +111,7 @@ impl ClusterConfig {
     }
 
     /// The digest that packets carry.
-    pub(super) fn digest(&self) -> u64 {
+    pub(crate) fn digest(&self) -> u64 {
         let mut digest = WordDigest::new();
         digest.word(self.name.len() as u64);
         digest.bytes(self.name.as_bytes());
@@ -123,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_setting_of_the_cluster_makes_another_digest_and_no_bound_does() {
+    fn the_digest_depends_on_what_replicas_agree_on_and_not_on_bounds() {
         let cluster = ClusterConfig::new("a", 100);
         let digest = cluster.digest();
         assert_ne!(ClusterConfig::new("b", 100).digest(), digest);
@@ -135,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_is_a_multiple_of_64_words_up_to_65536() {
+    fn a_shard_has_a_multiple_of_64_words_up_to_65536() {
         let checked =
             |shard_words| ClusterConfig::new("a", 100).with_shard_words(shard_words).checked_shape(100);
         for shard_words in [64, 128, 65_536] {

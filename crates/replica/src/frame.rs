@@ -1,43 +1,70 @@
-//! The bytes that travel: sections of a packet, each a header and a body.
+//! The codec: sections as bytes. No other module knows how anything is laid out.
+//!
+//! A packet is a sequence of sections, and a section is a header and a body:
 //!
 //! ```text
-//! 0   magic "ATMK"      4  format version   5  kind   6  algebra   7  zero
-//! 8   cluster           16 node             24 incarnation
-//! 32  shard              36 from             44 to
-//! 52  count of words    56 count of entries
-//! 60  CRC-32C of the body                   64 CRC-32C of the 64 bytes before
+//!  0  magic "ATMK"      4  format version   5  kind   6  algebra   7  zero
+//!  8  cluster          16  node            24  incarnation
+//! 32  shard            36  from            44  to
+//! 52  count of words   56  count of entries
+//! 60  CRC-32C of the body                  64  CRC-32C of the 64 bytes before
 //! ```
 //!
-//! All numbers are big-endian. What the counts count is the kind's own: see [`SectionKind`].
+//! All numbers are big-endian. The kind decides what the body has, and what is counted as a word: see [`SectionKind`].
 
-use alloc::vec::Vec;
+mod body;
+mod write;
 
-use zerocopy::byteorder::big_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
-
-use super::checksum::crc32c;
-use super::error::PacketErrorKind;
-use super::replica_id::{Entry, LoadTimestamp, Register, ReplicaId, Total};
 use atomik_core::Algebra;
 
-/// `ATMK`.
+use crate::checksum::crc32c;
+use crate::error::{PacketErrorKind, PacketField};
+use crate::replica_id::ReplicaId;
+use crate::shape::ShardKey;
+use body::{BLOCK_LEN, Blocks, ENTRY_LEN, Entries, NUMBER_LEN, WORD_LEN};
+
+pub(crate) use body::{StoredBlock, Totals, Words};
+
 const MAGIC: [u8; 4] = *b"ATMK";
 const FORMAT: u8 = 1;
 
+/// The length of a header in bytes.
+pub(crate) const HEADER_LEN: usize = 68;
+
+/// Where the fields of a header begin.
+mod offset {
+    pub(super) const FORMAT: usize = 4;
+    pub(super) const KIND: usize = 5;
+    pub(super) const ALGEBRA: usize = 6;
+    pub(super) const RESERVED: usize = 7;
+    pub(super) const CLUSTER: usize = 8;
+    pub(super) const NODE: usize = 16;
+    pub(super) const INCARNATION: usize = 24;
+    pub(super) const SHARD: usize = 32;
+    pub(super) const FROM: usize = 36;
+    pub(super) const TO: usize = 44;
+    pub(super) const WORDS: usize = 52;
+    pub(super) const ENTRIES: usize = 56;
+    pub(super) const BODY_CRC: usize = 60;
+    pub(super) const HEADER_CRC: usize = 64;
+}
+
 /// What a section is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SectionKind {
-    /// Totals of a shard that changed after `from` and up to `to`. Body: words, then entries.
+pub(crate) enum SectionKind {
+    /// A frame: the totals of a shard that changed after `from` and up to `to`. The body has words of 16 bytes and then
+    /// entries.
     Totals = 1,
-    /// Versions of consecutive shards of an origin, from `shard` on. Body: a u64 each, counted as words.
+    /// The versions of consecutive shards of an origin, from `shard` on. The body has a `u64` for each, counted as a
+    /// word.
     VersionVector = 2,
-    /// "What changed after `from`?" No body.
+    /// Asks for what changed in a shard after `from`. There is no body.
     Request = 3,
-    /// The digest of a shard as of `to`. Body: one u64, counted as a word.
+    /// The digest of a shard at version `to`. The body is one `u64`, counted as a word.
     Digest = 4,
-    /// "Your whole vector, please." No body.
+    /// Asks for the whole version vector. There is no body.
     Hello = 5,
-    /// A shard for the store, as of `to`: blocks (counted as words), then entries. Never travels.
+    /// A shard for the store, at version `to`. The body has blocks, counted as words, and then entries. It never travels.
     Stored = 6,
 }
 
@@ -48,140 +75,52 @@ impl SectionKind {
             .find(|&kind| kind as u8 == byte)
     }
 
-    /// Bytes of one thing that the header counts as a word.
+    /// The length of what the header counts as one word, in bytes.
     fn word_len(self) -> usize {
         match self {
-            Self::Totals => size_of::<WireWord>(),
-            Self::VersionVector | Self::Digest => size_of::<U64>(),
-            Self::Stored => size_of::<WireBlock>(),
+            Self::Totals => WORD_LEN,
+            Self::VersionVector | Self::Digest => NUMBER_LEN,
+            Self::Stored => BLOCK_LEN,
             Self::Request | Self::Hello => 0,
         }
     }
 }
 
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct WireHeader {
-    magic: [u8; 4],
-    format: u8,
-    kind: u8,
-    algebra: u8,
-    zero: u8,
-    cluster: U64,
-    node: U64,
-    incarnation: U64,
-    shard: U32,
-    from: U64,
-    to: U64,
-    words: U32,
-    entries: U32,
-    body_crc: U32,
-    header_crc: U32,
-}
-
-/// The length of a section's header in bytes.
-pub(super) const HEADER_LEN: usize = size_of::<WireHeader>();
-
-/// A word of a frame, laid out as a `DeltaMessage`; but it carries a total, and the low bits of `to`.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(super) struct WireWord {
-    addr: U32,
-    total: U64,
-    low_bits: U32,
-}
-
-impl WireWord {
-    pub(super) fn new(addr: u32, total: Total, to: u64) -> Self {
-        Self { addr: addr.into(), total: total.0.into(), low_bits: (to as u32).into() }
-    }
-
-    #[inline]
-    pub(super) fn addr(&self) -> u32 {
-        self.addr.get()
-    }
-
-    #[inline]
-    pub(super) fn total(&self) -> Total {
-        Total(self.total.get())
-    }
-
-    /// The version that the word says it is of, as far as it does.
-    #[inline]
-    pub(super) fn low_bits(&self) -> u32 {
-        self.low_bits.get()
-    }
-}
-
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(super) struct WireEntry {
-    addr: U32,
-    counter: U64,
-    node: U64,
-    incarnation: U64,
-    value: U64,
-    total: U64,
-}
-
-impl WireEntry {
-    pub(super) fn new(entry: &Entry) -> Self {
-        let Entry { addr, register: Register { timestamp, value }, total } = *entry;
-        Self {
-            addr: addr.into(),
-            counter: timestamp.counter.into(),
-            node: timestamp.origin.node.into(),
-            incarnation: timestamp.origin.incarnation.into(),
-            value: value.into(),
-            total: total.0.into(),
-        }
-    }
-
-    pub(super) fn entry(&self) -> Entry {
-        let origin = ReplicaId { node: self.node.get(), incarnation: self.incarnation.get() };
-        let timestamp = LoadTimestamp { counter: self.counter.get(), origin };
-        let register = Register { timestamp, value: self.value.get() };
-        Entry { addr: self.addr.get(), register, total: Total(self.total.get()) }
-    }
-}
-
-/// A block of a shard as the store has it.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(super) struct WireBlock {
-    /// Its place in the shard.
-    pub(super) index: U32,
-    pub(super) stamp: U64,
-    pub(super) totals: [U64; super::shard::BLOCK_WORDS],
-}
-
-/// What all sections of a cluster's replicas have in common.
+/// What the sections of all replicas of a cluster have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FrameContext {
+pub(crate) struct FrameContext {
     algebra: u8,
     cluster: u64,
 }
 
 impl FrameContext {
-    pub(super) fn new<A: Algebra>(cluster: u64) -> Self {
+    /// `cluster` is the digest of what the replicas agree on.
+    pub(crate) fn new<A: Algebra>(cluster: u64) -> Self {
         Self { algebra: A::ID, cluster }
     }
 }
 
-/// A header's own fields.
+/// The fields of a header that are not the same in all sections of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) kind: SectionKind,
-    pub(super) origin: ReplicaId,
-    pub(super) shard: u32,
-    pub(super) from: u64,
-    pub(super) to: u64,
+pub(crate) struct Header {
+    pub(crate) kind: SectionKind,
+    pub(crate) origin: ReplicaId,
+    pub(crate) shard: u32,
+    pub(crate) from: u64,
+    pub(crate) to: u64,
 }
 
-/// A section of a packet: its header was checked, its body was not.
-#[derive(Clone, Copy)]
-pub(super) struct Section<'a> {
-    pub(super) header: Header,
+impl Header {
+    fn new(kind: SectionKind, key: ShardKey, from: u64, to: u64) -> Self {
+        // A table has at most 2^32 words, so an index of a shard fits.
+        Self { kind, origin: key.origin, shard: key.shard as u32, from, to }
+    }
+}
+
+/// A section of a packet. Its header was checked. Its body was not, until [`check_body`](Self::check_body) is called.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Section<'a> {
+    header: Header,
     words: usize,
     entries: usize,
     body_crc: u32,
@@ -189,128 +128,122 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Takes the first section off a packet; returns it and the bytes after it.
-    pub(super) fn split(bytes: &'a [u8], context: FrameContext) -> Result<(Self, &'a [u8]), PacketErrorKind> {
-        let (wire, rest) = WireHeader::ref_from_prefix(bytes)
-            .map_err(|_| PacketErrorKind::Truncated { len: bytes.len(), needed: HEADER_LEN })?;
-        if wire.magic != MAGIC {
-            return Err(PacketErrorKind::Magic { found: wire.magic });
-        }
-        if wire.format != FORMAT {
-            return Err(PacketErrorKind::Format { found: wire.format });
-        }
-        let found = crc32c(&bytes[..HEADER_LEN - size_of::<U32>()]);
-        if found != wire.header_crc.get() {
-            return Err(PacketErrorKind::HeaderCrc { found, expected: wire.header_crc.get() });
-        }
-        let kind = SectionKind::from_byte(wire.kind).ok_or(PacketErrorKind::Kind { found: wire.kind })?;
-        if wire.algebra != context.algebra {
-            return Err(PacketErrorKind::Algebra { found: wire.algebra, expected: context.algebra });
-        }
-        if wire.cluster.get() != context.cluster {
-            return Err(PacketErrorKind::Cluster { found: wire.cluster.get(), expected: context.cluster });
-        }
-        if wire.zero != 0 {
-            return Err(PacketErrorKind::Reserved { found: wire.zero });
-        }
-        let (words, entries) = (wire.words.get(), wire.entries.get());
-        // Of 32-bit counts: no overflow in 64 bits.
-        let needed =
-            u64::from(words) * kind.word_len() as u64 + u64::from(entries) * size_of::<WireEntry>() as u64;
+    /// Splits the first section off a packet. Returns it and the bytes that follow it.
+    pub(crate) fn split(bytes: &'a [u8], context: FrameContext) -> Result<(Self, &'a [u8]), PacketErrorKind> {
+        let Some((raw, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
+            return Err(PacketErrorKind::Truncated { len: bytes.len(), needed: HEADER_LEN });
+        };
+        let header = check_header(raw, context)?;
+        let (words, entries) = (read_u32(raw, offset::WORDS), read_u32(raw, offset::ENTRIES));
+        let body_crc = read_u32(raw, offset::BODY_CRC);
+        // The counts have 32 bits, so this does not overflow.
+        let needed = u64::from(words) * header.kind.word_len() as u64 + u64::from(entries) * ENTRY_LEN as u64;
         if needed > rest.len() as u64 {
-            return Err(PacketErrorKind::Truncated {
-                len: bytes.len(),
-                needed: usize::try_from(needed).unwrap_or(usize::MAX).saturating_add(HEADER_LEN),
-            });
+            let needed = usize::try_from(needed).unwrap_or(usize::MAX).saturating_add(HEADER_LEN);
+            return Err(PacketErrorKind::Truncated { len: bytes.len(), needed });
         }
         let (body, rest) = rest.split_at(needed as usize);
-        let origin = ReplicaId { node: wire.node.get(), incarnation: wire.incarnation.get() };
-        let header =
-            Header { kind, origin, shard: wire.shard.get(), from: wire.from.get(), to: wire.to.get() };
-        let body_crc = wire.body_crc.get();
         let (words, entries) = (words as usize, entries as usize);
         Ok((Self { header, words, entries, body_crc, body }, rest))
     }
 
+    pub(crate) fn header(&self) -> Header {
+        self.header
+    }
+
     /// How many things the header counts as words.
-    pub(super) fn words(&self) -> usize {
+    pub(crate) fn words(&self) -> usize {
         self.words
     }
 
-    /// How many entries it has.
-    pub(super) fn entries(&self) -> usize {
-        self.entries
-    }
-
-    /// The checksum of the body.
-    pub(super) fn check_body(&self) -> Result<(), PacketErrorKind> {
-        let found = crc32c(self.body);
-        if found == self.body_crc {
-            Ok(())
-        } else {
-            Err(PacketErrorKind::BodyCrc { found, expected: self.body_crc })
+    /// Checks that the section has no more words and entries than these.
+    pub(crate) fn check_counts(&self, words: usize, entries: usize) -> Result<(), PacketErrorKind> {
+        let too_many = |field, found| Err(PacketErrorKind::Invalid { field, index: 0, found: found as u64 });
+        if self.words > words {
+            return too_many(PacketField::Words, self.words);
         }
+        if self.entries > entries {
+            return too_many(PacketField::Entries, self.entries);
+        }
+        Ok(())
     }
 
-    /// The body as what the kind counts as words, and entries.
-    fn body<W: FromBytes + Immutable + KnownLayout + Unaligned>(&self) -> (&'a [W], &'a [WireEntry]) {
-        debug_assert_eq!(size_of::<W>(), self.header.kind.word_len());
-        let (words, rest) = <[W]>::ref_from_prefix_with_elems(self.body, self.words)
-            .unwrap_or_else(|_| unreachable!("`split` cut the body to its counts"));
-        let entries = <[WireEntry]>::ref_from_bytes(rest)
-            .unwrap_or_else(|_| unreachable!("`split` cut the body to its counts"));
-        (words, entries)
+    /// Checks the checksum of the body.
+    pub(crate) fn check_body(&self) -> Result<(), PacketErrorKind> {
+        check_crc(PacketField::Body, crc32c(self.body), self.body_crc)
     }
 
     /// The body of [`SectionKind::Totals`].
-    pub(super) fn totals(&self) -> (&'a [WireWord], &'a [WireEntry]) {
-        self.body()
+    pub(crate) fn totals(&self) -> Totals<'a> {
+        let (words, entries) = self.split_body();
+        Totals { words: Words(words), entries: Entries(entries) }
     }
 
     /// The body of [`SectionKind::Stored`].
-    pub(super) fn blocks(&self) -> (&'a [WireBlock], &'a [WireEntry]) {
-        self.body()
+    pub(crate) fn blocks(&self) -> (Blocks<'a>, Entries<'a>) {
+        let (blocks, entries) = self.split_body();
+        (Blocks(blocks), Entries(entries))
     }
 
-    /// The body of [`SectionKind::VersionVector`] and [`SectionKind::Digest`].
-    pub(super) fn numbers(&self) -> &'a [U64] {
-        self.body().0
+    /// The body of [`SectionKind::VersionVector`] and of [`SectionKind::Digest`].
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + Clone + 'a {
+        let (numbers, _): (&'a [[u8; NUMBER_LEN]], _) = self.split_body();
+        numbers.iter().map(|&number| u64::from_be_bytes(number))
+    }
+
+    /// The body as what the kind counts as words, each of `N` bytes, and as entries.
+    fn split_body<const N: usize>(&self) -> (&'a [[u8; N]], &'a [[u8; ENTRY_LEN]]) {
+        debug_assert_eq!(self.header.kind.word_len(), N);
+        // `split` made the body exactly as long as its words and entries.
+        let (words, entries) = self.body.split_at(N * self.words);
+        (words.as_chunks().0, entries.as_chunks().0)
     }
 }
 
-/// Appends a section to a packet. `body` are the things that the kind counts as words, and the entries.
-pub(super) fn write<W: IntoBytes + Immutable>(
-    out: &mut Vec<u8>,
-    context: FrameContext,
-    header: Header,
-    words: &[W],
-    entries: &[WireEntry],
-) {
-    let start = out.len();
-    out.resize(start + HEADER_LEN, 0);
-    out.extend_from_slice(words.as_bytes());
-    out.extend_from_slice(entries.as_bytes());
-    let mut wire = WireHeader {
-        magic: MAGIC,
-        format: FORMAT,
-        kind: header.kind as u8,
-        algebra: context.algebra,
-        zero: 0,
-        cluster: context.cluster.into(),
-        node: header.origin.node.into(),
-        incarnation: header.origin.incarnation.into(),
-        shard: header.shard.into(),
-        from: header.from.into(),
-        to: header.to.into(),
-        // A shard has at most 65,536 words, and no table more than 2^32 shards.
-        words: (words.len() as u32).into(),
-        entries: (entries.len() as u32).into(),
-        body_crc: crc32c(&out[start + HEADER_LEN..]).into(),
-        header_crc: 0.into(),
+/// Checks a header, except for its counts.
+fn check_header(raw: &[u8; HEADER_LEN], context: FrameContext) -> Result<Header, PacketErrorKind> {
+    let unsupported = |field, found| Err(PacketErrorKind::Unsupported { field, found });
+    if raw[..offset::FORMAT] != MAGIC {
+        return unsupported(PacketField::Magic, read_u32(raw, 0));
+    }
+    if raw[offset::FORMAT] != FORMAT {
+        return unsupported(PacketField::Format, raw[offset::FORMAT].into());
+    }
+    let expected = read_u32(raw, offset::HEADER_CRC);
+    check_crc(PacketField::Header, crc32c(&raw[..offset::HEADER_CRC]), expected)?;
+    let Some(kind) = SectionKind::from_byte(raw[offset::KIND]) else {
+        return unsupported(PacketField::Kind, raw[offset::KIND].into());
     };
-    wire.header_crc = crc32c(&wire.as_bytes()[..HEADER_LEN - size_of::<U32>()]).into();
-    out[start..start + HEADER_LEN].copy_from_slice(wire.as_bytes());
+    let foreign = |field, found, expected| Err(PacketErrorKind::Foreign { field, found, expected });
+    if raw[offset::ALGEBRA] != context.algebra {
+        return foreign(PacketField::Algebra, raw[offset::ALGEBRA].into(), context.algebra.into());
+    }
+    let cluster = read_u64(raw, offset::CLUSTER);
+    if cluster != context.cluster {
+        return foreign(PacketField::Cluster, cluster, context.cluster);
+    }
+    if raw[offset::RESERVED] != 0 {
+        return unsupported(PacketField::Reserved, raw[offset::RESERVED].into());
+    }
+    let origin =
+        ReplicaId { node: read_u64(raw, offset::NODE), incarnation: read_u64(raw, offset::INCARNATION) };
+    let shard = read_u32(raw, offset::SHARD);
+    Ok(Header { kind, origin, shard, from: read_u64(raw, offset::FROM), to: read_u64(raw, offset::TO) })
+}
+
+fn check_crc(field: PacketField, found: u32, expected: u32) -> Result<(), PacketErrorKind> {
+    if found == expected { Ok(()) } else { Err(PacketErrorKind::Checksum { field, found, expected }) }
+}
+
+#[inline]
+fn read_u32<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
+    u32::from_be_bytes(bytes[at..at + 4].try_into().expect("the slice has 4 bytes"))
+}
+
+#[inline]
+fn read_u64<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    u64::from_be_bytes(bytes[at..at + 8].try_into().expect("the slice has 8 bytes"))
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,144 +1,151 @@
-//! What waits to be polled.
+//! What waits to be sent.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::vec;
 use alloc::vec::Vec;
 
-use super::frame::{self, FrameContext, Header, Section, SectionKind, WireEntry, WireWord};
-use super::replica_id::ReplicaId;
-use super::shard::{BLOCK_WORDS, Shard};
+use atomik_core::Algebra;
 
-/// A peer, by the name that the transport gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Peer(pub u64);
+use crate::change_set::ChangeSet;
+use crate::frame::{FrameContext, Section, SectionKind};
+use crate::outgoing::Outgoing;
+use crate::peer::{Peer, Recipient};
+use crate::shape::ShardKey;
 
-/// Whom a packet is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Recipient {
-    /// Every peer.
-    All,
-    /// One of them.
-    Peer(Peer),
-}
-
-/// A shard of an origin.
-pub(super) type Key = (ReplicaId, usize);
-
-/// What an own shard changed since it was last announced.
-#[derive(Clone, Debug)]
-pub(super) struct Change {
-    /// The version that was announced last.
-    pub(super) from: u64,
-    /// A bit for each word that changed, and one for each entry; a pair of masks for each block.
-    masks: Vec<[u64; 2]>,
-}
-
-impl Change {
-    pub(super) fn since(from: u64) -> Self {
-        Self { from, masks: Vec::new() }
-    }
-
-    /// FrameContext the word at an offset of the shard as changed, or its entry.
-    pub(super) fn mark(&mut self, offset: usize, entry: bool) {
-        let block = offset / BLOCK_WORDS;
-        if block >= self.masks.len() {
-            self.masks.resize(block + 1, [0; 2]);
-        }
-        self.masks[block][usize::from(entry)] |= 1 << (offset % BLOCK_WORDS);
-    }
-
-    /// The offsets of the words that changed, or of the entries, ascending.
-    fn offsets(&self, entry: bool) -> impl Iterator<Item = u32> {
-        let masks = self.masks.iter().map(move |masks| masks[usize::from(entry)]);
-        (0u32..).step_by(BLOCK_WORDS).zip(masks).flat_map(|(start, mask)| {
-            let mut rest = mask;
-            core::iter::from_fn(move || {
-                let offset = (rest != 0).then(|| start + rest.trailing_zeros());
-                rest &= rest.wrapping_sub(1);
-                offset
-            })
-        })
-    }
-
-    /// Writes the frame that announces the change.
-    pub(super) fn write(
-        &self,
-        out: &mut Vec<u8>,
-        context: FrameContext,
-        origin: ReplicaId,
-        index: usize,
-        shard: &Shard,
-    ) {
-        let to = shard.version;
-        let first = shard.first();
-        let words = |to| -> Vec<WireWord> {
-            let addrs = self.offsets(false).map(|offset| first + offset);
-            addrs.map(|addr| WireWord::new(addr, shard.total(addr), to)).collect()
-        };
-        let entries = self.offsets(true).filter_map(|offset| shard.entry(first + offset));
-        let entries: Vec<WireEntry> = entries.map(WireEntry::new).collect();
-        let header = |from, to| Header { kind: SectionKind::Totals, origin, shard: index as u32, from, to };
-        #[cfg(test)]
-        if planted!(TwoVersions) && !entries.is_empty() && to - self.from > 1 {
-            frame::write(out, context, header(self.from, to - 1), &words(to - 1), &[]);
-            frame::write::<WireWord>(out, context, header(to - 1, to), &[], &entries);
-            return;
-        }
-        frame::write(out, context, header(self.from, to), &words(to), &entries);
-    }
-}
-
-/// Questions, answers and announcements that have no bytes yet, and packets that have.
-#[derive(Default)]
-pub(super) struct Outbox {
+/// The queues of what a replica is to send.
+///
+/// Most of what waits has no bytes yet: it is written when it is polled, as the state is then, so that several changes
+/// of a shard leave as one frame.
+pub(crate) struct Outbox {
+    packet_len: usize,
+    max_waiting: usize,
+    /// Packets that have their bytes.
     packets: VecDeque<(Recipient, Vec<u8>)>,
-    /// Own shards that changed, by index.
-    pub(super) changes: BTreeMap<usize, Change>,
-    /// "Since what you have", and the version that the peer is known to have.
-    pub(super) requests: BTreeMap<(Peer, Key), u64>,
-    /// Who asked for which shard, since which version.
-    pub(super) answers: BTreeMap<(Peer, Key), u64>,
-    /// Answers whose shards the store doesn't have yet.
-    pub(super) awaiting_store: BTreeMap<(Peer, Key), u64>,
-    /// Who is to get the whole vector.
-    pub(super) vectors: BTreeSet<Recipient>,
-    /// Who is asked for its whole vector.
-    pub(super) hellos: BTreeSet<Recipient>,
-    /// The shards whose versions changed since the last heartbeat.
-    pub(super) dirty: BTreeSet<Key>,
-    /// Whether all peers are to get the versions of these.
-    pub(super) heartbeat: bool,
-    /// The shards whose digests all peers are to get.
-    pub(super) digests: BTreeSet<Key>,
+    /// What changed in shards of the own plane, by shard.
+    changes: BTreeMap<usize, ChangeSet>,
+    /// What to ask of whom, and the version that the peer is known to have.
+    requests: BTreeMap<(Peer, ShardKey), u64>,
+    /// Who asked for which shard, and since which version.
+    answers: BTreeMap<(Peer, ShardKey), u64>,
+    /// Answers that wait until the store has their shards.
+    awaiting_store: BTreeMap<(Peer, ShardKey), u64>,
+    /// Who is to get the whole version vector.
+    version_vectors: BTreeSet<Recipient>,
+    /// Who is to be asked for its whole version vector.
+    hellos: BTreeSet<Recipient>,
+    /// The shards whose advertised versions changed since the last heartbeat.
+    dirty: BTreeSet<ShardKey>,
+    /// Whether the versions of the dirty shards are to be sent.
+    heartbeat: bool,
+    /// The shards whose digests are to be sent.
+    digests: BTreeSet<ShardKey>,
 }
 
 impl Outbox {
-    /// The next packet that has its bytes.
-    pub(super) fn pop(&mut self) -> Option<(Recipient, Vec<u8>)> {
-        self.packets.pop_front()
-    }
-
-    /// Where to write a section for a recipient: the last packet, if it is for the same one and has room, or a
-    /// new one. At `bound` packets the oldest is dropped; what was in it will be asked for again.
-    pub(super) fn packet(&mut self, to: Recipient, packet_len: usize, bound: usize) -> &mut Vec<u8> {
-        let has_room =
-            self.packets.back().is_some_and(|(last, bytes)| *last == to && bytes.len() < packet_len);
-        if !has_room {
-            if self.packets.len() >= bound.max(1) {
-                self.packets.pop_front();
-            }
-            self.packets.push_back((to, vec![]));
+    /// An empty outbox. A packet of `packet_len` bytes takes no further section, and at most `max_waiting` requests, as
+    /// many answers and as many packets wait.
+    pub(crate) fn new(packet_len: usize, max_waiting: usize) -> Self {
+        Self {
+            packet_len,
+            max_waiting,
+            packets: VecDeque::new(),
+            changes: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            awaiting_store: BTreeMap::new(),
+            version_vectors: BTreeSet::new(),
+            hellos: BTreeSet::new(),
+            dirty: BTreeSet::new(),
+            heartbeat: false,
+            digests: BTreeSet::new(),
         }
-        &mut self.packets.back_mut().expect("pushed if there was none").1
     }
 
-    /// Cuts the totals of a shard that was dropped out of the packets, so that no copy in doubt gets around.
-    pub(super) fn forget(&mut self, key: Key, context: FrameContext) {
+    /// The changes of a shard of the own plane that are to be announced. `version` is the shard's version before the
+    /// first of them.
+    pub(crate) fn changes_since(&mut self, shard: usize, version: u64) -> &mut ChangeSet {
+        self.changes.entry(shard).or_insert_with(|| ChangeSet::new(version))
+    }
+
+    /// Takes the changes of a shard out, for a transaction.
+    pub(crate) fn take_changes(&mut self, shard: usize) -> Option<ChangeSet> {
+        self.changes.remove(&shard)
+    }
+
+    /// Queues a request for a shard of which `peer` has version `wanted`. There is one request for each peer and shard,
+    /// for the greatest version.
+    pub(crate) fn queue_request(&mut self, peer: Peer, key: ShardKey, wanted: u64) {
+        if let Some(version) = self.requests.get_mut(&(peer, key)) {
+            *version = wanted.max(*version);
+        } else if self.requests.len() < self.max_waiting {
+            self.requests.insert((peer, key), wanted);
+        }
+    }
+
+    /// Queues an answer to `peer`, which asked what changed in a shard after version `since`. There is one answer for
+    /// each peer and shard, from the smallest version.
+    pub(crate) fn queue_answer(&mut self, peer: Peer, key: ShardKey, since: u64) {
+        if let Some(version) = self.answers.get_mut(&(peer, key)) {
+            *version = since.min(*version);
+        } else if self.answers.len() + self.awaiting_store.len() < self.max_waiting {
+            self.answers.insert((peer, key), since);
+        }
+    }
+
+    /// Takes the answers from these shards out, for a transaction.
+    pub(crate) fn take_answers(&mut self, shards: &BTreeSet<ShardKey>) -> BTreeMap<(Peer, ShardKey), u64> {
+        self.release_answers();
+        let answers = core::mem::take(&mut self.answers);
+        let (taken, rest) = answers.into_iter().partition(|((_, key), _)| shards.contains(key));
+        self.answers = rest;
+        taken
+    }
+
+    /// Lets the answers that wait for the store try again.
+    pub(crate) fn release_answers(&mut self) {
+        self.answers.append(&mut self.awaiting_store);
+    }
+
+    /// Queues the whole version vector.
+    pub(crate) fn queue_version_vector(&mut self, to: Recipient) {
+        Self::insert_bounded(&mut self.version_vectors, to, self.max_waiting);
+    }
+
+    /// Queues a request for the whole version vector.
+    pub(crate) fn queue_hello(&mut self, to: Recipient) {
+        Self::insert_bounded(&mut self.hellos, to, self.max_waiting);
+    }
+
+    fn insert_bounded(recipients: &mut BTreeSet<Recipient>, to: Recipient, bound: usize) {
+        if recipients.len() < bound {
+            recipients.insert(to);
+        }
+    }
+
+    /// Queues the versions of the dirty shards, and the digests of these shards.
+    pub(crate) fn queue_heartbeat(&mut self, digests: impl IntoIterator<Item = ShardKey>) {
+        self.heartbeat = true;
+        self.digests.extend(digests);
+    }
+
+    /// Notes that a shard has a version which peers may be told and were not.
+    pub(crate) fn mark_dirty(&mut self, key: ShardKey) {
+        self.dirty.insert(key);
+    }
+
+    /// Queues a section that has its bytes.
+    pub(crate) fn push_section(&mut self, to: Recipient, section: &[u8]) {
+        self.packet(to).extend_from_slice(section);
+    }
+
+    /// Removes the frames of a shard from the packets, so that no copy of doubtful totals spreads.
+    pub(crate) fn forget(&mut self, key: ShardKey, context: FrameContext) {
         self.packets.retain_mut(|(_, packet)| {
             let mut kept = Vec::with_capacity(packet.len());
             let mut rest = packet.as_slice();
-            while let Ok((Section { header, .. }, after)) = Section::split(rest, context) {
-                if header.kind != SectionKind::Totals || (header.origin, header.shard as usize) != key {
+            while let Ok((section, after)) = Section::split(rest, context) {
+                let header = section.header();
+                let is_of_key = (header.origin, header.shard as usize) == (key.origin, key.shard);
+                if header.kind != SectionKind::Totals || !is_of_key {
                     kept.extend_from_slice(&rest[..rest.len() - after.len()]);
                 }
                 rest = after;
@@ -148,114 +155,127 @@ impl Outbox {
         });
     }
 
-    /// Notes a question, unless too many wait; of two about one shard the first stays.
-    pub(super) fn queue_request(&mut self, peer: Peer, key: Key, known: u64, bound: usize) {
-        if let Some(version) = self.requests.get_mut(&(peer, key)) {
-            *version = known.max(*version);
-        } else if self.requests.len() < bound {
-            self.requests.insert((peer, key), known);
+    /// The next packet. It is written now, unless one has its bytes already.
+    pub(crate) fn poll<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> Option<(Recipient, Vec<u8>)> {
+        loop {
+            if let Some(packet) = self.packets.pop_front() {
+                return Some(packet);
+            }
+            if !self.write_some(source) {
+                return None;
+            }
         }
     }
 
-    /// Notes an answer that is owed, unless too many wait; of two about one shard the earlier version stays.
-    pub(super) fn queue_answer(&mut self, peer: Peer, key: Key, since: u64, bound: usize) {
-        if let Some(version) = self.answers.get_mut(&(peer, key)) {
-            *version = since.min(*version);
-        } else if self.answers.len() + self.awaiting_store.len() < bound {
-            self.answers.insert((peer, key), since);
+    /// The packet to append a section to: the last one, if it goes to the same recipient and has room, or a new one. If
+    /// too many packets wait, the oldest is dropped. Its content will be requested again.
+    fn packet(&mut self, to: Recipient) -> &mut Vec<u8> {
+        let has_room =
+            self.packets.back().is_some_and(|(last, bytes)| *last == to && bytes.len() < self.packet_len);
+        if !has_room {
+            if self.packets.len() >= self.max_waiting.max(1) {
+                self.packets.pop_front();
+            }
+            self.packets.push_back((to, Vec::new()));
         }
+        &mut self.packets.back_mut().expect("one was pushed if there was none").1
     }
 
-    /// Notes that a recipient is to get something of which it gets one at a time.
-    pub(super) fn note(set: &mut BTreeSet<Recipient>, to: Recipient, bound: usize) {
-        if set.len() < bound {
-            set.insert(to);
+    /// Writes some of what waits, about as much as one packet takes. Returns whether there was anything to write.
+    fn write_some<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        self.write_hello(source)
+            || self.write_requests(source)
+            || self.write_changes(source)
+            || self.write_answers(source)
+            || self.write_version_vector(source)
+            || self.write_heartbeat(source)
+    }
+
+    fn write_hello<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some(to) = self.hellos.pop_first() else { return false };
+        source.write_hello(self.packet(to));
+        true
+    }
+
+    fn write_requests<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let (packet_len, mut wrote) = (self.packet_len, false);
+        while let Some(((peer, key), wanted)) = self.requests.pop_first() {
+            if source.version(key) >= wanted {
+                continue;
+            }
+            let packet = self.packet(Recipient::Peer(peer));
+            source.write_request(packet, key);
+            wrote = true;
+            if packet.len() >= packet_len {
+                break;
+            }
         }
+        wrote
+    }
+
+    /// Announces what changed in shards of the own plane. With a store, transactions do that.
+    fn write_changes<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        if source.has_store() {
+            return false;
+        }
+        let (packet_len, mut wrote) = (self.packet_len, false);
+        while let Some((shard, changes)) = self.changes.pop_first() {
+            let packet = self.packet(Recipient::All);
+            source.write_changes(packet, shard, &changes);
+            wrote = true;
+            if packet.len() >= packet_len {
+                break;
+            }
+        }
+        wrote
+    }
+
+    fn write_answers<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let (packet_len, mut wrote) = (self.packet_len, false);
+        while let Some(((peer, key), since)) = self.answers.pop_first() {
+            if !source.may_leave(key) {
+                self.awaiting_store.insert((peer, key), since);
+                continue;
+            }
+            // The shard may have been removed since the answer was queued.
+            if source.version(key) <= since {
+                continue;
+            }
+            let packet = self.packet(Recipient::Peer(peer));
+            source.write_since(packet, key, since);
+            wrote = true;
+            if packet.len() >= packet_len {
+                break;
+            }
+        }
+        wrote
+    }
+
+    fn write_version_vector<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some(to) = self.version_vectors.pop_first() else { return false };
+        source.write_version_vector(self.packet(to));
+        true
+    }
+
+    /// Writes what the last heartbeat queued: the versions of dirty shards, in runs of neighbours, and digests.
+    fn write_heartbeat<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let mut out = Vec::new();
+        if core::mem::take(&mut self.heartbeat) {
+            let dirty: Vec<ShardKey> = core::mem::take(&mut self.dirty).into_iter().collect();
+            for run in dirty.chunk_by(|a, b| a.origin == b.origin && a.shard + 1 == b.shard) {
+                source.write_versions(&mut out, run[0].origin, run[0].shard..run[0].shard + run.len());
+            }
+        }
+        for key in core::mem::take(&mut self.digests) {
+            source.write_digest(&mut out, key);
+        }
+        if out.is_empty() {
+            return false;
+        }
+        self.push_section(Recipient::All, &out);
+        true
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use atomik_core::Xor;
-
-    const KEY: Key = (ReplicaId { node: 2, incarnation: 1 }, 0);
-
-    #[test]
-    fn questions_and_answers_are_bounded_and_those_about_one_shard_are_one() {
-        let mut outbox = Outbox::default();
-        for (peer, version) in [(1, 5), (1, 7), (1, 6), (2, 5), (3, 5), (1, 4)] {
-            outbox.queue_request(Peer(peer), KEY, version, 2);
-            outbox.queue_answer(Peer(peer), KEY, version, 2);
-        }
-        let waiting = |versions: [u64; 2]| {
-            BTreeMap::from([1, 2].map(|peer| ((Peer(peer), KEY), versions[peer as usize - 1])))
-        };
-        assert_eq!(outbox.requests, waiting([7, 5]));
-        assert_eq!(outbox.answers, waiting([4, 5]));
-    }
-
-    #[test]
-    fn a_packet_takes_sections_until_it_is_long_enough_and_the_oldest_packet_goes() {
-        let mut outbox = Outbox::default();
-        for (to, bytes) in [(1, 9), (1, 1), (1, 3), (2, 4), (1, 5), (3, 6)] {
-            let packet = outbox.packet(Recipient::Peer(Peer(to)), 10, 4);
-            packet.resize(packet.len() + bytes, 0);
-        }
-        let packets: Vec<_> =
-            core::iter::from_fn(|| outbox.pop()).map(|(to, packet)| (to, packet.len())).collect();
-        assert_eq!(
-            packets,
-            [(1, 3), (2, 4), (1, 5), (3, 6)].map(|(to, len)| (Recipient::Peer(Peer(to)), len))
-        );
-    }
-
-    #[test]
-    fn what_is_forgotten_is_the_totals_of_that_shard() {
-        let context = FrameContext::new::<Xor>(1);
-        let section = |kind, shard: usize, to| {
-            let mut bytes = Vec::new();
-            let header = Header { kind, origin: KEY.0, shard: shard as u32, from: 0, to };
-            frame::write::<WireWord>(&mut bytes, context, header, &[], &[]);
-            bytes
-        };
-        let others = [
-            section(SectionKind::Totals, 1, 5),
-            section(SectionKind::Request, 0, 6),
-            section(SectionKind::Totals, 2, 7),
-        ];
-        let mut outbox = Outbox::default();
-        let [one, two, three] = &others;
-        let mixed = [
-            section(SectionKind::Totals, 0, 1),
-            one.clone(),
-            two.clone(),
-            section(SectionKind::Totals, 0, 2),
-            three.clone(),
-        ];
-        outbox.packet(Recipient::All, 1, 9).extend(mixed.concat());
-        outbox.packet(Recipient::All, 1, 9).extend(section(SectionKind::Totals, 0, 3));
-        outbox.forget(KEY, context);
-        assert_eq!(outbox.pop(), Some((Recipient::All, others.concat())));
-        assert_eq!(outbox.pop(), None);
-    }
-
-    #[test]
-    fn answers_that_are_held_count() {
-        let mut outbox = Outbox::default();
-        outbox.awaiting_store.insert((Peer(1), KEY), 0);
-        for peer in 2..9 {
-            outbox.queue_answer(Peer(peer), KEY, 0, 3);
-        }
-        assert_eq!(outbox.answers.len(), 2);
-    }
-
-    #[test]
-    fn recipients_are_bounded() {
-        let mut set = BTreeSet::new();
-        for peer in [1, 2, 1, 3, 4] {
-            Outbox::note(&mut set, Recipient::Peer(Peer(peer)), 3);
-        }
-        assert_eq!(set.len(), 3);
-    }
-}
+mod tests;

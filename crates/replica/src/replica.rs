@@ -1,4 +1,4 @@
-//! The replica: one more observer of local producers, and the protocol between nodes.
+//! The replica: one more observer of local producers, and one end of the protocol.
 
 mod integrity;
 mod receive;
@@ -11,54 +11,79 @@ pub use receive::Received;
 pub use store::{StoredShard, Transaction};
 pub use view::View;
 
-use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::cluster_config::ClusterConfig;
-use super::error::ReplicaError;
-use super::frame::FrameContext;
-use super::outbox::{Change, Key, Outbox};
-use super::replica_id::{LoadTimestamp, ReplicaId};
-use super::shard::Plane;
-use super::state::State;
 use atomik_core::{Algebra, DeltaBatch, ExclusiveTableEpoch, TableFanIn, TableProducer};
 
-/// A node's end of the protocol by which the tables of many nodes converge.
+use crate::cluster_config::ClusterConfig;
+use crate::error::ReplicaError;
+use crate::frame::FrameContext;
+use crate::outbox::Outbox;
+use crate::plane::Plane;
+use crate::register::LoadTimestamp;
+use crate::replica_id::ReplicaId;
+use crate::shape::ShardKey;
+use crate::state::ReplicaState;
+use crate::store_queue::StoreQueue;
+use integrity::EventQueue;
+
+/// A node's copy of a table that converges with the copies of other nodes.
 ///
-/// Producers write to a [`TableFanIn`] and know nothing of it. The replica observes that fan-in:
-/// [`tick`](Self::tick) makes a version of what changed, which [`poll_transmit`](Self::poll_transmit) hands out
-/// for the peers, and [`receive`](Self::receive) takes in what peers sent. Packets may be lost, doubled,
-/// delayed for years and come in any order from anyone: what travels are totals of one origin under a version,
-/// and hearing a total again changes nothing. It does no I/O and has no clock; a transport calls it. It is for
-/// one thread; readers on others have a [`View`].
+/// It is a state-based CRDT. For each origin, which is one start of one node, it keeps the *totals* of that origin's
+/// deltas, and a *version vector* orders these: a later version of an origin's totals replaces an earlier one. The
+/// merged state of an address is the composition of all totals. An address that was [loaded](Self::load) is a
+/// last-writer-wins register, stamped by a Lamport counter, with the totals that were made in knowledge of that LOAD.
+/// Totals are idempotent, so a packet may be lost, duplicated, delayed for any time and arrive in any order from any
+/// peer.
 ///
-/// **What converges.** When the links heal and the vectors have gone round, the [`merged`](Self::merged)
-/// states of all replicas are equal: the initial base, all deltas that reached any of them, and of an
-/// address that was [loaded](Self::load) the winning value and the deltas made in knowledge of it. So it was in
-/// a million simulated clusters of 2 to 6 nodes (`ci/simulate.sh`; `loom-tests/README.md` has the last run's date
-/// and commit), and in all states of a few small ones (`models`).
+/// Producers write to a [`TableFanIn`] and do not know about replication. The replica is an observer of that fan-in.
+/// It belongs to one thread. Readers on other threads have a [`View`].
 ///
-/// **What it costs.** Words of 8 bytes, a table each: merged, remote, the tick's reference; a plane for
-/// each local producer; the base, if there is one; and about 8.3 bytes for each word that each origin touched,
-/// by blocks of 64. With n writers that all write everywhere, n tables. An address that was loaded takes some 60
-/// bytes more, and 48 for each origin that wrote to it since. An origin that never wrote takes nothing.
+/// **Convergence.** Once links heal and version vectors have been exchanged, the [`merged`](Self::merged) states of all
+/// replicas are equal. They are the initial base, composed with all deltas that reached any of the replicas; for a
+/// loaded address, the winning value, composed with the deltas made in knowledge of it. This was checked in a million
+/// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
 ///
-/// **Who is trusted.** Everyone in the cluster. Checksums find damage, not intent; an origin can write what it
-/// likes under its own name.
+/// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
+/// tick. Beside them are a plane for each local producer, the base if there is one, and about 8.3 bytes for each word
+/// that an origin touched, in blocks of 64 words. So n writers that write everywhere take n tables. A loaded address
+/// takes about 60 bytes more, and 48 for each origin that wrote to it since. An origin that never wrote takes nothing.
+///
+/// **Trust.** All replicas of a cluster trust one another. Checksums detect damage, not intent: an origin can write what
+/// it likes under its own id.
+///
+/// # Calls
+///
+/// A replica does no I/O and has no clock. Its methods come in groups, by who calls them:
+///
+/// - *Application:* [`tick`](Self::tick), [`put`](Self::put) and [`load`](Self::load) make versions.
+///   [`merged`](Self::merged) and [`view`](Self::view) read states.
+/// - *Receive:* [`receive`](Self::receive) takes a packet that arrived.
+/// - *Transmit:* [`poll_transmit`](Self::poll_transmit) gives packets to send. [`hello`](Self::hello) and
+///   [`send_version_vector`](Self::send_version_vector) queue some.
+/// - *Store:* [`poll_store`](Self::poll_store) gives shards to write, and [`stored`](Self::stored) confirms them. They
+///   are for replicas that were started by [`restore`](Self::restore) or [`resume`](Self::resume).
+/// - *Timers:* [`heartbeat`](Self::heartbeat) and, for safety against failing memory, [`audit`](Self::audit).
+/// - *Events:* [`poll_event`](Self::poll_event) reports failures. [`refetch`](Self::refetch) repairs a shard.
+/// - *Inspection:* [`id`](Self::id), [`version_vector`](Self::version_vector), [`digest`](Self::digest) and others take
+///   `&self`.
+///
+/// After any call of the first five groups, call `poll_store` if there is a store, then `poll_transmit` until it returns
+/// `None`, and `poll_event` likewise.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use atomik_core::{Add, TableFanIn};
-/// use atomik_replica::{ClusterConfig, ReplicaId, Peer, Replica};
+/// use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 ///
 /// let cluster = ClusterConfig::new("page views", 1_000);
 /// let start = |node| {
 ///     let local = Arc::new(TableFanIn::<Add>::new(1_000));
-///     // Really drawn from a clock and random bits.
-///     let origin = ReplicaId { node, incarnation: 0x5EED };
-///     (Replica::new(&cluster, Arc::clone(&local), origin).unwrap(), local)
+///     // A program draws the incarnation from a clock and random bits.
+///     let id = ReplicaId { node, incarnation: 0x5EED };
+///     (Replica::new(&cluster, Arc::clone(&local), id).unwrap(), local)
 /// };
 /// let ((mut here, local), (mut there, _)) = (start(1), start(2));
 ///
@@ -68,7 +93,7 @@ use atomik_core::{Algebra, DeltaBatch, ExclusiveTableEpoch, TableFanIn, TablePro
 /// here.tick();
 /// while let Some((_, packet)) = here.poll_transmit() {
 ///     for _ in 0..3 {
-///         there.receive(Peer(1), &packet)?; // three times: no matter
+///         there.receive(Peer(1), &packet)?; // duplicates change nothing
 ///     }
 /// }
 /// assert_eq!(there.merged()[7], 42);
@@ -76,54 +101,49 @@ use atomik_core::{Algebra, DeltaBatch, ExclusiveTableEpoch, TableFanIn, TablePro
 /// ```
 pub struct Replica<A: Algebra> {
     context: FrameContext,
-    bounds: Bounds,
-    origin: ReplicaId,
-    state: State<A>,
+    id: ReplicaId,
+    max_origins: usize,
+    state: ReplicaState<A>,
     ticks: ExclusiveTableEpoch<Arc<TableFanIn<A>>>,
-    /// What a tick found; kept for its memory.
+    /// The deltas of the last tick. It is kept to reuse its memory.
     batch: DeltaBatch<A>,
-    /// For `put`; it costs a plane, so it is made by the first.
+    /// For `put`. A producer takes a plane, so the first `put` makes it.
     producer: Option<TableProducer<'static, A>>,
     outbox: Outbox,
-    store: Option<store::Progress>,
-    events: VecDeque<Event>,
-    /// The shards whose digests went out last.
-    digests_done: Option<Key>,
+    store: Option<StoreQueue>,
+    events: EventQueue,
+    /// The last shard whose digest went out.
+    last_digest: Option<ShardKey>,
 }
 
-/// What bounds a replica's memory.
-#[derive(Clone, Copy, Debug)]
-struct Bounds {
-    origins: usize,
-    packet_len: usize,
-    waiting: usize,
-}
-
+/// Starting.
 impl<A: Algebra> Replica<A> {
-    /// Starts a replica without a store: what the cluster knows it hears from its peers, and `origin` is a new
-    /// incarnation. A replica watches its fan-in for the fan-in's whole life; what producers wrote before goes
-    /// into the first tick.
+    /// Starts a replica without a store. It learns from its peers what the cluster knows. `id` must have a new
+    /// incarnation.
     ///
-    /// Before the first tick or load, let it hear one peer out ([`hello`](Self::hello)), or know that there is
-    /// none: otherwise deltas may fall into an epoch that a LOAD ended long ago. It converges all the same.
+    /// The replica takes the exclusive observer of the fan-in, so a fan-in has one replica in its whole life. Deltas
+    /// that producers made before are in the first tick.
+    ///
+    /// Before the first tick or load, exchange version vectors with one peer ([`hello`](Self::hello)), unless there is
+    /// none. Otherwise deltas may be made in ignorance of a LOAD, and be void. The replicas converge all the same.
     ///
     /// # Errors
     ///
-    /// [`ReplicaError`] if the cluster's settings are impossible or not of this table, or if the fan-in has a
-    /// replica already.
+    /// [`ReplicaError`] if the cluster's settings are impossible or belong to another table, or if the fan-in has given
+    /// out its exclusive observer.
     pub fn new(
         cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
-        origin: ReplicaId,
+        id: ReplicaId,
     ) -> Result<Self, ReplicaError> {
-        Self::start(cluster, local, origin, Vec::new(), false)
+        Self::start(cluster, local, id, Vec::new(), false)
     }
 
-    /// A replica of these planes.
+    /// Starts a replica that knows these planes.
     fn start(
         cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
-        origin: ReplicaId,
+        id: ReplicaId,
         planes: Vec<Plane>,
         has_store: bool,
     ) -> Result<Self, ReplicaError> {
@@ -131,107 +151,62 @@ impl<A: Algebra> Replica<A> {
         let ticks = local.exclusive_epoch_owned().ok_or(ReplicaError::SecondReplica)?;
         Ok(Self {
             context: FrameContext::new::<A>(cluster.digest()),
-            bounds: Bounds {
-                origins: cluster.max_origins,
-                packet_len: cluster.packet_len,
-                waiting: cluster.max_waiting,
-            },
-            origin,
-            state: State::new(shape, cluster.base().cloned(), origin, planes),
+            id,
+            max_origins: cluster.max_origins,
+            state: ReplicaState::new(shape, cluster.base().cloned(), id, planes),
             ticks,
             batch: DeltaBatch::new(),
             producer: None,
-            outbox: Outbox::default(),
-            store: has_store.then(store::Progress::default),
-            events: VecDeque::new(),
-            digests_done: None,
+            outbox: Outbox::new(cluster.packet_len, cluster.max_waiting),
+            store: has_store.then(|| StoreQueue::new(cluster.max_waiting)),
+            events: EventQueue::default(),
+            last_digest: None,
         })
     }
+}
 
-    /// Whose totals the own plane holds: this start of this node.
-    #[must_use]
-    pub fn id(&self) -> ReplicaId {
-        self.origin
-    }
-
-    /// How many origins are known here, the own one included.
-    #[must_use]
-    pub fn origins(&self) -> usize {
-        self.state.planes().len()
-    }
-
-    /// The length of the table.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.state.shape.len
-    }
-
-    /// Whether the table has no addresses.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The states that all planes known here add up to, by address. What local producers wrote since the last
-    /// tick isn't in them: for that there is the [`view`](Self::view).
-    #[must_use]
-    pub fn merged(&self) -> &[u64] {
-        self.state.merged()
-    }
-
-    /// The version of a shard of an origin here: 0 if nothing is known of it.
-    #[must_use]
-    pub fn version(&self, origin: ReplicaId, shard: usize) -> u64 {
-        self.state.have(origin, shard)
-    }
-
-    /// A reader of the live states, for any thread.
-    #[must_use]
-    pub fn view(&self) -> View<A> {
-        View::new(Arc::clone(self.state.remote()), Arc::clone(self.ticks.get_ref()))
-    }
-
-    /// Makes versions of what local producers wrote since the last tick; returns how many addresses changed.
+/// The application's calls.
+impl<A: Algebra> Replica<A> {
+    /// Makes versions from what local producers wrote since the last tick. Returns how many addresses changed.
     ///
-    /// It reads the whole fan-in: about 8 bytes of memory an address, once for each local producer. What a
-    /// tick takes is not of one instant: a delta to one address may be in it, and one made before it, to
-    /// another, in the next.
+    /// A tick reads the whole fan-in: 8 bytes of memory an address for each local producer. It does not take the deltas
+    /// of one instant: it may contain a delta to one address and miss an earlier delta to another, which is then in the
+    /// next tick.
     pub fn tick(&mut self) -> usize {
         self.ticks.swap_into(&mut self.batch);
-        #[cfg(test)]
-        if planted!(TickSeesRemote) {
-            self.batch.extend(core::mem::take(&mut self.state.leaked));
-        }
-        let shape = self.state.shape;
+        let shape = self.state.shape();
         let (mut addrs, mut deltas) = (self.batch.addresses(), self.batch.deltas());
         while let Some(&first) = addrs.first() {
-            let shard = shape.shard_of(first);
-            let end = shape.range(shard).end;
-            let (of_shard, addrs_after) =
-                addrs.split_at(addrs.partition_point(|&addr| (addr as usize) < end));
-            let (deltas_of_shard, deltas_after) = deltas.split_at(of_shard.len());
-            (addrs, deltas) = (addrs_after, deltas_after);
+            let key = ShardKey { origin: self.id, shard: shape.shard_of(first) };
+            let range = shape.range(key.shard);
+            let len = addrs.partition_point(|&addr| (addr as usize) < range.end);
+            let (shard_addrs, later_addrs) = addrs.split_at(len);
+            let (shard_deltas, later_deltas) = deltas.split_at(len);
+            (addrs, deltas) = (later_addrs, later_deltas);
 
-            let from = self.state.have(self.origin, shard);
-            let change = self.outbox.changes.entry(shard).or_insert_with(|| Change::since(from));
-            for &addr in of_shard {
-                change.mark(addr as usize % shape.shard_words, self.state.is_loaded(addr));
+            let changes = self.outbox.changes_since(key.shard, self.state.version(key));
+            for &addr in shard_addrs {
+                let offset = addr as usize - range.start;
+                if self.state.registers().is_loaded(addr) {
+                    changes.insert_entry(offset);
+                } else {
+                    changes.insert_word(offset);
+                }
             }
-            self.state.tick(shard, of_shard.iter().copied().zip(deltas_of_shard.iter().copied()));
-            Self::note_version(&mut self.outbox, &mut self.store, (self.origin, shard));
+            self.state.tick(key.shard, shard_addrs.iter().copied().zip(shard_deltas.iter().copied()));
+            Self::note_version(&mut self.outbox, &mut self.store, key);
         }
         self.batch.len()
     }
 
-    /// Sets the state of an address, as this replica knows it, to `v`: gives the delta that leads there through
-    /// a producer of its own. Ticks before and after.
+    /// Sets the state of an address to `v`, by a delta from the state that this replica knows. Ticks before and after.
     ///
-    /// Two puts at once compose to a value that neither wrote: on `Add`, from 50, puts of 7 and 9 give −34.
-    /// Where others write too, use [`load`](Self::load).
+    /// Two concurrent puts compose to a value that neither of them wrote: on `Add`, puts of 7 and 9 over a state of 50
+    /// give −34. Where others write too, use [`load`](Self::load).
     ///
     /// # Errors
     ///
-    /// [`ReplicaError::Address`] if the table has no such address; then nothing was done.
+    /// [`ReplicaError::Address`] if the table has no such address. Then nothing has happened.
     pub fn put(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
         self.check_addr(addr)?;
         self.tick();
@@ -242,38 +217,38 @@ impl<A: Algebra> Replica<A> {
         Ok(())
     }
 
-    /// LOAD: the state of an address becomes `v`, at every replica: of all LOADs of an address the last one
-    /// wins, the same one everywhere, "last" by a counter that each sets above all that it has seen.
+    /// LOAD: sets the state of an address to `v` at every replica. Ticks before.
     ///
-    /// A LOAD voids the deltas that were ticked before its adoption and keeps those that were not: where a delta
-    /// races it, which of both happens is arbitrary, and the same everywhere. Producers never wait for it; the
-    /// live view gets it as a delta. Ticks before.
+    /// Of all LOADs of an address, the same one wins at every replica: the one with the greatest Lamport counter, which
+    /// each LOAD sets above all counters that its replica has seen. Ids break ties.
+    ///
+    /// A LOAD voids deltas that were ticked before their replica heard of it, and keeps all others. A delta that races
+    /// with it may go either way, but goes the same way everywhere. Producers never wait for a LOAD.
     ///
     /// # Errors
     ///
-    /// [`ReplicaError::Address`] if the table has no such address, and [`ReplicaError::LoadsExhausted`] after
-    /// 2^63 LOADs of it; then nothing was done.
+    /// [`ReplicaError::Address`] if the table has no such address, and [`ReplicaError::LoadsExhausted`] after 2^63 - 1
+    /// LOADs of it. Then nothing has happened.
     pub fn load(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
         self.check_addr(addr)?;
-        if self.state.next_counter(addr as u32) >= LoadTimestamp::COUNTER_LIMIT {
+        if self.state.registers().next_counter(addr as u32) >= LoadTimestamp::COUNTER_LIMIT {
             return Err(ReplicaError::LoadsExhausted { addr });
         }
         self.tick();
-        let shape = self.state.shape;
-        let shard = shape.shard_of(addr as u32);
-        let from = self.state.have(self.origin, shard);
-        let change = self.outbox.changes.entry(shard).or_insert_with(|| Change::since(from));
-        change.mark(addr % shape.shard_words, true);
+        let shape = self.state.shape();
+        let key = ShardKey { origin: self.id, shard: shape.shard_of(addr as u32) };
+        let changes = self.outbox.changes_since(key.shard, self.state.version(key));
+        changes.insert_entry(addr - shape.range(key.shard).start);
         self.state.load(addr as u32, v);
-        Self::note_version(&mut self.outbox, &mut self.store, (self.origin, shard));
+        Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(())
     }
 
-    /// Notes that a shard has a new version: for the heartbeat, and for the store.
-    fn note_version(outbox: &mut Outbox, store: &mut Option<store::Progress>, key: Key) {
+    /// Notes that a shard has a new version, which is to be stored, or else to be told in the next heartbeat.
+    fn note_version(outbox: &mut Outbox, store: &mut Option<StoreQueue>, key: ShardKey) {
         match store {
-            Some(progress) => progress.note(key),
-            None => drop(outbox.dirty.insert(key)),
+            Some(store) => store.mark_unstored(key),
+            None => outbox.mark_dirty(key),
         }
     }
 
@@ -282,23 +257,70 @@ impl<A: Algebra> Replica<A> {
         if addr < len { Ok(()) } else { Err(ReplicaError::Address { addr, len }) }
     }
 
-    /// The planes, for the simulator's checks.
-    #[cfg(test)]
-    pub(super) fn planes(&self) -> &[Plane] {
-        self.state.planes()
+    /// The merged states, by address: the composition of all planes that are known here. They do not contain what local
+    /// producers wrote since the last tick; the [`view`](Self::view) does.
+    #[must_use]
+    pub fn merged(&self) -> &[u64] {
+        self.state.merged()
     }
 
-    /// All shards known here, by origin.
-    fn keys(&self) -> BTreeSet<Key> {
+    /// A reader of the live states, for any thread.
+    #[must_use]
+    pub fn view(&self) -> View<A> {
+        View::new(Arc::clone(self.state.remote()), Arc::clone(self.ticks.get_ref()))
+    }
+}
+
+/// Inspection.
+impl<A: Algebra> Replica<A> {
+    /// The id of this replica, under which it writes its own plane.
+    #[must_use]
+    pub fn id(&self) -> ReplicaId {
+        self.id
+    }
+
+    /// The length of the table.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state.shape().len
+    }
+
+    /// Whether the table has no addresses.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of shards in the table.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.state.shape().shards()
+    }
+
+    /// The number of origins that are known here, including this replica.
+    #[must_use]
+    pub fn origins(&self) -> usize {
+        self.state.planes().len()
+    }
+
+    /// The version of a shard of an origin, or 0 if nothing is known about it.
+    #[must_use]
+    pub fn version(&self, origin: ReplicaId, shard: usize) -> u64 {
+        self.state.version(ShardKey { origin, shard })
+    }
+
+    /// The version vector: each shard of each origin that is known here, with its version, in the order of origins and
+    /// shards. With a store, it is ahead of what peers are told.
+    pub fn version_vector(&self) -> impl Iterator<Item = (ReplicaId, usize, u64)> + '_ {
         let planes = self.state.planes().iter();
-        planes.flat_map(|plane| plane.shards().map(|(shard, _)| (plane.origin, shard))).collect()
+        planes.flat_map(|plane| plane.shards().map(|(index, shard)| (plane.origin(), index, shard.version())))
     }
 }
 
 impl<A: Algebra> fmt::Debug for Replica<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replica")
-            .field("origin", &self.origin)
+            .field("id", &self.id)
             .field("len", &self.len())
             .field("origins", &self.origins())
             .finish_non_exhaustive()

@@ -1,63 +1,51 @@
-//! The state of a replica: planes, and what they add up to.
+//! The state of a replica: the planes of all origins, and what they add up to.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::frame::{WireEntry, WireWord};
-use super::replica_id::{Entry, LoadTimestamp, Register, ReplicaId, Total};
-use super::shard::{BLOCK_WORDS, Plane, Shape, Shard};
 use atomik_core::{Algebra, Table};
 
-/// All planes, their composition, and what of it readers were given.
-pub(super) struct State<A: Algebra> {
-    pub(super) shape: Shape,
+use crate::block::BLOCK_WORDS;
+use crate::frame::{Totals, Words};
+use crate::plane::Plane;
+use crate::register::{Entry, LoadTimestamp, Register, Total};
+use crate::registers::Registers;
+use crate::replica_id::ReplicaId;
+use crate::shape::{Shape, ShardKey};
+use crate::shard::Shard;
+
+/// All planes, their composition, and the part of it that readers get from here.
+pub(crate) struct ReplicaState<A: Algebra> {
+    shape: Shape,
     base: Option<Arc<[u64]>>,
-    /// By origin; the own one is among them.
+    /// In the order of their origins. The replica's own plane is among them.
     planes: Vec<Plane>,
     own: ReplicaId,
-    /// The greatest register of each address that was ever loaded.
-    registers: BTreeMap<u32, Register>,
-    /// One bit an address, a word a block: whether it is in `registers`.
-    loaded: Vec<u64>,
-    /// What base and planes add up to.
+    registers: Registers,
+    /// The composition of the base and all planes.
     merged: Vec<u64>,
-    /// What changed `merged` other than the own ticks. This is its only writer.
+    /// Everything that changed `merged`, except for the replica's own ticks. Nothing else writes to this table.
     remote: Arc<Table<A>>,
-    /// What went to `remote`, for the fault in which the tick sees it.
-    #[cfg(test)]
-    pub(super) leaked: Vec<(u32, u64)>,
 }
 
-impl<A: Algebra> State<A> {
-    /// The state of base and planes. `planes` have origins that differ.
-    pub(super) fn new(
+impl<A: Algebra> ReplicaState<A> {
+    /// The state of a base and planes. No two planes have the same origin.
+    pub(crate) fn new(
         shape: Shape,
         base: Option<Arc<[u64]>>,
         own: ReplicaId,
         mut planes: Vec<Plane>,
     ) -> Self {
-        if planes.iter().all(|plane| plane.origin != own) {
+        if planes.iter().all(|plane| plane.origin() != own) {
             planes.push(Plane::new(own));
         }
-        planes.sort_unstable_by_key(|plane| plane.origin);
+        planes.sort_unstable_by_key(Plane::origin);
         let merged = base.as_deref().map_or_else(|| vec![A::IDENTITY; shape.len], <[u64]>::to_vec);
         let remote = Arc::new(merged.iter().copied().collect());
-        let loaded = vec![0; shape.len.div_ceil(BLOCK_WORDS)];
-        let mut state = Self {
-            shape,
-            base,
-            planes,
-            own,
-            registers: BTreeMap::new(),
-            loaded,
-            merged,
-            remote,
-            #[cfg(test)]
-            leaked: Vec::new(),
-        };
+        let registers = Registers::new(shape.len);
+        let mut state = Self { shape, base, planes, own, registers, merged, remote };
         for shard in 0..shape.shards() {
             if state.planes.iter().any(|plane| plane.shard(shard).is_some()) {
                 state.recompute(shard);
@@ -66,281 +54,222 @@ impl<A: Algebra> State<A> {
         state
     }
 
-    pub(super) fn remote(&self) -> &Arc<Table<A>> {
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    pub(crate) fn remote(&self) -> &Arc<Table<A>> {
         &self.remote
     }
 
-    pub(super) fn merged(&self) -> &[u64] {
+    pub(crate) fn merged(&self) -> &[u64] {
         &self.merged
     }
 
-    /// For tests of what finds and mends differences.
+    /// For tests that damage the merged states.
     #[cfg(test)]
-    pub(super) fn merged_mut(&mut self) -> &mut [u64] {
+    pub(crate) fn merged_mut(&mut self) -> &mut [u64] {
         &mut self.merged
     }
 
-    pub(super) fn planes(&self) -> &[Plane] {
+    pub(crate) fn registers(&self) -> &Registers {
+        &self.registers
+    }
+
+    /// The planes, in the order of their origins.
+    pub(crate) fn planes(&self) -> &[Plane] {
         &self.planes
     }
 
-    pub(super) fn shard(&self, origin: ReplicaId, shard: usize) -> Option<&Shard> {
-        let at = self.find(origin).ok()?;
-        self.planes[at].shard(shard)
+    pub(crate) fn plane(&self, origin: ReplicaId) -> Option<&Plane> {
+        self.find(origin).ok().map(|at| &self.planes[at])
     }
 
-    pub(super) fn shard_mut(&mut self, origin: ReplicaId, shard: usize) -> Option<&mut Shard> {
-        let at = self.find(origin).ok()?;
-        self.planes[at].existing_mut(shard)
+    pub(crate) fn shard(&self, key: ShardKey) -> Option<&Shard> {
+        self.plane(key.origin)?.shard(key.shard)
     }
 
-    /// The version of a shard here: 0 if nothing is known of it.
+    /// The version of a shard, or 0 if nothing is known about it.
     #[inline]
-    pub(super) fn have(&self, origin: ReplicaId, shard: usize) -> u64 {
-        self.shard(origin, shard).map_or(0, |shard| shard.version)
+    pub(crate) fn version(&self, key: ShardKey) -> u64 {
+        self.shard(key).map_or(0, Shard::version)
     }
 
-    pub(super) fn knows(&self, origin: ReplicaId) -> bool {
-        self.find(origin).is_ok()
+    /// Notes that the store has a version of a shard.
+    pub(crate) fn set_stored_version(&mut self, key: ShardKey, version: u64) {
+        if let Ok(at) = self.find(key.origin)
+            && let Some(shard) = self.planes[at].shard_mut(key.shard)
+        {
+            shard.set_stored_version(version);
+        }
     }
 
     fn find(&self, origin: ReplicaId) -> Result<usize, usize> {
-        self.planes.binary_search_by_key(&origin, |plane| plane.origin)
+        self.planes.binary_search_by_key(&origin, Plane::origin)
     }
 
-    fn own_at(&self) -> usize {
+    /// The index of the replica's own plane.
+    fn own_plane(&self) -> usize {
         self.find(self.own).expect("the own plane is made with the state and stays")
     }
 
-    #[inline]
-    pub(super) fn is_loaded(&self, addr: u32) -> bool {
-        self.loaded[addr as usize / BLOCK_WORDS] >> (addr as usize % BLOCK_WORDS) & 1 != 0
-    }
-
-    /// Changes merged and remote alike: what came from elsewhere.
+    /// Applies a delta that came from elsewhere, so that readers of the live states get it too.
     #[inline]
     fn apply_delta(&mut self, addr: u32, delta: u64) {
         let merged = &mut self.merged[addr as usize];
         *merged = A::compose(*merged, delta);
-        self.apply_remote_delta(addr, delta);
+        // A load and a store make an accum, because nothing else writes to this table.
+        let remote = &self.remote[addr as usize];
+        remote.load(A::compose(remote.read(), delta));
     }
 
-    #[inline]
-    fn apply_remote_delta(&mut self, addr: u32, delta: u64) {
-        // The only writer: a load and a store make an accum.
-        let context = &self.remote[addr as usize];
-        context.load(A::compose(context.read(), delta));
-        #[cfg(test)]
-        if planted!(TickSeesRemote) {
-            self.leaked.push((addr, delta));
-        }
-    }
-
-    /// Gives merged and remote what leads from the state of an address to `state`.
-    fn set_state(&mut self, addr: u32, state: u64) {
+    /// Applies the delta that leads from the merged state of an address to `state`.
+    fn set_merged(&mut self, addr: u32, state: u64) {
         let delta = A::delta(self.merged[addr as usize], state);
         if delta != A::IDENTITY {
             self.apply_delta(addr, delta);
         }
     }
 
-    /// The state of an address that was loaded: the register ∘ the totals of exactly its epoch.
-    fn state_of_loaded(&self, addr: u32, register: Register) -> u64 {
+    /// The state of an address that was loaded: the value of the winning register, and the totals of all entries that
+    /// have the same timestamp.
+    fn state_of_loaded(&self, addr: u32, winner: Register) -> u64 {
         let shard = self.shape.shard_of(addr);
         let entries = self.planes.iter().filter_map(|plane| plane.shard(shard)?.entry(addr));
         entries
-            .filter(|entry| entry.register.timestamp == register.timestamp || planted!(VoidedTotalsCounted))
-            .fold(register.value, |state, entry| A::compose(state, entry.total.0))
+            .filter(|entry| entry.register.timestamp == winner.timestamp)
+            .fold(winner.value, |state, entry| A::compose(state, entry.total.0))
     }
 
-    /// Takes a register into account. Whether it is the greatest now.
-    fn adopt(&mut self, addr: u32, register: Register) {
-        self.loaded[addr as usize / BLOCK_WORDS] |= 1 << (addr as usize % BLOCK_WORDS);
-        let known = self.registers.entry(addr).or_insert(register);
-        *known = (*known).max(register);
-    }
-
-    /// Sets what a frame says: each word and entry, their blocks' stamps, and the shard's version. The frame was
-    /// checked: its addresses are of the shard and ascending.
-    pub(super) fn apply(
-        &mut self,
-        origin: ReplicaId,
-        shard: usize,
-        to: u64,
-        words: &[WireWord],
-        entries: &[WireEntry],
-    ) {
-        let at = self.find(origin).unwrap_or_else(|at| {
-            self.planes.insert(at, Plane::new(origin));
+    /// Sets what a frame contains: its words and entries, the stamps of their blocks, and the version of the shard.
+    /// The frame was checked before, so its addresses ascend within the shard.
+    pub(crate) fn apply(&mut self, key: ShardKey, to: u64, totals: Totals<'_>) {
+        let plane = self.find(key.origin).unwrap_or_else(|at| {
+            self.planes.insert(at, Plane::new(key.origin));
             at
         });
-        self.planes[at].shard_mut(shard, self.shape).version = to;
-        // Entries first: the words of an address that the frame says was loaded don't count.
-        for entry in entries.iter().map(WireEntry::entry) {
-            self.apply_entry(at, shard, to, entry);
+        self.planes[plane].get_or_insert(key.shard, self.shape).set_version(to);
+        // Entries come first, because the words of an address that the frame reports as loaded do not count.
+        for entry in totals.entries.iter() {
+            self.apply_entry(plane, key.shard, to, entry);
         }
-        let block = |word: &WireWord| word.addr() as usize / BLOCK_WORDS;
-        for words in words.chunk_by(|a, b| block(a) == block(b)) {
-            self.apply_words(at, shard, to, words);
+        for (block, words) in totals.words.by_block() {
+            self.apply_words(plane, key.shard, to, block, words);
         }
     }
 
-    fn apply_entry(&mut self, at: usize, shard: usize, to: u64, entry: Entry) {
+    fn apply_entry(&mut self, plane: usize, shard: usize, to: u64, entry: Entry) {
         let Entry { addr, register, .. } = entry;
-        let touched = self.planes[at].shard_mut(shard, self.shape);
+        let touched = self.planes[plane].get_or_insert(shard, self.shape);
         touched.set_entry(entry);
         touched.block_mut(addr).stamp = to;
-        self.adopt(addr, register);
-        let greatest = self.registers[&addr];
-        #[cfg(test)]
-        if planted!(EntryRewrittenOnAdoption) {
-            let own = self.own_at();
-            let shard = self.planes[own].shard_mut(shard, self.shape);
-            if shard.entry(addr).is_some_and(|own| own.register < greatest) {
-                shard.set_entry(Entry { addr, register: greatest, total: Total::default() });
-            }
-        }
-        self.set_state(addr, self.state_of_loaded(addr, greatest));
+        let winner = self.registers.adopt(addr, register);
+        self.set_merged(addr, self.state_of_loaded(addr, winner));
     }
 
-    /// Sets the words of one block.
+    /// Sets words of one block of the table. The totals of addresses that were loaded are stored, but do not count.
     #[inline]
-    fn apply_words(&mut self, at: usize, shard: usize, to: u64, words: &[WireWord]) {
-        let first = words[0].addr() as usize / BLOCK_WORDS * BLOCK_WORDS;
-        let mut loaded = self.loaded[first / BLOCK_WORDS];
-        if planted!(LoadedWordsCounted) {
-            loaded = 0;
-        }
-        let block = self.planes[at].shard_mut(shard, self.shape).block_mut(first as u32);
-        if !planted!(NoRestamp) {
-            block.stamp = to;
-        }
+    fn apply_words(&mut self, plane: usize, shard: usize, to: u64, block: usize, words: Words<'_>) {
+        let first = block * BLOCK_WORDS;
         let end = self.shape.len.min(first + BLOCK_WORDS);
+        let loaded = self.registers.loaded_in_block(block);
+        let touched = self.planes[plane].get_or_insert(shard, self.shape).block_mut(first as u32);
+        touched.stamp = to;
         let (merged, remote) = (&mut self.merged[first..end], &self.remote[first..end]);
-        for word in words {
+        for word in words.iter() {
             let offset = word.addr() as usize % BLOCK_WORDS;
-            let is_loaded = loaded >> offset & 1 == 1;
-            if is_loaded && planted!(LoadedWordsDropped) {
+            let old = core::mem::replace(&mut touched.totals[offset], word.total());
+            if loaded >> offset & 1 == 1 {
                 continue;
             }
-            let old = core::mem::replace(&mut block.totals[offset], word.total());
-            if planted!(NoRestamp) && old != word.total() {
-                block.stamp = to;
-            }
-            if is_loaded {
-                continue;
-            }
-            let mut delta = A::delta(old.0, word.total().0);
-            if planted!(TotalAppliedAsDelta) {
-                delta = word.total().0;
-            }
+            let delta = A::delta(old.0, word.total().0);
             merged[offset] = A::compose(merged[offset], delta);
-            // The only writer: a load and a store make an accum.
+            // A load and a store make an accum, because nothing else writes to this table.
             remote[offset].load(A::compose(remote[offset].read(), delta));
-            #[cfg(test)]
-            if planted!(TickSeesRemote) {
-                self.leaked.push((word.addr(), delta));
-            }
         }
     }
 
-    /// Makes a version of the own shard with these deltas, which all lie in it, ascending. Readers have them
-    /// already.
-    pub(super) fn tick(&mut self, shard: usize, deltas: impl Iterator<Item = (u32, u64)> + Clone) -> u64 {
-        let own = self.own_at();
-        let version = self.planes[own].shard_mut(shard, self.shape).version + 1;
-        for (addr, delta) in deltas.clone() {
-            let register = self.is_loaded(addr).then(|| self.registers[&addr]);
-            let touched = self.planes[own].shard_mut(shard, self.shape);
-            if let Some(register) = register {
-                let total = match touched.entry(addr) {
-                    Some(entry) if entry.register.timestamp == register.timestamp => entry.total.0,
-                    _ => A::IDENTITY,
-                };
-                touched.set_entry(Entry { addr, register, total: Total(A::compose(total, delta)) });
-            }
+    /// Makes a version of a shard of the own plane from deltas, whose addresses lie in it and ascend. Readers have the
+    /// deltas already, from the fan-in.
+    pub(crate) fn tick(&mut self, shard: usize, deltas: impl Iterator<Item = (u32, u64)>) {
+        let own = self.own_plane();
+        let Self { planes, registers, merged, shape, .. } = self;
+        let touched = planes[own].get_or_insert(shard, *shape);
+        let version = touched.version() + 1;
+        for (addr, delta) in deltas {
             let block = touched.block_mut(addr);
             block.stamp = version;
-            if register.is_none() {
-                let total = &mut block.totals[addr as usize % BLOCK_WORDS];
-                *total = Total(A::compose(total.0, delta));
-            }
-            let merged = &mut self.merged[addr as usize];
-            *merged = A::compose(*merged, delta);
-        }
-        // Under the fault, what entries there are gets a version of its own, and the stamps don't tell.
-        let two = planted!(TwoVersions) && deltas.clone().any(|(addr, _)| self.is_loaded(addr));
-        let version = if two { version.wrapping_add(1) } else { version };
-        self.planes[own].shard_mut(shard, self.shape).version = version;
-        version
-    }
-
-    /// The counter of an epoch that is greater than all seen for the address.
-    pub(super) fn next_counter(&self, addr: u32) -> u64 {
-        self.registers.get(&addr).map_or(0, |register| register.timestamp.counter) + 1
-    }
-
-    /// LOAD: makes a version of the own shard with a new epoch for the address.
-    pub(super) fn load(&mut self, addr: u32, value: u64) {
-        let timestamp = LoadTimestamp { counter: self.next_counter(addr), origin: self.own };
-        let register = Register { timestamp, value };
-        let own = self.own_at();
-        let touched = self.planes[own].shard_mut(self.shape.shard_of(addr), self.shape);
-        touched.version += 1;
-        let version = touched.version;
-        touched.set_entry(Entry { addr, register, total: Total::default() });
-        touched.block_mut(addr).stamp = version;
-        self.adopt(addr, register);
-        self.set_state(addr, value);
-    }
-
-    /// Forgets a shard of an origin.
-    pub(super) fn drop_shard(&mut self, origin: ReplicaId, shard: usize) {
-        if let Ok(at) = self.find(origin)
-            && self.planes[at].shard(shard).is_some()
-        {
-            self.planes[at].set_shard(shard, None);
-            self.recompute(shard);
-        }
-    }
-
-    /// Computes registers and states of a shard's addresses from base and planes; returns how many states were
-    /// other.
-    pub(super) fn recompute(&mut self, shard: usize) -> usize {
-        let range = self.shape.range(shard);
-        let (first, last) = (range.start as u32, (range.end - 1) as u32);
-        self.loaded[range.start / BLOCK_WORDS..range.end.div_ceil(BLOCK_WORDS)].fill(0);
-        let old: Vec<u32> = self.registers.range(first..=last).map(|(&addr, _)| addr).collect();
-        for addr in &old {
-            self.registers.remove(addr);
-        }
-
-        let base = self.base.as_deref();
-        let mut states: Box<[u64]> =
-            base.map_or_else(|| vec![A::IDENTITY; range.len()].into(), |base| base[range.clone()].into());
-        let mut entries = Vec::new();
-        for touched in self.planes.iter().filter_map(|plane| plane.shard(shard)) {
-            for (start, block) in touched.blocks() {
-                let words = states[(start - first) as usize..].iter_mut();
-                for (word, total) in words.zip(block.totals) {
-                    *word = A::compose(*word, total.0);
+            match registers.get(addr) {
+                None => {
+                    let total = &mut block.totals[addr as usize % BLOCK_WORDS];
+                    *total = Total(A::compose(total.0, delta));
+                }
+                Some(register) => {
+                    let total = match touched.entry(addr) {
+                        Some(entry) if entry.register.timestamp == register.timestamp => entry.total.0,
+                        _ => A::IDENTITY,
+                    };
+                    touched.set_entry(Entry { addr, register, total: Total(A::compose(total, delta)) });
                 }
             }
-            entries.extend_from_slice(touched.entries());
+            let merged = &mut merged[addr as usize];
+            *merged = A::compose(*merged, delta);
         }
-        for entry in &entries {
-            self.adopt(entry.addr, entry.register);
-        }
-        for (&addr, &register) in self.registers.range(first..=last) {
-            states[(addr - first) as usize] = self.state_of_loaded(addr, register);
-        }
+        touched.set_version(version);
+    }
 
-        let mut others = 0;
-        for (addr, &state) in (first..=last).zip(&states) {
-            others += usize::from(self.merged[addr as usize] != state);
-            self.set_state(addr, state);
+    /// Makes a version of a shard of the own plane from a LOAD, with a timestamp above all that were seen.
+    pub(crate) fn load(&mut self, addr: u32, value: u64) {
+        let counter = self.registers.next_counter(addr);
+        let register = Register { timestamp: LoadTimestamp { counter, origin: self.own }, value };
+        let own = self.own_plane();
+        let touched = self.planes[own].get_or_insert(self.shape.shard_of(addr), self.shape);
+        let version = touched.version() + 1;
+        touched.set_version(version);
+        touched.set_entry(Entry { addr, register, total: Total::default() });
+        touched.block_mut(addr).stamp = version;
+        self.registers.adopt(addr, register);
+        self.set_merged(addr, value);
+    }
+
+    /// Removes a shard of an origin.
+    pub(crate) fn remove(&mut self, key: ShardKey) {
+        if let Ok(at) = self.find(key.origin)
+            && self.planes[at].shard(key.shard).is_some()
+        {
+            self.planes[at].remove(key.shard);
+            self.recompute(key.shard);
         }
-        others
+    }
+
+    /// Computes the registers and merged states of a shard from the base and the planes, and sets those that differ.
+    /// Returns how many states differed.
+    pub(crate) fn recompute(&mut self, shard: usize) -> usize {
+        let range = self.shape.range(shard);
+        let (first, last) = (range.start as u32, (range.end - 1) as u32);
+        let mut states: Box<[u64]> = match &self.base {
+            Some(base) => base[range.clone()].into(),
+            None => vec![A::IDENTITY; range.len()].into(),
+        };
+        self.registers.clear(first..=last);
+        for touched in self.planes.iter().filter_map(|plane| plane.shard(shard)) {
+            for (addr, total) in touched.totals().filter(|(addr, _)| *addr <= last) {
+                let state = &mut states[(addr - first) as usize];
+                *state = A::compose(*state, total.0);
+            }
+            for entry in touched.entries() {
+                self.registers.adopt(entry.addr, entry.register);
+            }
+        }
+        for (addr, winner) in self.registers.range(first..=last) {
+            states[(addr - first) as usize] = self.state_of_loaded(addr, winner);
+        }
+        let mut differed = 0;
+        for (addr, &state) in (first..=last).zip(&states) {
+            differed += usize::from(self.merged[addr as usize] != state);
+            self.set_merged(addr, state);
+        }
+        differed
     }
 }
 

@@ -1,4 +1,4 @@
-//! What replicas take of the heap, counted: by what origins they know, and for what peers send.
+//! The heap memory of replicas, counted: for the origins that they know, and for what peers send.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use atomik_core::{TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
 
-/// The system's allocator, counting for each thread what is live and the most that was.
+/// The system's allocator. It counts, for each thread, the live bytes and their maximum.
 struct Counting;
 
 thread_local! {
@@ -21,8 +21,8 @@ fn count(bytes: isize) {
     MOST.set(MOST.get().max(live));
 }
 
-// SAFETY: all is passed on to the system's allocator. The counters are constants at first and have no
-// destructors, so that counting never allocates.
+// SAFETY: all calls are passed on to the system's allocator. The counters have constant initial values and no
+// destructors, so counting never allocates.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How much more is live after something, and how much more was at most meanwhile.
+/// By how much some work increases the live bytes, at its end and at most.
 fn grown<R>(work: impl FnOnce() -> R) -> (usize, usize, R) {
     let before = LIVE.get();
     MOST.set(before);
@@ -57,7 +57,7 @@ fn sent(replica: &mut Replica<Xor>) -> Vec<Vec<u8>> {
     std::iter::from_fn(|| replica.poll_transmit()).map(|(_, packet)| packet).collect()
 }
 
-/// All that a node says which has not written anything yet.
+/// Everything that a node sends before it has written anything.
 fn silent(cluster: &ClusterConfig, len: usize, node: u64) -> Vec<Vec<u8>> {
     let mut peer = replica(cluster, len, node);
     peer.hello(Recipient::All);
@@ -69,13 +69,13 @@ fn silent(cluster: &ClusterConfig, len: usize, node: u64) -> Vec<Vec<u8>> {
 
 #[test]
 fn an_origin_that_never_wrote_costs_less_than_a_kibibyte() {
-    // Many shards, so that what is made for each of them shows.
+    // With many shards, a cost for each of them would show.
     const LEN: usize = 65_536;
     const ORIGINS: usize = 100;
     let cluster = ClusterConfig::new("memory", LEN).with_shard_words(64).with_max_origins(ORIGINS + 2);
     let mut one = replica(&cluster, LEN, 1);
     let packets: Vec<_> = (2..).take(ORIGINS).map(|node| (node, silent(&cluster, LEN, node))).collect();
-    // What waits to be sent goes, as it would with a transport.
+    // A transport would send what waits.
     let (grown, _, ()) = grown(|| {
         for (node, packets) in &packets {
             for packet in packets {
@@ -89,7 +89,7 @@ fn an_origin_that_never_wrote_costs_less_than_a_kibibyte() {
 }
 
 #[test]
-fn an_origin_costs_what_it_touched_and_little_more() {
+fn an_origin_costs_little_more_than_the_blocks_that_it_touched() {
     const LEN: usize = 40_960;
     const ORIGINS: usize = 5;
     let cluster = ClusterConfig::new("memory", LEN);
@@ -106,7 +106,7 @@ fn an_origin_costs_what_it_touched_and_little_more() {
                 sent(&mut peer)
             })
             .collect();
-        // Three times: it is what was touched that costs, not what came.
+        // Three times, because the cost depends on what was touched and not on what arrived.
         let (grown, _, ()) = grown(|| {
             for packet in written.iter().chain(&written).chain(&written).flatten() {
                 one.receive(Peer(2), packet).unwrap();
@@ -114,7 +114,7 @@ fn an_origin_costs_what_it_touched_and_little_more() {
         });
         let touched = ORIGINS * LEN.div_ceil(64) / step.div_ceil(64);
         println!("{} bytes for {touched} blocks of 64 words", grown);
-        // A block: 64 totals, a stamp, a pointer. The rest: shards, planes, which versions are dirty.
+        // A block has 64 totals, a stamp and a pointer. The rest are shards, planes and the set of dirty shards.
         assert!(grown <= touched * (64 * 8 + 16) + ORIGINS * LEN / 4_096 * 512);
     }
 }
@@ -128,7 +128,7 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 const HEADER: usize = 68;
 
-/// Makes the checksums of a packet of one section right again.
+/// Corrects the checksums of a packet with one section.
 fn fix_checksums(packet: &mut [u8]) {
     let body = crc32c(&packet[HEADER..]);
     packet[60..64].copy_from_slice(&body.to_be_bytes());
@@ -138,7 +138,7 @@ fn fix_checksums(packet: &mut [u8]) {
 
 const LEN: usize = 1_000;
 
-/// Small bounds, and a packet for each section.
+/// Small bounds, and one packet for each section.
 fn bounded() -> ClusterConfig {
     ClusterConfig::new("memory", LEN)
         .with_shard_words(64)
@@ -161,13 +161,13 @@ fn sections(packet: &[u8]) -> Vec<Vec<u8>> {
     sections
 }
 
-/// A section of each kind, and more.
+/// Sections of all kinds that travel.
 fn packets(cluster: &ClusterConfig) -> Vec<Vec<u8>> {
     let mut peer = replica(cluster, LEN, 2);
     for addr in 0..100 {
         peer.put(addr, 1 + addr as u64).unwrap();
         peer.load(addr, 2).unwrap();
-        // Each a version.
+        // Each of them becomes a version of its own.
         drop(sent(&mut peer));
     }
     let frames = [0, 1].map(|shard| peer.frame_since(peer.id(), shard, 0).unwrap());
@@ -185,7 +185,7 @@ fn packets(cluster: &ClusterConfig) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn what_is_refused_takes_no_memory() {
+fn refused_packets_take_no_memory() {
     let cluster = bounded();
     let mut refused = 0;
     for packet in packets(&cluster) {
@@ -204,7 +204,7 @@ fn what_is_refused_takes_no_memory() {
                 }
             }
         }
-        // A header that announces what would fill the memory.
+        // A header that announces more words than memory can hold.
         let mut packet = packet.clone();
         packet[52..60].fill(0xFF);
         fix_checksums(&mut packet);
@@ -215,9 +215,9 @@ fn what_is_refused_takes_no_memory() {
     assert!(refused > 1_000);
 }
 
-/// Packets of each kind, from ever more peers about ever more origins: right ones, as far as bytes tell.
+/// Packets of each kind, from ever more peers, about ever more origins. Their bytes are valid.
 #[test]
-fn a_flood_fills_what_the_bounds_allow_and_no_more() {
+fn a_flood_takes_no_more_memory_than_the_bounds_allow() {
     let cluster = bounded();
     let templates = packets(&cluster);
     let mut one = replica(&cluster, LEN, 1);
@@ -226,7 +226,7 @@ fn a_flood_fills_what_the_bounds_allow_and_no_more() {
         for round in rounds {
             for template in &templates {
                 let mut packet = template.clone();
-                // As the origin's name, as a version that leaves a gap, and as both.
+                // It changes the origin's id, or the version so that there is a gap, or both.
                 if round % 3 != 0 {
                     packet[24..32].copy_from_slice(&(round / 7).to_be_bytes());
                 }
@@ -243,7 +243,7 @@ fn a_flood_fills_what_the_bounds_allow_and_no_more() {
     };
     let (first, most, ()) = grown(|| flood(0..500, &mut one));
     println!("{first} bytes, at most {most}");
-    // Planes of three origins; 16 questions and answers; events.
+    // Planes of three origins, 16 requests, 16 answers, and events.
     assert!(most <= 3 * (10 * LEN + 100 * 64 + 1_024) + 16 * 1_024 + 1_024 * 128, "{most} bytes");
     let (later, _, ()) = grown(|| flood(500..5_000, &mut one));
     assert!(later <= 16_384, "{first} bytes at first, and {later} more later");
@@ -252,9 +252,9 @@ fn a_flood_fills_what_the_bounds_allow_and_no_more() {
     assert!(sent(&mut one).len() <= 4 * 16);
 }
 
-/// A peer whose digests are all wrong, and nobody who polls what they lead to.
+/// The digests of a peer are all wrong, and nobody polls the events.
 #[test]
-fn events_that_nobody_polls_are_as_many_as_their_bound() {
+fn events_that_nobody_polls_are_bounded() {
     let cluster = bounded();
     let packets = packets(&cluster);
     let mut one = replica(&cluster, LEN, 1);

@@ -2,9 +2,35 @@ use alloc::vec::Vec;
 
 use proptest::prelude::*;
 
+use super::body::{encode_block, encode_word};
 use super::*;
-use crate::shard::BLOCK_WORDS;
+use crate::block::BLOCK_WORDS;
+use crate::register::{Entry, LoadTimestamp, Register, Total};
 use atomik_core::{Add, Xor};
+
+/// A section of any content, for tests of what is refused.
+pub(crate) fn raw_section<const N: usize>(
+    context: FrameContext,
+    header: Header,
+    words: &[[u8; N]],
+    entries: &[Entry],
+) -> Vec<u8> {
+    let mut out = Vec::new();
+    context.write(&mut out, header, words.iter().copied(), entries.iter());
+    out
+}
+
+/// A word of a frame that repeats the low bits of `to`.
+pub(crate) fn raw_word(addr: u32, total: u64, to: u64) -> [u8; WORD_LEN] {
+    encode_word(addr, Total(total), to)
+}
+
+/// A block of a stored shard, with a total at one of its words.
+pub(crate) fn raw_block(index: u32, stamp: u64, word: usize, total: u64) -> [u8; BLOCK_LEN] {
+    let mut totals = [Total(0); BLOCK_WORDS];
+    totals[word] = Total(total);
+    encode_block(index, stamp, &totals)
+}
 
 const HEADER: Header = Header {
     kind: SectionKind::Totals,
@@ -25,10 +51,7 @@ fn entry(addr: u32) -> Entry {
 }
 
 fn frame() -> Vec<u8> {
-    let mut out = Vec::new();
-    let words = [WireWord::new(11, Total(12), HEADER.to), WireWord::new(13, Total(0), HEADER.to)];
-    write(&mut out, context(), HEADER, &words, &[WireEntry::new(&entry(14))]);
-    out
+    raw_section(context(), HEADER, &[raw_word(11, 12, HEADER.to), raw_word(13, 0, HEADER.to)], &[entry(14)])
 }
 
 fn kind(bytes: &[u8]) -> PacketErrorKind {
@@ -39,16 +62,15 @@ fn kind(bytes: &[u8]) -> PacketErrorKind {
 }
 
 /// Makes the header's checksum right again.
-fn fix_checksums(bytes: &mut [u8]) {
+fn fix_checksum(bytes: &mut [u8]) {
     let crc = crc32c(&bytes[..64]);
     bytes[64..68].copy_from_slice(&crc.to_be_bytes());
 }
 
-/// The format, byte by byte: what is written today must be read by all later versions.
+/// The format, byte by byte. All later versions must read what is written today.
 #[test]
 fn the_layout_is_as_documented() {
-    assert_eq!((HEADER_LEN, size_of::<WireWord>(), size_of::<WireEntry>()), (68, 16, 44));
-    assert_eq!(size_of::<WireBlock>(), 12 + 8 * BLOCK_WORDS);
+    assert_eq!((HEADER_LEN, WORD_LEN, ENTRY_LEN, BLOCK_LEN), (68, 16, 44, 12 + 8 * 64));
     let bytes = frame();
     assert_eq!(bytes.len(), 68 + 2 * 16 + 44);
     assert_eq!(bytes[..8], *b"ATMK\x01\x01\x00\x00");
@@ -62,20 +84,21 @@ fn the_layout_is_as_documented() {
 }
 
 #[test]
-fn what_was_written_is_read() {
+fn a_written_section_is_read_back() {
     let bytes = [frame(), frame()].concat();
     let (section, rest) = Section::split(&bytes, context()).unwrap();
     assert_eq!(rest, frame());
-    assert_eq!(section.header, HEADER);
+    assert_eq!(section.header(), HEADER);
     assert_eq!(section.check_body(), Ok(()));
-    let (words, entries) = section.totals();
-    let words: Vec<_> = words.iter().map(|word| (word.addr(), word.total(), word.low_bits())).collect();
-    assert_eq!(words, [(11, Total(12), 5), (13, Total(0), 5)]);
-    assert_eq!(entries.iter().map(WireEntry::entry).collect::<Vec<_>>(), [entry(14)]);
+    let totals = section.totals();
+    assert_eq!(totals.check(11..15, HEADER.to), Ok(()));
+    let words: Vec<_> = totals.words.iter().map(|word| (word.addr(), word.total())).collect();
+    assert_eq!(words, [(11, Total(12)), (13, Total(0))]);
+    assert_eq!(totals.entries.iter().collect::<Vec<_>>(), [entry(14)]);
 }
 
 #[test]
-fn a_section_cut_short_anywhere_is_refused() {
+fn a_truncated_section_is_refused_at_every_length() {
     let bytes = frame();
     for len in 0..bytes.len() {
         let needed = if len < HEADER_LEN { HEADER_LEN } else { bytes.len() };
@@ -84,56 +107,61 @@ fn a_section_cut_short_anywhere_is_refused() {
 }
 
 #[test]
-fn a_bit_flipped_anywhere_is_refused() {
+fn a_flipped_bit_is_refused_anywhere() {
     let bytes = frame();
     for bit in 0..8 * bytes.len() {
         let mut bytes = bytes.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        let kind = kind(&bytes);
-        let expected = match bit / 8 {
-            0..4 => matches!(kind, PacketErrorKind::Magic { .. }),
-            4 => matches!(kind, PacketErrorKind::Format { .. }),
-            5..68 => matches!(kind, PacketErrorKind::HeaderCrc { .. }),
-            _ => matches!(kind, PacketErrorKind::BodyCrc { .. }),
+        let field = match kind(&bytes) {
+            PacketErrorKind::Unsupported { field, .. } | PacketErrorKind::Checksum { field, .. } => field,
+            other => panic!("bit {bit}: {other:?}"),
         };
-        assert!(expected, "bit {bit}: {kind:?}");
+        let expected = match bit / 8 {
+            0..4 => PacketField::Magic,
+            4 => PacketField::Format,
+            5..68 => PacketField::Header,
+            _ => PacketField::Body,
+        };
+        assert_eq!(field, expected, "bit {bit}");
     }
 }
 
 #[test]
-fn what_is_whole_but_not_ours_is_refused_by_name() {
+fn a_valid_section_of_another_format_or_cluster_is_refused_by_name() {
     let changed = |at: usize, byte: u8| {
         let mut bytes = frame();
         bytes[at] = byte;
-        fix_checksums(&mut bytes);
+        fix_checksum(&mut bytes);
         kind(&bytes)
     };
-    assert_eq!(changed(5, 0), PacketErrorKind::Kind { found: 0 });
-    assert_eq!(changed(5, 7), PacketErrorKind::Kind { found: 7 });
-    assert_eq!(changed(6, 1), PacketErrorKind::Algebra { found: 1, expected: 0 });
-    assert_eq!(changed(7, 1), PacketErrorKind::Reserved { found: 1 });
-    assert_eq!(changed(15, 0), PacketErrorKind::Cluster { found: 0, expected: 0xC1 });
+    let unsupported = |field, found| PacketErrorKind::Unsupported { field, found };
+    let foreign = |field, found, expected| PacketErrorKind::Foreign { field, found, expected };
+    assert_eq!(changed(5, 0), unsupported(PacketField::Kind, 0));
+    assert_eq!(changed(5, 7), unsupported(PacketField::Kind, 7));
+    assert_eq!(changed(6, 1), foreign(PacketField::Algebra, 1, 0));
+    assert_eq!(changed(7, 1), unsupported(PacketField::Reserved, 1));
+    assert_eq!(changed(15, 0), foreign(PacketField::Cluster, 0, 0xC1));
     assert!(matches!(changed(52, 0xFF), PacketErrorKind::Truncated { .. }));
     let other = Section::split(&frame(), FrameContext::new::<Add>(0xC1)).err();
-    assert_eq!(other, Some(PacketErrorKind::Algebra { found: 0, expected: 1 }));
+    assert_eq!(other, Some(foreign(PacketField::Algebra, 0, 1)));
 }
 
 proptest! {
-    /// Any bytes: an error or a section that lies in them, and no panic.
+    /// Any bytes lead to an error, or to a section that lies within them, and never to a panic.
     #[test]
-    fn any_bytes_are_looked_at(mut bytes in prop::collection::vec(any::<u8>(), 0..400), fixed: bool) {
+    fn any_bytes_can_be_read(mut bytes in prop::collection::vec(any::<u8>(), 0..400), fixed: bool) {
         if fixed && bytes.len() >= HEADER_LEN {
             bytes[..16].copy_from_slice(&frame()[..16]);
             bytes[5] %= 8;
-            fix_checksums(&mut bytes);
+            fix_checksum(&mut bytes);
         }
         if let Ok((section, rest)) = Section::split(&bytes, context()) {
             prop_assert!(rest.len() + HEADER_LEN <= bytes.len());
             let _ = section.check_body();
-            match section.header.kind {
-                SectionKind::Totals => drop(section.totals()),
-                SectionKind::Stored => drop(section.blocks()),
-                SectionKind::VersionVector | SectionKind::Digest => drop(section.numbers()),
+            match section.header().kind {
+                SectionKind::Totals => drop(section.totals().check(0..100, 5)),
+                SectionKind::Stored => drop(section.blocks().0.iter().map(StoredBlock::totals).count()),
+                SectionKind::VersionVector | SectionKind::Digest => drop(section.numbers().count()),
                 SectionKind::Request | SectionKind::Hello => {}
             }
         }

@@ -1,20 +1,20 @@
-//! Memory and disks fail: digests that find it, and the repair.
+//! Memory and disks fail: digests detect it, audits and refetching repair it.
 
-use alloc::vec::Vec;
+use alloc::collections::VecDeque;
 
-use zerocopy::byteorder::big_endian::U64;
+use atomik_core::Algebra;
 
 use super::Replica;
 use crate::error::{PacketErrorKind, ReplicaError};
-use crate::frame::{self, Header, Section, SectionKind};
-use crate::outbox::{Key, Peer};
+use crate::frame::Section;
+use crate::peer::Peer;
 use crate::replica_id::ReplicaId;
-use atomik_core::Algebra;
+use crate::shape::ShardKey;
 
 /// The content of a shard at a version, as one number.
 ///
-/// Equal (origin, shard, version) means equal content, so holders with equal versions have equal digests, unless
-/// memory or a disk failed. CRC-64: it is made to find that, not an adversary.
+/// Holders of the same version of a shard have the same content and the same digest, unless memory or a disk failed.
+/// The digest is a CRC-64. It detects such failures, but does not protect against an adversary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardDigest {
     /// The version.
@@ -23,127 +23,124 @@ pub struct ShardDigest {
     pub digest: u64,
 }
 
-/// Something that should never be, and was.
+/// A failure of memory or of a disk, here or at a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A peer holds another content of a shard under the same version: its memory or disk failed, or ours.
-    /// Ask more holders: [`Replica::refetch`] replaces a copy of another origin's shard; a doubtful shard of
-    /// the own origin means to start anew.
+    /// A peer has other content under the same version of a shard. Its copy is damaged, or the one here is.
+    ///
+    /// Compare the digests of more holders. [`Replica::refetch`] replaces a damaged copy here. If the shard belongs to
+    /// the own origin, start the replica again under a new incarnation.
     Diverged {
-        /// Whose totals they are.
+        /// The origin whose totals they are.
         origin: ReplicaId,
-        /// Which shard of the table.
+        /// The shard.
         shard: usize,
-        /// Under which version.
+        /// The version.
         version: u64,
-        /// Who holds the other content.
+        /// The peer with the other content.
         peer: Peer,
-        /// The digest of what is here.
+        /// The digest of the content here.
         ours: u64,
-        /// The digest of what the peer has.
+        /// The digest of the peer's content.
         theirs: u64,
     },
-    /// The merged states of a shard were not what base and planes add up to. They are again.
+    /// An [`audit`](Replica::audit) found merged states that were not the composition of the base and the planes. It set
+    /// them right.
     MergedRepaired {
-        /// Which shard of the table.
+        /// The shard.
         shard: usize,
-        /// How many addresses differed.
+        /// How many addresses were wrong.
         addresses: usize,
     },
 }
 
-/// How many events wait at most.
-const EVENTS: usize = 1_024;
+/// Events that wait to be polled.
+#[derive(Default)]
+pub(super) struct EventQueue(VecDeque<Event>);
 
-impl<A: Algebra> Replica<A> {
-    /// The next thing that should never have been. At most 1,024 wait; what comes then is dropped.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
+impl EventQueue {
+    /// How many events wait at most.
+    const BOUND: usize = 1_024;
 
-    fn push_event(&mut self, event: Event) {
-        if self.events.len() < EVENTS {
-            self.events.push_back(event);
+    /// Adds an event. It is dropped if too many wait.
+    fn push(&mut self, event: Event) {
+        if self.0.len() < Self::BOUND {
+            self.0.push_back(event);
         }
     }
+}
 
-    /// The digest of a shard here; `None` if nothing is known of it. Reads the whole shard.
-    #[must_use]
-    pub fn digest(&self, origin: ReplicaId, shard: usize) -> Option<ShardDigest> {
-        let shard = self.state.shard(origin, shard)?;
-        Some(ShardDigest { version: shard.version, digest: shard.digest() })
+/// Events, and the calls that detect and repair damage.
+impl<A: Algebra> Replica<A> {
+    /// The next event. At most 1,024 events wait. Further ones are dropped.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.0.pop_front()
     }
 
-    /// Forgets a shard of another origin and asks `peer` for all of it. Until the answer comes, the merged states
-    /// lack it; if it gets lost, the next vector asks again. What waits to be polled loses the totals of the shard
-    /// too.
+    /// The digest of a shard, or `None` if nothing is known about it. Reads the whole shard.
+    #[must_use]
+    pub fn digest(&self, origin: ReplicaId, shard: usize) -> Option<ShardDigest> {
+        let shard = self.state.shard(ShardKey { origin, shard })?;
+        Some(ShardDigest { version: shard.version(), digest: shard.digest() })
+    }
+
+    /// Removes a shard of another origin, and queues a request to `peer` for all of it.
+    ///
+    /// The merged states lack the shard until the answer arrives. If the answer is lost, the next version vector causes
+    /// another request. Packets that wait to be polled lose the totals of the shard, too.
     ///
     /// # Errors
     ///
-    /// [`ReplicaError::OwnShard`] for a shard of the own origin, and [`ReplicaError::UnknownShard`] for one of
-    /// which nothing is known here; then nothing was done.
+    /// [`ReplicaError::OwnShard`] for a shard of the own origin, and [`ReplicaError::UnknownShard`] if nothing is known
+    /// about the shard. Then nothing has happened.
     pub fn refetch(&mut self, origin: ReplicaId, shard: usize, peer: Peer) -> Result<(), ReplicaError> {
-        if origin == self.origin {
+        if origin == self.id {
             return Err(ReplicaError::OwnShard { shard });
         }
-        let known = self.state.have(origin, shard);
-        if known == 0 {
+        let key = ShardKey { origin, shard };
+        let version = self.state.version(key);
+        if version == 0 {
             return Err(ReplicaError::UnknownShard { origin, shard });
         }
-        self.state.drop_shard(origin, shard);
-        if let Some(progress) = &mut self.store {
-            progress.forget((origin, shard));
+        self.state.remove(key);
+        if let Some(store) = &mut self.store {
+            store.forget(key);
         }
-        self.outbox.forget((origin, shard), self.context);
-        self.outbox.queue_request(peer, (origin, shard), known, usize::MAX);
+        self.outbox.forget(key, self.context);
+        self.outbox.queue_request(peer, key, version);
         Ok(())
     }
 
-    /// Computes the states of a shard from base and planes and compares them with the merged ones; returns how
-    /// many differed. They are set right, and an [`Event`] tells. For a timer, a shard at a time.
+    /// Computes the merged states of a shard from the base and the planes, and sets those that differ. Returns how many
+    /// differed, which is also reported as an [`Event`]. Call it from a timer, for one shard at a time.
     ///
     /// # Panics
     ///
     /// If the table has no such shard.
+    #[track_caller]
     pub fn audit(&mut self, shard: usize) -> usize {
-        assert!(shard < self.state.shape.shards(), "no shard {shard} in {}", self.state.shape.shards());
+        assert!(shard < self.shards(), "there is no shard {shard} in a table of {}", self.shards());
         let addresses = self.state.recompute(shard);
         if addresses > 0 {
-            self.push_event(Event::MergedRepaired { shard, addresses });
+            self.events.push(Event::MergedRepaired { shard, addresses });
         }
         addresses
     }
 
-    /// How many shards the table has.
-    #[must_use]
-    pub fn shards(&self) -> usize {
-        self.state.shape.shards()
-    }
-
-    /// Writes a shard's digest, if its version may leave.
-    pub(super) fn write_digest(&self, out: &mut Vec<u8>, key: Key) {
-        if let Some(shard) = self.sendable(key) {
-            let (from, to) = (0, shard.version);
-            let header = Header { kind: SectionKind::Digest, origin: key.0, shard: key.1 as u32, from, to };
-            frame::write(out, self.context, header, &[U64::new(shard.digest())], &[]);
-        }
-    }
-
+    /// Compares a peer's digest with the one here, if the versions are equal.
     pub(super) fn receive_digest(
         &mut self,
         peer: Peer,
         section: &Section<'_>,
     ) -> Result<(), PacketErrorKind> {
-        let origin = section.header.origin;
-        let shard = self.check_shard(section.header.shard.into())?;
-        self.check_counts(section, 1, 0)?;
+        let ShardKey { origin, shard } = self.checked_key(section)?;
+        section.check_counts(1, 0)?;
         section.check_body()?;
-        let ours = self.digest(origin, shard);
-        let (Some(ours), [theirs]) = (ours, section.numbers()) else { return Ok(()) };
-        let (version, theirs) = (section.header.to, theirs.get());
-        if ours.version == version && ours.digest != theirs {
-            self.push_event(Event::Diverged { origin, shard, version, peer, ours: ours.digest, theirs });
+        let Some(theirs) = section.numbers().next() else { return Ok(()) };
+        let Some(ShardDigest { version, digest: ours }) = self.digest(origin, shard) else { return Ok(()) };
+        if version == section.header().to && ours != theirs {
+            self.events.push(Event::Diverged { origin, shard, version, peer, ours, theirs });
         }
         Ok(())
     }
@@ -154,14 +151,14 @@ mod tests {
     use alloc::sync::Arc;
 
     use super::*;
-    use crate::ClusterConfig;
+    use crate::cluster_config::ClusterConfig;
     use atomik_core::{TableFanIn, Xor};
 
     #[test]
-    fn an_audit_tells_how_many_states_differed_and_sets_them_right() {
+    fn an_audit_reports_and_repairs_states_that_are_wrong() {
         let cluster = ClusterConfig::new("audit", 128).with_shard_words(64);
-        let own = ReplicaId { node: 1, incarnation: 1 };
-        let mut replica = Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(128)), own).unwrap();
+        let id = ReplicaId { node: 1, incarnation: 1 };
+        let mut replica = Replica::<Xor>::new(&cluster, Arc::new(TableFanIn::new(128)), id).unwrap();
         replica.put(70, 7).unwrap();
         assert_eq!((replica.audit(1), replica.poll_event()), (0, None));
         replica.state.merged_mut()[70] ^= 1;

@@ -1,11 +1,13 @@
 //! What comes from peers.
 
-use super::Replica;
-use crate::error::{PacketError, PacketErrorKind};
-use crate::frame::{Section, SectionKind, WireEntry, WireWord};
-use crate::outbox::{Outbox, Peer, Recipient};
-use crate::replica_id::LoadTimestamp;
 use atomik_core::Algebra;
+
+use super::Replica;
+use crate::error::{PacketError, PacketErrorKind, PacketField};
+use crate::frame::{Section, SectionKind};
+use crate::peer::{Peer, Recipient};
+use crate::replica_id::ReplicaId;
+use crate::shape::ShardKey;
 
 /// What a packet did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,12 +17,13 @@ pub struct Received {
     pub applied: usize,
     /// Frames that were known already.
     pub known: usize,
-    /// Frames that begin later than what is known here: nothing changed, and the peer will be asked.
+    /// Frames that start from a version that is not known here. They changed nothing, and the peer will be asked for
+    /// what is missing.
     pub gaps: usize,
-    /// Shards of which the peer's vector names later versions than are known here; the peer will be asked.
+    /// Shards of which the peer's version vector has later versions. The peer will be asked for them.
     pub behind: usize,
-    /// Whether the peer's vector came, or a piece of it. One with nothing [`behind`](Self::behind) means that
-    /// the peer was heard out.
+    /// Whether a version vector of the peer arrived, or a piece of one. If nothing is [`behind`](Self::behind) it, all
+    /// that the peer told is known here.
     pub version_vector: bool,
 }
 
@@ -37,150 +40,92 @@ impl Received {
 }
 
 impl<A: Algebra> Replica<A> {
-    /// Takes a packet that `peer` sent. Duplicates, old packets and those that another node forwarded are as
-    /// good as any.
+    /// Takes a packet from `peer`. It may be a duplicate, it may be old, and another node may have forwarded it.
     ///
-    /// Sections are taken in turn, each checked whole before anything is done. A frame that is known already
-    /// costs the check of its header; a new one takes one pass for its checksum, one for its addresses and one
-    /// that sets its totals. Packets that are owed in return wait for [`poll_transmit`](Self::poll_transmit).
+    /// The sections of a packet take effect one after the other, and each is checked completely before it does. The cost
+    /// of a frame that is known already is a check of its header. A new frame takes three passes: one for its checksum,
+    /// one for its addresses, and one that sets its totals. What is to be sent in return waits for
+    /// [`poll_transmit`](Self::poll_transmit).
     ///
     /// # Errors
     ///
-    /// [`PacketError`] says where and why a section was refused. It and those after it had no effect.
+    /// [`PacketError`] if a section was refused. That section and those after it had no effect.
     pub fn receive(&mut self, peer: Peer, packet: &[u8]) -> Result<Received, PacketError> {
         let mut received = Received::default();
         let mut rest = packet;
         while !rest.is_empty() {
             let at = packet.len() - rest.len();
-            let (did, after) = self.receive_section(peer, rest).map_err(|kind| PacketError { at, kind })?;
-            received.add(did);
+            let (effect, after) =
+                self.receive_section(peer, rest).map_err(|kind| PacketError { at, kind })?;
+            received.add(effect);
             rest = after;
         }
         Ok(received)
     }
 
-    /// Takes the first section; returns what it did and the bytes after it.
+    /// Takes the first section. Returns its effect and the bytes that follow it.
     fn receive_section<'a>(
         &mut self,
         peer: Peer,
         bytes: &'a [u8],
     ) -> Result<(Received, &'a [u8]), PacketErrorKind> {
         let (section, rest) = Section::split(bytes, self.context)?;
-        let bound = self.bounds.waiting;
-        match section.header.kind {
-            SectionKind::Totals => return Ok((self.receive_totals(peer, &section)?, rest)),
-            SectionKind::VersionVector => return Ok((self.receive_version_vector(peer, &section)?, rest)),
-            SectionKind::Digest => self.receive_digest(peer, &section)?,
+        let received = match section.header().kind {
+            SectionKind::Totals => self.receive_totals(peer, &section)?,
+            SectionKind::VersionVector => self.receive_version_vector(peer, &section)?,
+            SectionKind::Digest => {
+                self.receive_digest(peer, &section)?;
+                Received::default()
+            }
             SectionKind::Request => {
-                self.check_counts(&section, 0, 0)?;
-                let shard = self.check_shard(section.header.shard.into())?;
-                let (origin, since) = (section.header.origin, section.header.from);
-                let mut have = self.state.have(origin, shard);
-                if planted!(SinceIncludes) {
-                    have = have.saturating_add(since.min(1));
+                section.check_counts(0, 0)?;
+                let (key, since) = (self.checked_key(&section)?, section.header().from);
+                if self.state.version(key) > since {
+                    self.outbox.queue_answer(peer, key, since);
                 }
-                if have > since {
-                    self.outbox.queue_answer(peer, (origin, shard), since, bound);
-                }
+                Received::default()
             }
             SectionKind::Hello => {
-                self.check_counts(&section, 0, 0)?;
-                Outbox::note(&mut self.outbox.vectors, Recipient::Peer(peer), bound);
+                section.check_counts(0, 0)?;
+                self.outbox.queue_version_vector(Recipient::Peer(peer));
+                Received::default()
             }
-            SectionKind::Stored => return Err(PacketErrorKind::Kind { found: SectionKind::Stored as u8 }),
-        }
-        Ok((Received::default(), rest))
+            SectionKind::Stored => {
+                let found = SectionKind::Stored as u32;
+                return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
+            }
+        };
+        Ok((received, rest))
     }
 
     fn receive_totals(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, PacketErrorKind> {
-        let header = section.header;
-        let (origin, from, to) = (header.origin, header.from, header.to);
-        let shard = self.check_shard(header.shard.into())?;
-        let len = self.state.shape.range(shard).len();
-        self.check_counts(section, len, len)?;
+        let header = section.header();
+        let key = self.checked_key(section)?;
+        let range = self.state.shape().range(key.shard);
+        section.check_counts(range.len(), range.len())?;
+        let (from, to) = (header.from, header.to);
         if from >= to {
-            return Err(PacketErrorKind::Versions { from, to });
+            return Err(PacketErrorKind::Invalid { field: PacketField::From, index: 0, found: from });
         }
-        let mut have = self.state.have(origin, shard);
-        if origin == self.origin {
-            self.check_own(header.shard, to, have)?;
+        let version = self.state.version(key);
+        if key.origin == self.id {
+            self.check_own(header.shard, to, version)?;
             return Ok(Received::KNOWN);
         }
-        if planted!(HaveOffByOne) {
-            have = have.saturating_add(have.min(1));
-        }
-        if to <= have {
+        if to <= version {
             return Ok(Received::KNOWN);
         }
-        self.check_bound(origin)?;
+        self.check_bound(key.origin)?;
         section.check_body()?;
-        let (words, entries) = section.totals();
-        self.check_totals(header.shard, to, words, entries)?;
-        if from > have && !planted!(GapApplied) {
-            self.outbox.queue_request(peer, (origin, shard), to, self.bounds.waiting);
+        let totals = section.totals();
+        totals.check(range, to)?;
+        if from > version {
+            self.outbox.queue_request(peer, key, to);
             return Ok(Received { gaps: 1, ..Received::default() });
         }
-        self.state.apply(origin, shard, to, words, entries);
-        Self::note_version(&mut self.outbox, &mut self.store, (origin, shard));
+        self.state.apply(key, to, totals);
+        Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(Received { applied: 1, ..Received::default() })
-    }
-
-    /// Whether all words and entries are of the shard, ascending, and of this version.
-    fn check_totals(
-        &self,
-        shard: u32,
-        to: u64,
-        words: &[WireWord],
-        entries: &[WireEntry],
-    ) -> Result<(), PacketErrorKind> {
-        let range = self.state.shape.range(shard as usize);
-        let first = range.start as u64;
-        let end = range.end as u64;
-        // Without branches; a second look finds which word it was.
-        let mut next = first;
-        let mut wrong = false;
-        for word in words {
-            let addr = u64::from(word.addr());
-            wrong |= (addr < next) | (word.low_bits() != to as u32);
-            next = addr + 1;
-        }
-        if wrong | (next > end) {
-            return Err(Self::find_wrong_word(shard, to, first..end, words));
-        }
-        let mut next = first;
-        for entry in entries.iter().map(WireEntry::entry) {
-            let addr = u64::from(entry.addr);
-            if addr < next || addr >= end {
-                return Err(PacketErrorKind::Address { addr: entry.addr, shard });
-            }
-            let counter = entry.register.timestamp.counter;
-            if counter >= LoadTimestamp::COUNTER_LIMIT {
-                return Err(PacketErrorKind::LoadCounter { addr: entry.addr, counter });
-            }
-            next = addr + 1;
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn find_wrong_word(
-        shard: u32,
-        to: u64,
-        range: core::ops::Range<u64>,
-        words: &[WireWord],
-    ) -> PacketErrorKind {
-        let mut next = range.start;
-        for word in words {
-            let (addr, found) = (word.addr(), word.low_bits());
-            if u64::from(addr) < next || u64::from(addr) >= range.end {
-                return PacketErrorKind::Address { addr, shard };
-            }
-            if found != to as u32 {
-                return PacketErrorKind::LowBits { addr, found, to };
-            }
-            next = u64::from(addr) + 1;
-        }
-        unreachable!("called when a word is wrong")
     }
 
     fn receive_version_vector(
@@ -188,64 +133,57 @@ impl<A: Algebra> Replica<A> {
         peer: Peer,
         section: &Section<'_>,
     ) -> Result<Received, PacketErrorKind> {
-        let header = section.header;
-        let shards = self.state.shape.shards() as u64;
-        self.check_counts(section, self.state.shape.shards(), 0)?;
+        let header = section.header();
+        let shards = self.state.shape().shards();
+        section.check_counts(shards, 0)?;
         let end = u64::from(header.shard) + section.words() as u64;
-        if end > shards {
-            return Err(PacketErrorKind::Shard { shard: end, shards });
+        if end > shards as u64 {
+            return Err(PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found: end });
         }
         section.check_body()?;
-        let versions = section.numbers();
-        if versions.iter().any(|version| version.get() > 0) {
-            self.check_bound(header.origin)?;
+        let origin = header.origin;
+        if section.numbers().any(|version| version > 0) {
+            self.check_bound(origin)?;
         }
-        let shards = (header.shard..).zip(versions.iter().map(|version| version.get()));
-        if header.origin == self.origin {
-            for (shard, version) in shards.clone() {
-                self.check_own(shard, version, self.state.have(self.origin, shard as usize))?;
+        let versions = (header.shard..).zip(section.numbers());
+        if origin == self.id {
+            for (shard, version) in versions.clone() {
+                self.check_own(shard, version, self.version(origin, shard as usize))?;
             }
         }
         let mut received = Received { version_vector: true, ..Received::default() };
-        for (shard, version) in shards {
-            let key = (header.origin, shard as usize);
-            if version > self.state.have(key.0, key.1) {
+        for (shard, version) in versions {
+            let key = ShardKey { origin, shard: shard as usize };
+            if version > self.state.version(key) {
                 received.behind += 1;
-                self.outbox.queue_request(peer, key, version, self.bounds.waiting);
+                self.outbox.queue_request(peer, key, version);
             }
         }
         Ok(received)
     }
 
-    /// Nobody can know more of the own origin than is known here.
+    /// Refuses a version of the own plane that was not made here: nobody else makes any.
     fn check_own(&self, shard: u32, found: u64, own: u64) -> Result<(), PacketErrorKind> {
         if found > own {
-            return Err(PacketErrorKind::ClonedIdentity { origin: self.origin, shard, found, own });
+            return Err(PacketErrorKind::ClonedIdentity { id: self.id, shard, found, own });
         }
         Ok(())
     }
 
-    pub(super) fn check_shard(&self, shard: u64) -> Result<usize, PacketErrorKind> {
-        let shards = self.state.shape.shards() as u64;
-        if shard < shards { Ok(shard as usize) } else { Err(PacketErrorKind::Shard { shard, shards }) }
-    }
-
-    pub(super) fn check_counts(
-        &self,
-        section: &Section<'_>,
-        words: usize,
-        entries: usize,
-    ) -> Result<(), PacketErrorKind> {
-        if section.words() > words || section.entries() > entries {
-            return Err(PacketErrorKind::Counts { words: section.words(), entries: section.entries() });
+    /// The shard that a section is about, if the table has it.
+    pub(super) fn checked_key(&self, section: &Section<'_>) -> Result<ShardKey, PacketErrorKind> {
+        let header = section.header();
+        if header.shard as usize >= self.state.shape().shards() {
+            let found = header.shard.into();
+            return Err(PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found });
         }
-        Ok(())
+        Ok(ShardKey { origin: header.origin, shard: header.shard as usize })
     }
 
-    /// Whether the origin is known, or may be added.
-    fn check_bound(&self, origin: crate::ReplicaId) -> Result<(), PacketErrorKind> {
-        if !self.state.knows(origin) && self.origins() >= self.bounds.origins {
-            return Err(PacketErrorKind::TooManyOrigins { origin, bound: self.bounds.origins });
+    /// Refuses an origin that is not known and would be one too many.
+    fn check_bound(&self, origin: ReplicaId) -> Result<(), PacketErrorKind> {
+        if self.state.plane(origin).is_none() && self.origins() >= self.max_origins {
+            return Err(PacketErrorKind::TooManyOrigins { origin, bound: self.max_origins });
         }
         Ok(())
     }

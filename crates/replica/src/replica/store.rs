@@ -1,111 +1,93 @@
 //! Shards for a store, and from one.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use zerocopy::byteorder::big_endian::U64;
-
-use super::Replica;
-use crate::cluster_config::ClusterConfig;
-use crate::error::{PacketError, PacketErrorKind, ReplicaError};
-use crate::frame::{self, FrameContext, Header, Section, SectionKind, WireBlock, WireEntry};
-use crate::outbox::{Change, Key, Recipient};
-use crate::replica_id::{LoadTimestamp, ReplicaId, Total};
-use crate::shard::{BLOCK_WORDS, Plane, Shape, Shard};
 use atomik_core::{Algebra, TableFanIn};
 
-/// A shard as a store is to keep it: under the key (origin, shard), in place of what it had there.
+use super::Replica;
+use crate::block::BLOCK_WORDS;
+use crate::cluster_config::ClusterConfig;
+use crate::error::{PacketErrorKind, PacketField, ReplicaError};
+use crate::frame::{FrameContext, Section, SectionKind, StoredBlock};
+use crate::outbox::Outbox;
+use crate::outgoing::Outgoing;
+use crate::peer::Recipient;
+use crate::plane::Plane;
+use crate::register::LoadTimestamp;
+use crate::replica_id::ReplicaId;
+use crate::shape::{Shape, ShardKey};
+use crate::shard::Shard;
+use crate::store_queue::StoreQueue;
+
+/// A shard to be stored under the key (origin, shard), in place of what the store has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredShard {
-    /// Whose totals they are.
+    /// The origin whose totals they are.
     pub origin: ReplicaId,
-    /// Which shard of the table.
+    /// The index of the shard in the table.
     pub shard: usize,
-    /// As of which version.
+    /// The version of the shard.
     pub version: u64,
-    /// The shard, to be kept as it is; checksums are in it.
+    /// The shard with its checksums. Store it as it is.
     pub bytes: Vec<u8>,
 }
 
-/// Shards that changed and are to be stored. Each must get to the store whole or not at all; in one transaction
-/// or several, in any order.
+/// The shards that changed and are to be stored. Each must be stored completely or not at all. They may be stored
+/// together or one by one, in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "what is not stored is not sent either"]
 pub struct Transaction {
-    /// Its number, for [`Replica::stored`].
+    /// The number of the transaction, for [`Replica::stored`].
     pub number: u64,
     /// The shards.
     pub shards: Vec<StoredShard>,
 }
 
-/// How far the store is.
-#[derive(Default)]
-pub(super) struct Progress {
-    /// The shards whose versions the store doesn't have.
-    unstored: BTreeSet<Key>,
-    /// The number of the last transaction.
-    number: u64,
-    /// The versions that it has, until it is confirmed.
-    in_flight: Vec<(Key, u64)>,
-    /// Sections that wait for it.
-    withheld: Vec<(Key, Recipient, Vec<u8>)>,
-}
-
-impl Progress {
-    pub(super) fn note(&mut self, key: Key) {
-        self.unstored.insert(key);
-    }
-
-    /// Forgets a shard that was dropped: what is on its way to the store is not what will be here.
-    pub(super) fn forget(&mut self, key: Key) {
-        self.unstored.remove(&key);
-        self.in_flight.retain(|&(other, _)| other != key);
-        self.withheld.retain(|(other, _, _)| *other != key);
-    }
-}
-
+/// The store's calls.
 impl<A: Algebra> Replica<A> {
-    /// Starts a replica with a store: `stored` are the shards that it has, and `origin` is a new incarnation,
-    /// now as at every start. The own planes of earlier starts are others' planes from then on; so it doesn't
-    /// matter if the store is a backup.
+    /// Starts a replica with a store that has these shards. `id` must have a new incarnation, as at every start. What
+    /// earlier starts of this node wrote is then like the writing of other nodes. So it does not matter if the store is
+    /// a backup.
     ///
-    /// From then on no totals, version or digest leaves before the store has it; only a request may name one. Call
-    /// [`poll_store`](Self::poll_store) after ticks and receipts, and [`stored`](Self::stored).
+    /// No totals, versions or digests leave this replica before the store has them. Call
+    /// [`poll_store`](Self::poll_store) after ticks and after packets, and [`stored`](Self::stored) for each
+    /// transaction that was written.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new); and [`ReplicaError::Stored`] if one of the shards is refused.
+    /// Those of [`new`](Self::new); [`ReplicaError::StoredShard`] and [`ReplicaError::StoredTwice`] if a shard can't be
+    /// used; [`ReplicaError::IncarnationReused`] if the store has shards under `id`.
     pub fn restore<B: AsRef<[u8]>>(
         cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
-        origin: ReplicaId,
+        id: ReplicaId,
         stored: impl IntoIterator<Item = B>,
     ) -> Result<Self, ReplicaError> {
-        Self::from_store(cluster, local, origin, stored, false)
+        Self::from_store(cluster, local, id, stored, false)
     }
 
-    /// [`restore`](Self::restore) with the incarnation of the last start: the caller's promise that the store is
-    /// the one that the last start left, never rolled back and never cloned. If the promise is broken, states
-    /// diverge.
+    /// Like [`restore`](Self::restore), but with the incarnation of the last start. The caller promises that the store is
+    /// the one that this start left, that it was never rolled back, and that there is no copy of it in use. If the
+    /// promise is broken, states diverge.
     ///
     /// # Errors
     ///
-    /// As [`restore`](Self::restore).
+    /// Those of [`restore`](Self::restore), except for [`ReplicaError::IncarnationReused`].
     pub fn resume<B: AsRef<[u8]>>(
         cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
-        origin: ReplicaId,
+        id: ReplicaId,
         stored: impl IntoIterator<Item = B>,
     ) -> Result<Self, ReplicaError> {
-        Self::from_store(cluster, local, origin, stored, true)
+        Self::from_store(cluster, local, id, stored, true)
     }
 
     fn from_store<B: AsRef<[u8]>>(
         cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
-        origin: ReplicaId,
+        id: ReplicaId,
         stored: impl IntoIterator<Item = B>,
         resumes: bool,
     ) -> Result<Self, ReplicaError> {
@@ -113,212 +95,172 @@ impl<A: Algebra> Replica<A> {
         let context = FrameContext::new::<A>(cluster.digest());
         let mut planes: Vec<Plane> = Vec::new();
         for (index, bytes) in stored.into_iter().enumerate() {
-            let refused = |kind| ReplicaError::Stored { index, error: PacketError { at: 0, kind } };
+            let refused = |kind| ReplicaError::StoredShard { index, kind };
             let (key, shard) = read_shard(bytes.as_ref(), context, shape).map_err(refused)?;
-            if key.0 == origin && !resumes {
-                return Err(refused(PacketErrorKind::IncarnationReused { origin }));
+            if key.origin == id && !resumes {
+                return Err(ReplicaError::IncarnationReused { id });
             }
-            // The own plane goes on from here, and a version above the last there is none.
-            if key.0 == origin && shard.version >= LoadTimestamp::COUNTER_LIMIT {
-                return Err(refused(PacketErrorKind::LastVersion { version: shard.version }));
+            // The own plane goes on from this version, so there must be versions above it.
+            if key.origin == id && shard.version() >= LoadTimestamp::COUNTER_LIMIT {
+                let found = shard.version();
+                return Err(refused(PacketErrorKind::Invalid { field: PacketField::To, index: 0, found }));
             }
-            let at = planes.iter().position(|plane| plane.origin == key.0).unwrap_or_else(|| {
-                planes.push(Plane::new(key.0));
+            let plane = planes.iter().position(|plane| plane.origin() == key.origin).unwrap_or_else(|| {
+                planes.push(Plane::new(key.origin));
                 planes.len() - 1
             });
-            // The own origin is one of them, with shards in the store or without.
-            let others = planes.iter().filter(|plane| plane.origin != origin).count();
+            // The own origin counts, whether the store has shards of it or not.
+            let others = planes.iter().filter(|plane| plane.origin() != id).count();
             if others + 1 > cluster.max_origins {
-                let (origin, bound) = (key.0, cluster.max_origins);
+                let (origin, bound) = (key.origin, cluster.max_origins);
                 return Err(refused(PacketErrorKind::TooManyOrigins { origin, bound }));
             }
-            if planes[at].shard(key.1).is_some() {
-                return Err(refused(PacketErrorKind::StoredTwice { origin: key.0, shard: key.1 as u32 }));
+            if planes[plane].shard(key.shard).is_some() {
+                return Err(ReplicaError::StoredTwice { origin: key.origin, shard: key.shard });
             }
-            planes[at].set_shard(key.1, Some(shard));
+            planes[plane].insert(key.shard, shard);
         }
-        Self::start(cluster, local, origin, planes, true)
+        Self::start(cluster, local, id, planes, true)
     }
 
-    /// The shards that changed and that the store doesn't have, to be written by the caller; `None` if there are
-    /// none, or without a store. What is to leave with their versions waits until [`stored`](Self::stored)
-    /// confirms them.
+    /// The shards that changed and that the store does not have. `None` if there are none, or if the replica has no
+    /// store. What depends on them is sent after [`stored`](Self::stored) confirms them.
     ///
-    /// Called again before that, it gives a new transaction in place of the last: for a write that failed.
+    /// If this is called again before that, as after a write that failed, the new transaction replaces the last one.
     pub fn poll_store(&mut self) -> Option<Transaction> {
-        let mut progress = self.store.take()?;
-        let transaction = self.transaction(&mut progress);
-        self.store = Some(progress);
-        transaction
-    }
-
-    fn transaction(&mut self, progress: &mut Progress) -> Option<Transaction> {
-        if progress.unstored.is_empty() {
+        let Self { state, outbox, store: Some(store), id, context, .. } = self else { return None };
+        if store.unstored().is_empty() {
             return None;
         }
-        progress.number += 1;
-        progress.in_flight.clear();
-        let mut shards = Vec::new();
-        for key in progress.unstored.clone() {
-            let Some(shard) = self.state.shard(key.0, key.1) else { continue };
-            let version = shard.version;
-            progress.in_flight.push((key, version));
-            shards.push(StoredShard {
-                origin: key.0,
-                shard: key.1,
-                version,
-                bytes: write_shard(self.context, key, shard),
-            });
-            if let Some(change) = (key.0 == self.origin).then(|| self.outbox.changes.remove(&key.1)).flatten()
+        let source = Outgoing::new(state, *id, *context, true);
+        let (mut shards, mut versions) = (Vec::new(), Vec::new());
+        for &key in &store.unstored().clone() {
+            let Some(shard) = state.shard(key) else { continue };
+            let (ShardKey { origin, shard: index }, version) = (key, shard.version());
+            let bytes = write_shard(*context, key, shard);
+            shards.push(StoredShard { origin, shard: index, version, bytes });
+            versions.push((key, version));
+            if origin == *id
+                && let Some(changes) = outbox.take_changes(index)
             {
-                self.withhold_change(progress, key, &change);
+                let mut section = Vec::new();
+                source.write_changes(&mut section, index, &changes);
+                store.withhold(key, Recipient::All, section);
             }
         }
-        self.withhold_answers(progress);
-        Some(Transaction { number: progress.number, shards })
+        withhold_answers(outbox, store, &source);
+        Some(Transaction { number: store.begin(versions), shards })
     }
 
-    fn withhold_change(&self, progress: &mut Progress, key: Key, change: &Change) {
-        let mut bytes = Vec::new();
-        let shard = self.state.shard(key.0, key.1).expect("a shard that changed was touched");
-        change.write(&mut bytes, self.context, key.0, key.1, shard);
-        self.withhold(progress, (key, Recipient::All, bytes));
-    }
-
-    /// Writes the answers that are owed from shards of the transaction, so that later versions don't put them off
-    /// for ever.
-    fn withhold_answers(&mut self, progress: &mut Progress) {
-        let mut owed = core::mem::take(&mut self.outbox.answers);
-        owed.append(&mut self.outbox.awaiting_store);
-        for ((peer, key), since) in owed {
-            let shard = self.state.shard(key.0, key.1);
-            match shard.filter(|_| progress.unstored.contains(&key)) {
-                None => drop(self.outbox.answers.insert((peer, key), since)),
-                Some(shard) => {
-                    let mut bytes = Vec::new();
-                    self.write_shard_since(&mut bytes, key, shard, since);
-                    self.withhold(progress, (key, Recipient::Peer(peer), bytes));
-                }
-            }
-        }
-    }
-
-    /// Keeps a section until the store has its version; drops it if too many are kept.
-    fn withhold(&self, progress: &mut Progress, section: (Key, Recipient, Vec<u8>)) {
-        if progress.withheld.len() < self.bounds.waiting {
-            progress.withheld.push(section);
-        }
-    }
-
-    /// Confirms that the store has all shards of the transaction of this number, durably: what waited for them
-    /// may leave. Returns whether it was the last one handed out; one that was replaced confirms nothing.
+    /// Confirms that the store has all shards of the transaction with this number, durably. What waited for them may
+    /// then leave. Returns `false`, and does nothing, if it is not the last transaction.
     pub fn stored(&mut self, number: u64) -> bool {
-        let Some(progress) = self.store.as_mut().filter(|progress| progress.number == number) else {
-            return false;
-        };
-        for (key, version) in progress.in_flight.drain(..) {
-            if let Some(shard) = self.state.shard_mut(key.0, key.1) {
-                shard.stored = version;
-                if shard.version == version {
-                    progress.unstored.remove(&key);
-                }
+        let Some(store) = &mut self.store else { return false };
+        let Some(confirmed) = store.confirm(number) else { return false };
+        for (key, version) in confirmed.versions {
+            self.state.set_stored_version(key, version);
+            if self.state.version(key) == version {
+                store.settle(key);
             }
-            self.outbox.dirty.insert(key);
+            self.outbox.mark_dirty(key);
         }
-        for (_, to, section) in core::mem::take(&mut progress.withheld) {
-            self.packet(to).extend(section);
+        for (to, section) in confirmed.sections {
+            self.outbox.push_section(to, &section);
         }
-        let mut awaiting_store = core::mem::take(&mut self.outbox.awaiting_store);
-        self.outbox.answers.append(&mut awaiting_store);
+        self.outbox.release_answers();
         true
     }
 }
 
+/// Writes the answers from shards of a transaction now. Otherwise, ever later versions could put them off for ever.
+fn withhold_answers<A: Algebra>(outbox: &mut Outbox, store: &mut StoreQueue, source: &Outgoing<'_, A>) {
+    for ((peer, key), since) in outbox.take_answers(store.unstored()) {
+        let mut section = Vec::new();
+        if source.write_unstored_since(&mut section, key, since) {
+            store.withhold(key, Recipient::Peer(peer), section);
+        }
+    }
+}
+
 /// A shard as bytes for the store.
-fn write_shard(context: FrameContext, (origin, index): Key, shard: &Shard) -> Vec<u8> {
-    let blocks: Vec<WireBlock> = shard
-        .blocks()
-        .map(|(first, block)| WireBlock {
-            index: ((first - shard.first()) / BLOCK_WORDS as u32).into(),
-            stamp: block.stamp.into(),
-            totals: block.totals.map(|total| U64::new(total.0)),
-        })
-        .collect();
-    let entries: Vec<WireEntry> = shard.entries().iter().map(WireEntry::new).collect();
-    let header =
-        Header { kind: SectionKind::Stored, origin, shard: index as u32, from: 0, to: shard.version };
+fn write_shard(context: FrameContext, key: ShardKey, shard: &Shard) -> Vec<u8> {
     let mut out = Vec::new();
-    frame::write(&mut out, context, header, &blocks, &entries);
+    context.write_stored(&mut out, key, shard.version(), shard.blocks(), shard.entries().iter());
     out
 }
 
-/// A shard from the store's bytes.
+/// A shard from the bytes of the store.
 fn read_shard(
     bytes: &[u8],
     context: FrameContext,
     shape: Shape,
-) -> Result<(Key, Box<Shard>), PacketErrorKind> {
+) -> Result<(ShardKey, Box<Shard>), PacketErrorKind> {
+    let invalid = |field, index, found| Err(PacketErrorKind::Invalid { field, index, found });
     let (section, rest) = Section::split(bytes, context)?;
-    let header = section.header;
+    let header = section.header();
     if header.kind != SectionKind::Stored {
-        return Err(PacketErrorKind::Kind { found: header.kind as u8 });
+        let found = header.kind as u32;
+        return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
     }
-    let (words, count) = (section.words(), section.entries());
-    let (shard, shards) = (u64::from(header.shard), shape.shards() as u64);
-    if shard >= shards {
-        return Err(PacketErrorKind::Shard { shard, shards });
+    if header.shard as usize >= shape.shards() {
+        return invalid(PacketField::Shard, 0, header.shard.into());
     }
-    let range = shape.range(shard as usize);
-    if words > range.len().div_ceil(BLOCK_WORDS) || count > range.len() || !rest.is_empty() {
-        return Err(PacketErrorKind::Counts { words, entries: count });
+    let key = ShardKey { origin: header.origin, shard: header.shard as usize };
+    let range = shape.range(key.shard);
+    section.check_counts(shape.blocks_of(key.shard), range.len())?;
+    if !rest.is_empty() {
+        return invalid(PacketField::Body, 0, rest.len() as u64);
     }
     if header.from != 0 {
-        return Err(PacketErrorKind::StoredFrom { from: header.from });
+        return invalid(PacketField::From, 0, header.from);
     }
     if header.to == 0 {
-        return Err(PacketErrorKind::Versions { from: 0, to: 0 });
+        return invalid(PacketField::To, 0, 0);
     }
     section.check_body()?;
 
     let mut shard = Box::new(Shard::new(range.clone()));
-    (shard.version, shard.stored) = (header.to, header.to);
+    shard.set_version(header.to);
+    shard.set_stored_version(header.to);
     let (blocks, entries) = section.blocks();
     let mut next = 0;
-    for block in blocks {
-        let index = block.index.get();
-        if index < next
-            || index as usize >= range.len().div_ceil(BLOCK_WORDS)
-            || block.stamp.get() > header.to
-        {
-            return Err(PacketErrorKind::Block { index });
-        }
-        let start = range.start + index as usize * BLOCK_WORDS;
-        let inside = BLOCK_WORDS.min(range.end - start);
-        if block.totals[inside..].iter().any(|total| total.get() != 0) {
-            return Err(PacketErrorKind::Block { index });
-        }
-        let kept = shard.block_mut(start as u32);
-        kept.stamp = block.stamp.get();
-        kept.totals = block.totals.map(|total| Total(total.get()));
-        next = index + 1;
+    for (index, block) in blocks.iter().enumerate() {
+        check_block(block, index, next, header.to, range.clone())?;
+        let kept = shard.block_mut((range.start + block.index() as usize * BLOCK_WORDS) as u32);
+        (kept.stamp, kept.totals) = (block.stamp(), block.totals());
+        next = block.index() + 1;
     }
-    let mut next = range.start as u64;
-    for entry in entries.iter().map(WireEntry::entry) {
-        let (addr, counter) = (entry.addr, entry.register.timestamp.counter);
-        if u64::from(addr) < next || addr as usize >= range.end {
-            return Err(PacketErrorKind::Address { addr, shard: header.shard });
-        }
-        if counter >= LoadTimestamp::COUNTER_LIMIT {
-            return Err(PacketErrorKind::LoadCounter { addr, counter });
-        }
-        // The stamp of an entry is its block's.
-        if shard.blocks().all(|(first, _)| addr < first || addr - first >= BLOCK_WORDS as u32) {
-            return Err(PacketErrorKind::Address { addr, shard: header.shard });
+    entries.check(&range)?;
+    for (index, entry) in entries.iter().enumerate() {
+        // An entry has no stamp of its own, so its block must be there.
+        if !shard.has_block(entry.addr) {
+            return invalid(PacketField::Address, index, entry.addr.into());
         }
         shard.set_entry(entry);
-        next = u64::from(addr) + 1;
     }
-    Ok(((header.origin, header.shard as usize), shard))
+    Ok((key, shard))
+}
+
+/// Checks a block of a stored shard: its index, its stamp, and that nothing lies past the end of the table.
+fn check_block(
+    block: StoredBlock<'_>,
+    index: usize,
+    next: u32,
+    version: u64,
+    range: core::ops::Range<usize>,
+) -> Result<(), PacketErrorKind> {
+    let invalid = |field, found| Err(PacketErrorKind::Invalid { field, index, found });
+    if block.index() < next || block.index() as usize >= range.len().div_ceil(BLOCK_WORDS) {
+        return invalid(PacketField::Block, block.index().into());
+    }
+    if block.stamp() > version {
+        return invalid(PacketField::Stamp, block.stamp());
+    }
+    let inside = range.len() - block.index() as usize * BLOCK_WORDS;
+    match block.totals().into_iter().skip(inside).find(|total| total.0 != 0) {
+        Some(total) => invalid(PacketField::Total, total.0),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! What is refused, by name, and what is bounded.
+//! Settings and origins that are refused, bounds that hold, and what errors say.
 
 use std::error::Error;
 use std::sync::Arc;
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_replica::{ClusterConfig, PacketError, PacketErrorKind, Peer, Recipient, Replica, ReplicaError};
+use atomik_replica::{ClusterConfig, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError};
 
 use crate::{LEN, cluster, node, origin, sent};
 
@@ -37,7 +37,7 @@ fn impossible_settings_are_refused_by_name() {
 }
 
 #[test]
-fn there_may_be_as_many_origins_and_peers_as_the_bound_says() {
+fn as_many_origins_as_the_bound_allows_converge() {
     const NODES: u64 = 120;
     let bounded = cluster().with_max_origins(NODES as usize);
     let mut nodes: Vec<Replica<Add>> = (0..NODES)
@@ -59,7 +59,7 @@ fn there_may_be_as_many_origins_and_peers_as_the_bound_says() {
     for replica in &nodes {
         assert_eq!((replica.origins(), replica.merged()), (NODES as usize, nodes[0].merged()));
     }
-    // One more, known to none of them.
+    // One more, which none of them knows.
     let (mut more, mut producer) = node::<Add>(NODES);
     producer.accum(0, 1);
     more.tick();
@@ -68,7 +68,7 @@ fn there_may_be_as_many_origins_and_peers_as_the_bound_says() {
 }
 
 #[test]
-fn one_origin_more_than_the_bound_is_refused() {
+fn origins_beyond_the_bound_are_refused() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let mut replica = Replica::new(&cluster().with_max_origins(2), local, origin(1)).unwrap();
     let mut kinds = Vec::new();
@@ -91,7 +91,7 @@ fn a_cloned_identity_is_refused() {
     let ((mut one, _a), (mut clone, mut producer)) = (node::<Xor>(1), node::<Xor>(1));
     producer.accum(70, 1);
     clone.tick();
-    let refused = Some(PacketErrorKind::ClonedIdentity { origin: origin(1), shard: 1, found: 1, own: 0 });
+    let refused = Some(PacketErrorKind::ClonedIdentity { id: origin(1), shard: 1, found: 1, own: 0 });
     for packet in [sent(&mut clone), clone.version_vector_packet()] {
         assert_eq!(one.receive(Peer(2), &packet).err().map(|error| error.kind), refused);
     }
@@ -99,7 +99,7 @@ fn a_cloned_identity_is_refused() {
 }
 
 #[test]
-fn what_waits_is_bounded() {
+fn queues_are_bounded() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let bounded = cluster().with_max_waiting(3).with_packet_len(1);
     let mut one = Replica::new(&bounded, local, origin(1)).unwrap();
@@ -131,61 +131,71 @@ fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
     assert!(packets.iter().all(|(to, _)| *to == Recipient::All));
     assert!(packets.iter().map(|(_, packet)| packet.len()).eq(lens.iter().copied()));
 
-    // So do questions, which all fit into one, and answers.
+    // The same holds for requests, which all fit into one packet, and for answers.
     let mut late = node::<Xor>(2).0;
     late.receive(Peer(1), &one.version_vector_packet()).unwrap();
-    let question = late.poll_transmit().unwrap();
-    assert_eq!((question.0, question.1.len()), (Recipient::Peer(Peer(1)), 16 * 68));
+    let request = late.poll_transmit().unwrap();
+    assert_eq!((request.0, request.1.len()), (Recipient::Peer(Peer(1)), 16 * 68));
     assert_eq!(late.poll_transmit(), None);
-    one.receive(Peer(2), &question.1).unwrap();
+    one.receive(Peer(2), &request.1).unwrap();
     let answers = std::iter::from_fn(|| one.poll_transmit());
     assert!(answers.map(|(_, packet)| packet.len()).eq(lens));
 
     let recipients = [Recipient::Peer(Peer(1)), Recipient::Peer(Peer(2)), Recipient::All];
     recipients.iter().for_each(|&to| one.send_version_vector(to));
-    let mut told: Vec<_> = std::iter::from_fn(|| one.poll_transmit()).map(|(to, _)| to).collect();
-    told.sort_unstable();
+    let mut polled: Vec<_> = std::iter::from_fn(|| one.poll_transmit()).map(|(to, _)| to).collect();
+    polled.sort_unstable();
     let mut expected = recipients;
     expected.sort_unstable();
-    assert_eq!(told, expected);
+    assert_eq!(polled, expected);
 }
 
 #[test]
-fn each_error_names_what_was_wrong() {
-    let refused = PacketError { at: 0, kind: PacketErrorKind::Format { found: 9 } };
-    let told = [
+fn each_error_says_what_was_wrong() {
+    let kind = PacketErrorKind::Unsupported { field: PacketField::Format, found: 9 };
+    let messages = [
         (
             ReplicaError::TableLength { table: 1, cluster: 2 },
-            "the fan-in has 1 addresses, the cluster's table 2",
+            "the fan-in has 1 addresses, but the cluster's table has 2",
         ),
         (
             ReplicaError::BaseLength { base: 1, cluster: 2 },
-            "the initial base has 1 words, the cluster's table 2",
+            "the initial base has 1 words, but the cluster's table has 2",
         ),
         (
             ReplicaError::ShardWords { shard_words: 63 },
-            "a shard of 63 words: it must be a multiple of 64 from 64 to 65536",
+            "a shard can't have 63 words: the size is a multiple of 64 from 64 to 65536",
         ),
-        (ReplicaError::SecondReplica, "the fan-in has, or had, a replica already"),
-        (ReplicaError::Address { addr: 5, len: 5 }, "no address 5 in a table of 5"),
+        (ReplicaError::SecondReplica, "the fan-in has given out its exclusive observer before"),
+        (ReplicaError::Address { addr: 5, len: 5 }, "there is no address 5 in a table of 5"),
         (
             ReplicaError::LoadsExhausted { addr: 5 },
-            "address 5 was loaded 2^63 times; there is no further epoch",
+            "address 5 was loaded 2^63 - 1 times and can't be loaded again",
         ),
         (
-            ReplicaError::Stored { index: 3, error: refused.clone() },
-            "stored shard 3: the section at byte 0 was refused: format version 9 is unknown here",
+            ReplicaError::StoredShard { index: 3, kind },
+            "stored shard 3 can't be used: version 9 of the format is not known here",
         ),
-        (ReplicaError::OwnShard { shard: 2 }, "shard 2 is of the own origin: if it is in doubt, start anew"),
+        (
+            ReplicaError::StoredTwice { origin: origin(0xA), shard: 2 },
+            "the store has shard 2 of origin a/1 twice",
+        ),
+        (
+            ReplicaError::IncarnationReused { id: origin(0xA) },
+            "the store has shards of a/1 already: each start needs a new incarnation",
+        ),
+        (
+            ReplicaError::OwnShard { shard: 2 },
+            "shard 2 of the replica's own origin can't be fetched from others",
+        ),
         (
             ReplicaError::UnknownShard { origin: origin(0xA), shard: 2 },
-            "nothing is known of shard 2 of origin a/1",
+            "nothing is known about shard 2 of origin a/1",
         ),
     ];
-    for (error, text) in told {
-        assert_eq!(error.to_string(), text);
-        let cause = error.source().map(|cause| cause.to_string());
-        let expected = matches!(error, ReplicaError::Stored { .. }).then(|| refused.to_string());
-        assert_eq!(cause, expected);
+    for (error, message) in messages {
+        assert_eq!(error.to_string(), message);
+        // Everything is in the message, so there is no source to print once more.
+        assert!(error.source().is_none());
     }
 }

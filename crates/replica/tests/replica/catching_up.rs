@@ -1,4 +1,4 @@
-//! What was missed comes, and little more.
+//! Replicas that missed something get it, and little more.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use atomik_replica::{ClusterConfig, Event, Peer, Recipient, Replica, ReplicaErro
 use crate::{LEN, catch_up, node, origin, sent};
 
 #[test]
-fn who_comes_late_gets_all_and_who_comes_back_what_changed() {
+fn a_late_replica_gets_everything_and_a_returning_one_what_changed() {
     let (mut one, mut producer) = node::<Add>(1);
     (0..LEN).for_each(|addr| producer.accum(addr, addr as u64));
     one.tick();
@@ -22,18 +22,18 @@ fn who_comes_late_gets_all_and_who_comes_back_what_changed() {
     sent(&mut one);
     let changed = catch_up(&mut late, &mut one);
     assert_eq!(late.merged()[700], 701);
-    // One shard of 64 words, a question and an answer.
+    // A request, and an answer with one shard of 64 words.
     assert_eq!(changed, 68 + 68 + 64 * 16);
     assert!(changed * 10 < all);
 
-    // A third has it all from the second, who never wrote a word of it.
+    // A third gets everything from the second, which wrote none of it.
     let (mut third, _c) = node::<Add>(3);
     catch_up(&mut third, &mut late);
     assert_eq!(third.merged(), one.merged());
 }
 
 #[test]
-fn of_a_large_shard_the_blocks_that_changed_move() {
+fn only_the_changed_blocks_of_a_large_shard_are_sent() {
     let cluster = ClusterConfig::new("large shards", 4_096);
     let start = |node| {
         let local = Arc::new(TableFanIn::<Add>::new(4_096));
@@ -45,7 +45,7 @@ fn of_a_large_shard_the_blocks_that_changed_move() {
     one.tick();
     sent(&mut one);
     assert_eq!(catch_up(&mut two, &mut one), 68 + 68 + 16 * 4_096);
-    // Many times at two places, and once at a third.
+    // Fifty versions of three words in two blocks.
     for _ in 0..50 {
         [70, 100, 4_000].into_iter().for_each(|addr| producer.accum(addr, 1));
         one.tick();
@@ -57,7 +57,7 @@ fn of_a_large_shard_the_blocks_that_changed_move() {
 }
 
 #[test]
-fn catching_up_goes_on_where_it_was_interrupted() {
+fn catching_up_continues_where_it_was_interrupted() {
     let (mut one, mut producer) = node::<Add>(1);
     (0..LEN).for_each(|addr| producer.accum(addr, 1));
     one.tick();
@@ -65,13 +65,13 @@ fn catching_up_goes_on_where_it_was_interrupted() {
     let (mut late, _b) = node::<Add>(2);
     late.receive(Peer(1), &one.version_vector_packet()).unwrap();
     one.receive(Peer(2), &sent(&mut late)).unwrap();
-    // Of the answers, a frame for each shard of 64 words, ten come; then the link is gone.
+    // The answers are a frame for each shard of 64 words. Ten of them arrive, then the link fails.
     let answers = sent(&mut one);
     let frame = 68 + 64 * 16;
     assert_eq!(late.receive(Peer(1), &answers[..10 * frame]).unwrap().applied, 10);
     assert_ne!(late.merged(), one.merged());
 
-    // Of another peer, who has it from the first.
+    // Another peer, which has everything from the first, sends the rest.
     let (mut other, _c) = node::<Add>(3);
     catch_up(&mut other, &mut one);
     let moved = catch_up(&mut late, &mut other);
@@ -81,7 +81,7 @@ fn catching_up_goes_on_where_it_was_interrupted() {
 }
 
 #[test]
-fn a_lost_announcement_shows_as_a_gap_and_is_asked_for() {
+fn a_lost_announcement_is_seen_as_a_gap_and_requested() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     producer.accum(0, 1);
     one.tick();
@@ -91,9 +91,9 @@ fn a_lost_announcement_shows_as_a_gap_and_is_asked_for() {
     let received = two.receive(Peer(1), &sent(&mut one)).unwrap();
     assert_eq!((received.applied, received.gaps), (0, 1));
     assert_eq!(two.merged()[1], 0);
-    let (to, question) = two.poll_transmit().unwrap();
+    let (to, request) = two.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(1)));
-    one.receive(Peer(2), &question).unwrap();
+    one.receive(Peer(2), &request).unwrap();
     let (to, answer) = one.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(2)));
     two.receive(Peer(1), &answer).unwrap();
@@ -101,7 +101,7 @@ fn a_lost_announcement_shows_as_a_gap_and_is_asked_for() {
 }
 
 #[test]
-fn a_heartbeat_tells_runs_of_shards_that_changed_since_the_last() {
+fn a_heartbeat_has_a_section_for_each_run_of_shards_that_changed() {
     let (mut one, mut producer) = node::<Xor>(1);
     let heartbeat = |one: &mut Replica<Xor>| {
         one.heartbeat(0);
@@ -120,13 +120,13 @@ fn a_heartbeat_tells_runs_of_shards_that_changed_since_the_last() {
 }
 
 #[test]
-fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_shard() {
+fn digests_detect_a_divergence_and_refetching_repairs_it() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     (0..LEN).for_each(|addr| producer.accum(addr, 1 + addr as u64));
     one.tick();
     let frames = sent(&mut one);
     two.receive(Peer(1), &frames).unwrap();
-    // By hand: another content under the version that the origin would use for it.
+    // Another process under the same id makes other content under the same version.
     let (mut twin, mut other) = node::<Xor>(1);
     other.accum(100, 0xBAD);
     twin.tick();
@@ -137,7 +137,7 @@ fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_shard() {
 
     two.heartbeat(two.shards());
     let digests = sent(&mut two);
-    // Of what nobody polls, 1,024 are kept.
+    // Events that nobody polls are kept up to a bound of 1,024.
     for _ in 0..1_030 {
         three.receive(Peer(2), &digests).unwrap();
     }
@@ -154,13 +154,13 @@ fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_shard() {
     assert_eq!(three.poll_event(), None);
 
     three.refetch(origin, shard, peer).unwrap();
-    let question = sent(&mut three);
-    two.receive(Peer(3), &question).unwrap();
+    let request = sent(&mut three);
+    two.receive(Peer(3), &request).unwrap();
     let answer = sent(&mut two);
     three.receive(Peer(2), &answer).unwrap();
     assert_eq!(three.merged(), one.merged());
     assert!((0..LEN).all(|addr| three.view().read(addr) == one.merged()[addr]));
-    assert_eq!(question.len() + answer.len(), 68 + 68 + 64 * 16);
+    assert_eq!(request.len() + answer.len(), 68 + 68 + 64 * 16);
 
     assert_eq!(three.refetch(self::origin(3), 0, peer), Err(ReplicaError::OwnShard { shard: 0 }));
     let unknown = ReplicaError::UnknownShard { origin: self::origin(9), shard: 0 };
@@ -168,16 +168,16 @@ fn a_divergence_is_found_by_digests_and_repaired_by_refetching_one_shard() {
 }
 
 #[test]
-fn nothing_of_a_shard_that_is_refetched_leaves_any_more() {
+fn a_shard_that_is_refetched_does_not_leave() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     [0, 64].into_iter().for_each(|addr| producer.accum(addr, 1));
     one.tick();
     two.receive(Peer(1), &sent(&mut one)).unwrap();
-    // Both ask for both shards. The answers get their bytes together, and one packet is taken.
+    // Both ask for both shards. The answers are written together, and one packet is polled.
     let (mut three, mut four) = (node::<Xor>(3).0, node::<Xor>(4).0);
-    for (name, asker) in [(3, &mut three), (4, &mut four)] {
-        asker.receive(Peer(2), &two.version_vector_packet()).unwrap();
-        two.receive(Peer(name), &sent(asker)).unwrap();
+    for (name, requester) in [(3, &mut three), (4, &mut four)] {
+        requester.receive(Peer(2), &two.version_vector_packet()).unwrap();
+        two.receive(Peer(name), &sent(requester)).unwrap();
     }
     let (to, answer) = two.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(3)));

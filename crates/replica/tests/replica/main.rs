@@ -1,4 +1,4 @@
-//! Replicas by their public surface: what they promise, and what they refuse.
+//! Replicas by their public calls: what they promise, and what they refuse.
 
 mod bounds;
 mod catching_up;
@@ -27,17 +27,17 @@ fn node<A: Algebra>(node: u64) -> (Replica<A>, TableProducer<'static, A>) {
     (Replica::new(&cluster(), local, origin(node)).unwrap(), producer)
 }
 
-/// All packets that wait, glued together: sections follow one another in any packet.
+/// All packets that wait, as one packet: a packet is any sequence of sections.
 fn sent<A: Algebra>(replica: &mut Replica<A>) -> Vec<u8> {
     std::iter::from_fn(|| replica.poll_transmit()).flat_map(|(_, packet)| packet).collect()
 }
 
-/// A peer's vector, the questions it raises, and the answers.
+/// Passes a version vector to `late`, its requests back, and the answers. Returns the bytes of requests and answers.
 fn catch_up<A: Algebra>(late: &mut Replica<A>, from: &mut Replica<A>) -> usize {
     late.receive(Peer(1), &from.version_vector_packet()).unwrap();
-    let questions = sent(late);
-    from.receive(Peer(2), &questions).unwrap();
+    let requests = sent(late);
+    from.receive(Peer(2), &requests).unwrap();
     let answers = sent(from);
     late.receive(Peer(1), &answers).unwrap();
-    questions.len() + answers.len()
+    requests.len() + answers.len()
 }

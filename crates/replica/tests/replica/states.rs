@@ -1,4 +1,4 @@
-//! What states there are, live and merged, and who may look.
+//! Merged and live states.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use atomik_replica::{ClusterConfig, Peer, Recipient, Replica};
 use crate::{LEN, cluster, node, origin, sent};
 
 #[test]
-fn what_producers_wrote_before_the_replica_is_in_its_first_tick() {
+fn deltas_from_before_the_replica_are_in_its_first_tick() {
     let local = Arc::new(TableFanIn::<Add>::new(LEN));
     local.producer().accum(3, 5);
     let mut replica = Replica::new(&cluster(), local, origin(1)).unwrap();
@@ -18,7 +18,7 @@ fn what_producers_wrote_before_the_replica_is_in_its_first_tick() {
 }
 
 #[test]
-fn puts_at_once_compose_and_the_last_load_wins_everywhere() {
+fn concurrent_puts_compose_and_one_of_concurrent_loads_wins_everywhere() {
     let ((mut one, _a), (mut two, _b)) = (node::<Add>(1), node::<Add>(2));
     one.put(5, 50).unwrap();
     two.receive(Peer(1), &sent(&mut one)).unwrap();
@@ -40,7 +40,7 @@ fn puts_at_once_compose_and_the_last_load_wins_everywhere() {
 }
 
 #[test]
-fn a_view_is_copied_as_it_is_read() {
+fn a_snapshot_of_a_view_has_the_states_that_it_reads() {
     let ((mut one, mut a), (mut two, mut b)) = (node::<Add>(1), node::<Add>(2));
     (0..LEN).for_each(|addr| a.accum(addr, addr as u64));
     one.tick();
@@ -59,13 +59,13 @@ fn a_view_is_copied_as_it_is_read() {
 
 #[test]
 #[should_panic(expected = "as long as its table")]
-fn a_view_is_not_copied_to_a_shorter_place() {
+fn a_snapshot_of_another_length_panics() {
     node::<Xor>(1).0.view().snapshot(&mut [0; LEN - 1]);
 }
 
-/// LOAD against producers at full speed: both replicas agree, and on a value that the loads allow.
+/// Two replicas load an address while producers run at full speed. They agree, on a value that the LOADs allow.
 #[test]
-fn a_load_wins_against_running_producers() {
+fn replicas_agree_on_loads_among_running_producers() {
     let ((mut one, mut a), (mut two, mut b)) = (node::<Add>(1), node::<Add>(2));
     std::thread::scope(|scope| {
         for producer in [&mut a, &mut b] {
@@ -89,7 +89,7 @@ fn a_load_wins_against_running_producers() {
 }
 
 #[test]
-fn an_origin_that_never_wrote_takes_no_plane() {
+fn an_origin_that_never_wrote_has_no_plane() {
     let (mut one, _a) = node::<Xor>(1);
     for other in 2..100 {
         let (mut peer, _producer) = node::<Xor>(other);
@@ -105,9 +105,9 @@ fn an_origin_that_never_wrote_takes_no_plane() {
 }
 
 #[test]
-fn debug_shows_origins_and_lengths() {
+fn debug_shows_ids_and_lengths() {
     let (replica, _producer) = node::<Xor>(0x1A);
-    assert_eq!(format!("{replica:?}"), "Replica { origin: ReplicaId(1a/1), len: 1000, origins: 1, .. }");
+    assert_eq!(format!("{replica:?}"), "Replica { id: ReplicaId(1a/1), len: 1000, origins: 1, .. }");
     assert_eq!(format!("{:?}", replica.view()), "View { len: 1000, .. }");
     assert_eq!(replica.id(), origin(0x1A));
     assert_eq!((replica.len(), replica.view().len(), replica.shards()), (LEN, LEN, LEN.div_ceil(64)));

@@ -1,13 +1,13 @@
-//! What comes back from a store.
+//! Stores: what waits for them, and what comes back from them.
 
 use std::sync::Arc;
 
 use atomik_core::{Add, Algebra, TableFanIn, Xor};
-use atomik_replica::{PacketErrorKind, Peer, Replica, ReplicaError, ReplicaId};
+use atomik_replica::{PacketErrorKind, PacketField, Peer, Replica, ReplicaError, ReplicaId};
 
 use crate::{LEN, cluster, node, origin, sent};
 
-/// A store as a caller writes one: the last bytes of each shard.
+/// A store as a program would have it: the last bytes of each shard.
 type Store = std::collections::BTreeMap<(ReplicaId, usize), Vec<u8>>;
 
 fn write_to<A: Algebra>(store: &mut Store, replica: &mut Replica<A>) -> u64 {
@@ -17,7 +17,7 @@ fn write_to<A: Algebra>(store: &mut Store, replica: &mut Replica<A>) -> u64 {
 }
 
 #[test]
-fn nothing_leaves_before_it_is_stored_and_a_restart_has_it() {
+fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     let start = |incarnation, store: &Store| {
         let local = Arc::new(TableFanIn::<Add>::new(LEN));
         let producer = local.producer_owned();
@@ -29,13 +29,13 @@ fn nothing_leaves_before_it_is_stored_and_a_restart_has_it() {
     let (mut two, _b) = node::<Add>(2);
     producer.accum(4, 5);
     one.tick();
-    assert!(one.poll_store().is_some(), "a write that will fail");
+    assert!(one.poll_store().is_some(), "there is something to write, and the write will fail");
     assert_eq!(one.poll_transmit(), None);
     assert_eq!(one.frame_since(one.id(), 0, 0), None);
     assert_eq!(one.version_vector_packet()[68..], [0; 8]);
     let number = write_to(&mut store, &mut one);
     assert_eq!(one.poll_transmit(), None);
-    // A version of after the transaction stays, what was of it leaves.
+    // What is in the transaction leaves. A later version stays.
     producer.accum(4, 1);
     one.tick();
     assert!(!one.stored(number - 1) && one.stored(number));
@@ -54,12 +54,11 @@ fn nothing_leaves_before_it_is_stored_and_a_restart_has_it() {
 
     let local = Arc::new(TableFanIn::<Add>::new(LEN));
     let reused = Replica::restore(&cluster(), local, origin(1), store.values()).map(drop);
-    let Err(ReplicaError::Stored { error, .. }) = reused else { panic!("{reused:?}") };
-    assert_eq!(error.kind, PacketErrorKind::IncarnationReused { origin: origin(1) });
+    assert_eq!(reused, Err(ReplicaError::IncarnationReused { id: origin(1) }));
 }
 
-/// A replica with an empty store, which node 1 wrote two shards to and node 3 asked for both. One of the states is 1,
-/// the other 2.
+/// Node 2 has an empty store. It received two shards from node 1, with a state of 1 in one and of 2 in the other, and
+/// node 3 has asked it for both.
 fn asked_for_what_is_not_stored() -> (Replica<Xor>, Replica<Xor>, Replica<Xor>) {
     let local = Arc::new(TableFanIn::new(LEN));
     let mut two = Replica::restore(&cluster(), local, origin(2), Store::new().values()).unwrap();
@@ -75,7 +74,7 @@ fn asked_for_what_is_not_stored() -> (Replica<Xor>, Replica<Xor>, Replica<Xor>) 
 }
 
 #[test]
-fn an_answer_leaves_as_it_was_stored_though_a_later_version_came() {
+fn an_answer_leaves_as_it_was_stored_although_a_later_version_arrived() {
     let (mut one, mut two, mut three) = asked_for_what_is_not_stored();
     let number = two.poll_store().unwrap().number;
     one.put(0, 5).unwrap();
@@ -87,14 +86,14 @@ fn an_answer_leaves_as_it_was_stored_though_a_later_version_came() {
 }
 
 #[test]
-fn what_is_refetched_was_not_stored() {
+fn a_shard_that_was_refetched_has_to_be_stored_again() {
     let (mut one, mut two, mut three) = asked_for_what_is_not_stored();
     let number = two.poll_store().unwrap().number;
     two.refetch(origin(1), 0, Peer(1)).unwrap();
     one.receive(Peer(2), &sent(&mut two)).unwrap();
     two.receive(Peer(1), &sent(&mut one)).unwrap();
     assert!(two.stored(number));
-    // The same version came again, and nobody knows if its content is what the store was given.
+    // The version is the same as before, but its content may not be what the store was given.
     let again = two.poll_store().unwrap();
     assert_eq!(again.shards.iter().map(|shard| shard.shard).collect::<Vec<_>>(), [0]);
     three.receive(Peer(2), &sent(&mut two)).unwrap();
@@ -102,7 +101,7 @@ fn what_is_refetched_was_not_stored() {
 }
 
 #[test]
-fn what_waits_for_the_store_is_bounded() {
+fn sections_that_wait_for_the_store_are_bounded() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let mut producer = local.producer_owned();
     let bounded = cluster().with_max_waiting(3);
@@ -114,9 +113,9 @@ fn what_waits_for_the_store_is_bounded() {
     assert_eq!(sent(&mut one).len(), 3 * (68 + 64 * 16));
 }
 
-/// Whichever of the shards comes first.
+/// The order of the shards makes no difference.
 #[test]
-fn a_store_of_as_many_origins_as_the_bound_comes_back() {
+fn a_store_with_as_many_origins_as_the_bound_allows_can_be_used() {
     let bounded = cluster().with_max_origins(3);
     let resume = |shards: &[Vec<u8>]| {
         let local = Arc::new(TableFanIn::<Add>::new(LEN));
@@ -136,14 +135,15 @@ fn a_store_of_as_many_origins_as_the_bound_comes_back() {
         let again = resume(&shards).unwrap();
         assert_eq!((again.origins(), again.merged()[0]), (3, 6));
     }
-    // The own origin counts without a shard too.
+    // The own origin counts although the store has no shard of it.
     let anew = Replica::restore(&bounded, Arc::new(TableFanIn::<Add>::new(LEN)), origin(9), &shards);
-    let Err(ReplicaError::Stored { index: 2, error }) = anew.map(drop) else { panic!("one more than 3") };
-    assert!(matches!(error.kind, PacketErrorKind::TooManyOrigins { bound: 3, .. }));
+    let refused = anew.map(drop).unwrap_err();
+    let kind = PacketErrorKind::TooManyOrigins { origin: origin(3), bound: 3 };
+    assert_eq!(refused, ReplicaError::StoredShard { index: 2, kind });
 }
 
 #[test]
-fn what_a_store_damaged_is_refused_by_name() {
+fn damaged_shards_of_a_store_are_refused() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let none: [&[u8]; 0] = [];
     let mut one = Replica::restore(&cluster(), local, origin(1), none).unwrap();
@@ -155,15 +155,14 @@ fn what_a_store_damaged_is_refused_by_name() {
         let local = Arc::new(TableFanIn::<Xor>::new(LEN));
         match Replica::restore(&cluster(), local, origin(2), shards) {
             Ok(replica) => Ok((replica.merged()[999], replica.merged()[64])),
-            Err(ReplicaError::Stored { error, .. }) => Err(error.kind),
-            Err(other) => panic!("{other}"),
+            Err(error) => Err(error),
         }
     };
     let shards: Vec<Vec<u8>> = store.into_values().collect();
     assert_eq!(restore(shards.clone()), Ok((5, 6)));
     assert_eq!(
         restore([shards.clone(), shards[..1].to_vec()].concat()),
-        Err(PacketErrorKind::StoredTwice { origin: origin(1), shard: 1 })
+        Err(ReplicaError::StoredTwice { origin: origin(1), shard: 1 })
     );
     for shard in &shards {
         for at in 0..shard.len() {
@@ -173,8 +172,8 @@ fn what_a_store_damaged_is_refused_by_name() {
             assert!(restore(vec![shard[..at].to_vec()]).is_err(), "up to byte {at}");
         }
     }
-    // A shard never travels as the store has it.
+    // The form in which a shard is stored is refused in packets.
     let (mut two, _b) = node::<Xor>(2);
     let refused = two.receive(Peer(1), &shards[0]).err().map(|error| error.kind);
-    assert_eq!(refused, Some(PacketErrorKind::Kind { found: 6 }));
+    assert_eq!(refused, Some(PacketErrorKind::Unsupported { field: PacketField::Kind, found: 6 }));
 }

@@ -1,22 +1,22 @@
-//! Nodes and a network, and the steps of a case.
+//! The nodes and the network, and the steps of a case.
 
 mod acts;
 mod checks;
 
-use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use atomik_replica::{ClusterConfig, Recipient, Replica, ReplicaId};
+
 use super::case::{Case, Step};
 use super::oracle::{Oracle, Writer};
-use crate::{ClusterConfig, Recipient, Replica, ReplicaId};
 use atomik_core::{Algebra, TableFanIn, TableProducer};
 
 const LEN: usize = 200;
-/// The addresses that are used: some of one block, some of one shard, the last of the table.
+/// The addresses that are used: some in the same block, some in the same shard, and the last one of the table.
 const ADDRS: [usize; 8] = [0, 64, 1, 130, 63, 199, 65, 129];
 const MOST_NODES: usize = 6;
 
@@ -24,16 +24,16 @@ const MOST_NODES: usize = 6;
 const DELTAS: [u64; 4] = [1, u64::MAX, 2, 3 << 40];
 
 type Checked = Result<(), TestCaseError>;
-/// What a store has: the version and the bytes, by writer and shard.
+/// The content of a store: versions and bytes, by writer and shard.
 type Store = BTreeMap<(Writer, usize), (u64, Rc<Vec<u8>>)>;
 
 /// A node that runs.
 struct Running<A: Algebra> {
     replica: Replica<A>,
     producers: Vec<TableProducer<'static, A>>,
-    /// What producers wrote since the last tick.
+    /// What the producers wrote since the last tick, by address.
     unticked: BTreeMap<usize, u64>,
-    /// The last transaction, if all of it was written.
+    /// The number of the last transaction, if all of it was written.
     written: Option<u64>,
 }
 
@@ -50,7 +50,7 @@ struct Packet {
     bytes: Rc<Vec<u8>>,
 }
 
-pub(super) struct World<A: Algebra> {
+pub(crate) struct World<A: Algebra> {
     cluster: ClusterConfig,
     oracle: Oracle,
     nodes: Vec<Node<A>>,
@@ -63,7 +63,7 @@ pub(super) struct World<A: Algebra> {
 }
 
 impl<A: Algebra> World<A> {
-    pub(super) fn run(case: &Case) -> Checked {
+    pub(crate) fn run(case: &Case) -> Checked {
         let mut world = Self::new(case);
         for node in 0..case.nodes {
             world.join(case.stores >> node & 1 != 0);
@@ -107,9 +107,8 @@ impl<A: Algebra> World<A> {
     fn start_anew(&mut self, node: usize) {
         self.starts += 1;
         let id = self.nodes[node].writer.0;
-        // In no order, as random ones.
-        let drawn = self.starts.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let incarnation = if planted!(IncarnationReused) { 1 } else { drawn };
+        // In no particular order, like incarnations drawn at random.
+        let incarnation = self.starts.wrapping_mul(0x9E37_79B9_7F4A_7C15);
         self.nodes[node].writer = (id, incarnation);
         self.start(node, false);
     }
@@ -122,14 +121,11 @@ impl<A: Algebra> World<A> {
         let stored = store.iter().flat_map(|store| store.values().map(|(_, bytes)| bytes.as_slice()));
         let replica = match store {
             Some(_) if resumes => Replica::resume(&self.cluster, of_fan_in, origin, stored),
-            Some(_) if planted!(IncarnationReused) => {
-                Replica::resume(&self.cluster, of_fan_in, origin, stored)
-            }
             Some(_) => Replica::restore(&self.cluster, of_fan_in, origin, stored),
             None => Replica::new(&self.cluster, of_fan_in, origin),
         };
-        let replica = replica.expect("what a store was given it gives back");
-        // Every other start has one, so that the tick's first look is taken too.
+        let replica = replica.expect("a replica can start from what it stored");
+        // With one producer, a tick compares the plane with the last tick's states before it copies any.
         let producers = (0..=self.starts % 2).map(|_| local.producer_owned()).collect();
         let running = Running { replica, producers, unticked: BTreeMap::new(), written: None };
         self.nodes[node].running = Some(running);
@@ -143,7 +139,7 @@ impl<A: Algebra> World<A> {
         DELTAS[pick as usize % self.deltas]
     }
 
-    /// The node that a number picks, if it runs.
+    /// The node that a number picks, if it is running.
     fn pick(&self, pick: u8) -> Option<usize> {
         let node = pick as usize % self.nodes.len();
         self.nodes[node].running.is_some().then_some(node)
@@ -189,7 +185,7 @@ impl<A: Algebra> World<A> {
                 world.running(node).replica.heartbeat(digests.into());
                 Ok(())
             }),
-            Step::Vector { node } => self.with(node, |world, node| {
+            Step::VersionVector { node } => self.with(node, |world, node| {
                 world.running(node).replica.send_version_vector(Recipient::All);
                 Ok(())
             }),
@@ -225,7 +221,11 @@ impl<A: Algebra> World<A> {
             Step::Audit { node, shard } => self.with(node, |world, node| {
                 let replica = &mut world.running(node).replica;
                 let shard = shard as usize % replica.shards();
-                prop_assert_eq!(replica.audit(shard), 0, "merged is what the planes add up to");
+                prop_assert_eq!(
+                    replica.audit(shard),
+                    0,
+                    "the merged states are the composition of the planes"
+                );
                 Ok(())
             }),
             Step::Probe { node, pick, since } => {
@@ -234,7 +234,7 @@ impl<A: Algebra> World<A> {
         }
     }
 
-    /// Lets a running node do something, and checks it.
+    /// Lets a running node act, and then checks it.
     fn with(&mut self, pick: u8, act: impl FnOnce(&mut Self, usize) -> Checked) -> Checked {
         let Some(node) = self.pick(pick) else { return Ok(()) };
         act(self, node)?;

@@ -1,29 +1,27 @@
-//! What may happen to a cluster.
-
-use alloc::vec;
-use alloc::vec::Vec;
+//! Random cases: the settings of a cluster, and what happens to it.
 
 use proptest::prelude::*;
 
-/// A run.
+/// A case.
 #[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) adds: bool,
-    pub(super) has_base: bool,
-    /// How many addresses are used, and how many deltas: with few they often cancel.
-    pub(super) addrs: usize,
-    pub(super) deltas: usize,
-    /// Blocks of 64 words in a shard.
-    pub(super) shard_blocks: usize,
-    pub(super) nodes: usize,
-    /// A bit for each node that has a store.
-    pub(super) stores: u8,
-    pub(super) steps: Vec<Step>,
+pub(crate) struct Case {
+    pub(crate) adds: bool,
+    pub(crate) has_base: bool,
+    /// How many addresses are used.
+    pub(crate) addrs: usize,
+    /// How many different deltas are used. If there are few, they often cancel.
+    pub(crate) deltas: usize,
+    /// The number of blocks of 64 words in a shard.
+    pub(crate) shard_blocks: usize,
+    pub(crate) nodes: usize,
+    /// A bit for each node: whether it has a store.
+    pub(crate) stores: u8,
+    pub(crate) steps: Vec<Step>,
 }
 
-/// A step. `node`, `peer` and `pick` count modulo what there is.
+/// A step. `node`, `peer` and `pick` are taken modulo the number of nodes, packets or shards.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Accum {
         node: u8,
         addr: u8,
@@ -42,11 +40,11 @@ pub(super) enum Step {
         addr: u8,
         value: u8,
     },
-    /// Everything that waits goes into the network.
+    /// A node puts everything that waits into the network.
     Send {
         node: u8,
     },
-    /// A packet arrives; it may stay in the network, to arrive again.
+    /// A packet arrives. It may stay in the network and arrive again.
     Deliver {
         pick: u16,
         stays: bool,
@@ -54,7 +52,7 @@ pub(super) enum Step {
     Drop {
         pick: u16,
     },
-    /// A node gets a peer's vector, asks it, and gets the answers.
+    /// A node gets the version vector of a peer, asks it for what it lacks, and gets the answers.
     Sync {
         node: u8,
         peer: u8,
@@ -64,7 +62,7 @@ pub(super) enum Step {
         pick: u16,
         bit: u16,
     },
-    /// Any packet that was ever sent comes to any node, in anyone's name.
+    /// Any packet that was ever sent arrives at any node, from any sender.
     Old {
         pick: u16,
         node: u8,
@@ -74,23 +72,23 @@ pub(super) enum Step {
         node: u8,
         digests: u8,
     },
-    Vector {
+    VersionVector {
         node: u8,
     },
     Hello {
         node: u8,
     },
-    /// Nodes of different bits can't reach each other.
+    /// Nodes with different bits can't reach each other.
     Partition {
         sides: u8,
     },
-    /// Shards are handed out and the first of them written: all, unless `fails`.
+    /// A node writes a transaction to its store: all of it, or the first `count` shards if it fails.
     Write {
         node: u8,
         fails: bool,
         count: u8,
     },
-    /// The last transaction is confirmed, if it was written.
+    /// A node confirms its last transaction, if all of it was written.
     Confirm {
         node: u8,
     },
@@ -113,7 +111,7 @@ pub(super) enum Step {
         node: u8,
         shard: u8,
     },
-    /// What a node would answer is looked at.
+    /// A node is asked for a frame, which is checked.
     Probe {
         node: u8,
         pick: u8,
@@ -121,9 +119,9 @@ pub(super) enum Step {
     },
 }
 
-/// What follows a crash.
+/// What happens after a crash.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Then {
+pub(crate) enum Then {
     Nothing,
     Anew,
     Restore,
@@ -155,7 +153,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (any::<u16>(), any::<u16>()).prop_map(|(pick, bit)| Step::Damage { pick, bit }),
         3 => (any::<u16>(), node(), node()).prop_map(|(pick, node, peer)| Step::Old { pick, node, peer }),
         2 => (node(), 0..4u8).prop_map(|(node, digests)| Step::Heartbeat { node, digests }),
-        2 => node().prop_map(|node| Step::Vector { node }),
+        2 => node().prop_map(|node| Step::VersionVector { node }),
         1 => node().prop_map(|node| Step::Hello { node }),
         1 => prop_oneof![Just(0), any::<u8>()].prop_map(|sides| Step::Partition { sides }),
         6 => (node(), prop::bool::weighted(0.2), any::<u8>())
@@ -171,7 +169,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-pub(super) fn case() -> impl Strategy<Value = Case> {
+pub(crate) fn case() -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec(step(), 10..160);
     let sizes = (1..=8usize, 1..=4usize, 1..=2usize, 2..=6usize);
     (any::<bool>(), any::<bool>(), sizes, any::<u8>(), steps).prop_map(

@@ -1,23 +1,22 @@
-//! What the states must be, from single operations and the epoch that each tick saw.
+//! What the states must be, computed from single operations.
 //!
-//! It shares no code with the replica: it keeps every operation ever made, and computes any node's states from
-//! those that the node's versions cover.
+//! The oracle shares no code with the replica. It keeps every operation that was ever made, together with the LOAD that
+//! its writer knew of. From the operations that a node's versions cover, it computes the node's states.
 
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec::Vec;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Node and incarnation.
-pub(super) type Writer = (u64, u64);
+pub(crate) type Writer = (u64, u64);
 
 /// Versions by writer and shard.
-pub(super) type Versions = BTreeMap<(Writer, usize), u64>;
+pub(crate) type Versions = BTreeMap<(Writer, usize), u64>;
 
-/// A LOAD: its counter and writer, and what it loaded.
+/// A LOAD: its counter, its writer and its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Loaded {
-    pub(super) counter: u64,
-    pub(super) by: Writer,
-    pub(super) value: u64,
+pub(crate) struct Loaded {
+    pub(crate) counter: u64,
+    pub(crate) by: Writer,
+    pub(crate) value: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -34,7 +33,7 @@ impl Operation {
     }
 }
 
-pub(super) struct Oracle {
+pub(crate) struct Oracle {
     adds: bool,
     base: Vec<u64>,
     shard_words: usize,
@@ -43,32 +42,28 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    pub(super) fn new(adds: bool, base: Vec<u64>, shard_words: usize) -> Self {
+    pub(crate) fn new(adds: bool, base: Vec<u64>, shard_words: usize) -> Self {
         Self { adds, base, shard_words, logs: BTreeMap::new() }
     }
 
-    pub(super) fn join(&self, a: u64, b: u64) -> u64 {
+    pub(crate) fn join(&self, a: u64, b: u64) -> u64 {
         if self.adds { a.wrapping_add(b) } else { a ^ b }
     }
 
-    /// What leads from one state to another.
-    pub(super) fn between(&self, from: u64, to: u64) -> u64 {
+    /// The delta that leads from one state to another.
+    pub(crate) fn between(&self, from: u64, to: u64) -> u64 {
         if self.adds { to.wrapping_sub(from) } else { from ^ to }
     }
 
-    pub(super) fn base(&self) -> &[u64] {
+    pub(crate) fn base(&self) -> &[u64] {
         &self.base
     }
 
-    pub(super) fn shard_words(&self) -> usize {
-        self.shard_words
-    }
-
-    pub(super) fn shard_of(&self, addr: usize) -> usize {
+    pub(crate) fn shard_of(&self, addr: usize) -> usize {
         addr / self.shard_words
     }
 
-    /// The operations on an address that these versions cover, with their writers.
+    /// The operations on an address that these versions cover.
     fn known<'a>(&'a self, versions: &'a Versions, addr: usize) -> impl Iterator<Item = &'a Operation> {
         let shard = self.shard_of(addr);
         versions
@@ -81,8 +76,8 @@ impl Oracle {
             .filter(move |operation| operation.addr() == addr)
     }
 
-    /// The LOAD that an address is under, for who knows these versions.
-    pub(super) fn winner(&self, versions: &Versions, addr: usize) -> Option<Loaded> {
+    /// The LOAD of an address that wins among those that these versions cover.
+    pub(crate) fn winner(&self, versions: &Versions, addr: usize) -> Option<Loaded> {
         let loads = self.known(versions, addr).filter_map(|operation| match *operation {
             Operation::Delta { seen, .. } => seen,
             Operation::Load { loaded, .. } => Some(loaded),
@@ -90,8 +85,8 @@ impl Oracle {
         loads.max()
     }
 
-    /// The state of an address, for who knows these versions.
-    pub(super) fn state(&self, versions: &Versions, addr: usize) -> u64 {
+    /// The state of an address at these versions.
+    pub(crate) fn state(&self, versions: &Versions, addr: usize) -> u64 {
         let winner = self.winner(versions, addr);
         let start = winner.map_or(self.base[addr], |winner| winner.value);
         self.known(versions, addr).fold(start, |state, operation| match *operation {
@@ -100,8 +95,8 @@ impl Oracle {
         })
     }
 
-    /// A tick of a writer who knows these versions: `deltas` by address, none of them nothing.
-    pub(super) fn tick(&mut self, writer: Writer, versions: &Versions, deltas: &BTreeMap<usize, u64>) {
+    /// A tick of a writer that knows these versions. `deltas` are by address, and none is the identity.
+    pub(crate) fn tick(&mut self, writer: Writer, versions: &Versions, deltas: &BTreeMap<usize, u64>) {
         let mut shards: BTreeMap<usize, Vec<Operation>> = BTreeMap::new();
         for (&addr, &delta) in deltas {
             let seen = self.winner(versions, addr);
@@ -112,21 +107,21 @@ impl Oracle {
         }
     }
 
-    /// A LOAD by a writer who knows these versions.
-    pub(super) fn load(&mut self, writer: Writer, versions: &Versions, addr: usize, value: u64) {
+    /// A LOAD by a writer that knows these versions.
+    pub(crate) fn load(&mut self, writer: Writer, versions: &Versions, addr: usize, value: u64) {
         let counter = self.winner(versions, addr).map_or(0, |winner| winner.counter) + 1;
         let loaded = Loaded { counter, by: writer, value };
         let shard = self.shard_of(addr);
         self.logs.entry((writer, shard)).or_default().push(Vec::from([Operation::Load { addr, loaded }]));
     }
 
-    /// How many versions a writer made of a shard.
-    pub(super) fn made(&self, writer: Writer, shard: usize) -> u64 {
+    /// How many versions of a shard a writer has made.
+    pub(crate) fn made(&self, writer: Writer, shard: usize) -> u64 {
         self.logs.get(&(writer, shard)).map_or(0, |log| log.len() as u64)
     }
 
-    /// A writer goes on from these versions: what it made after them never left it.
-    pub(super) fn truncate(&mut self, writer: Writer, versions: &BTreeMap<usize, u64>) {
+    /// Forgets what a writer made after these versions. It never left the writer, which continues from them.
+    pub(crate) fn truncate(&mut self, writer: Writer, versions: &BTreeMap<usize, u64>) {
         for ((of, shard), log) in &mut self.logs {
             if *of == writer {
                 log.truncate(versions.get(shard).map_or(0, |&version| version as usize));
@@ -134,8 +129,8 @@ impl Oracle {
         }
     }
 
-    /// What a shard's words add up to at a version: the deltas that saw no LOAD.
-    pub(super) fn word(&self, writer: Writer, version: u64, addr: usize) -> u64 {
+    /// The total of a word at a version: that of the deltas that were made before any LOAD was known.
+    pub(crate) fn word(&self, writer: Writer, version: u64, addr: usize) -> u64 {
         let versions = Versions::from([((writer, self.shard_of(addr)), version)]);
         self.known(&versions, addr).fold(0, |total, operation| match *operation {
             Operation::Delta { delta, seen: None, .. } => self.join(total, delta),
@@ -143,8 +138,8 @@ impl Oracle {
         })
     }
 
-    /// What stands for a loaded address at a version: the LOAD last seen, and the deltas since it was.
-    pub(super) fn entry(&self, writer: Writer, version: u64, addr: usize) -> Option<(Loaded, u64)> {
+    /// The entry of an address at a version: the LOAD that its writer saw last, and the total of the deltas made since.
+    pub(crate) fn entry(&self, writer: Writer, version: u64, addr: usize) -> Option<(Loaded, u64)> {
         let versions = Versions::from([((writer, self.shard_of(addr)), version)]);
         self.known(&versions, addr).fold(None, |entry, operation| match (*operation).clone() {
             Operation::Load { loaded, .. } => Some((loaded, 0)),
@@ -156,9 +151,9 @@ impl Oracle {
         })
     }
 
-    /// The addresses of a shard that changed after a version and up to another.
-    pub(super) fn changed(&self, writer: Writer, shard: usize, after: u64, upto: u64) -> BTreeSet<usize> {
+    /// The addresses of a shard that changed after one version and up to another.
+    pub(crate) fn changed(&self, writer: Writer, shard: usize, after: u64, to: u64) -> BTreeSet<usize> {
         let log = self.logs.get(&(writer, shard)).map_or(&[][..], Vec::as_slice);
-        log[after as usize..upto as usize].iter().flatten().map(Operation::addr).collect()
+        log[after as usize..to as usize].iter().flatten().map(Operation::addr).collect()
     }
 }

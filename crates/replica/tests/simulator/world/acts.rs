@@ -1,16 +1,14 @@
-//! What nodes do, and what the oracle makes of it.
+//! What nodes do, and what the oracle is told about it.
 
-use alloc::collections::BTreeMap;
-use alloc::rc::Rc;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
 use super::{Checked, Node, Packet, World};
-use crate::fault::Fault;
-use crate::simulator::case::Then;
-use crate::{Peer, Recipient, ReplicaId};
+use crate::case::Then;
 use atomik_core::Algebra;
+use atomik_replica::{Peer, Recipient, ReplicaId};
 
 impl<A: Algebra> World<A> {
     pub(super) fn accum(&mut self, node: usize, addr: usize, delta: u64) {
@@ -21,7 +19,7 @@ impl<A: Algebra> World<A> {
         *unticked = self.oracle.join(*unticked, delta);
     }
 
-    /// What the oracle makes of a tick, before it is.
+    /// Tells the oracle about a tick that comes next.
     fn expect_tick(&mut self, node: usize) {
         let versions = self.versions(node);
         let mut deltas = core::mem::take(&mut self.running(node).unticked);
@@ -125,7 +123,7 @@ impl<A: Algebra> World<A> {
 
     pub(super) fn receive(&mut self, node: usize, from: usize, bytes: &[u8]) -> Checked {
         let received = self.running(node).replica.receive(Peer(from as u64), bytes);
-        prop_assert!(received.is_ok(), "a whole packet was refused: {:?}", received);
+        prop_assert!(received.is_ok(), "a valid packet was refused: {:?}", received);
         self.check(node)
     }
 
@@ -135,7 +133,7 @@ impl<A: Algebra> World<A> {
             let mut bytes = (*packet.bytes).clone();
             let at = bit as usize / 8 % bytes.len();
             bytes[at] ^= 1 << (bit % 8);
-            // Refused, or known already; whatever of it was whole and right is for the check to see.
+            // It is refused, or it was known already. The check shows whether it changed anything that it should not.
             let _ = self.running(packet.to).replica.receive(Peer(packet.from as u64), &bytes);
             self.check(packet.to)?;
         }
@@ -146,7 +144,7 @@ impl<A: Algebra> World<A> {
         let Node { running, store, .. } = &mut self.nodes[node];
         let running = running.as_mut().expect("only running nodes are picked");
         let Some(transaction) = running.replica.poll_store() else { return Ok(()) };
-        let store = store.as_mut().expect("only a replica with a store has what to store");
+        let store = store.as_mut().expect("only a replica with a store has transactions");
         let count = fails_after.map_or(usize::MAX, |count| count as usize % transaction.shards.len());
         for shard in transaction.shards.into_iter().take(count) {
             let key = ((shard.origin.node, shard.origin.incarnation), shard.shard);
@@ -183,13 +181,10 @@ impl<A: Algebra> World<A> {
             }
             Then::Restore | Then::RestoreBackup | Then::Resume => self.start_anew(node),
         }
-        if crate::fault::PLANTED.get() == Some(Fault::IncarnationReused) {
-            self.forget_unstored(node);
-        }
         self.check(node)
     }
 
-    /// A node goes on from what its store has of it.
+    /// Tells the oracle that a node continues from what its store has of its own plane.
     fn forget_unstored(&mut self, node: usize) {
         let Node { writer, store, .. } = &self.nodes[node];
         let versions = store.iter().flatten().filter(|((of, _), _)| of == writer);

@@ -1,0 +1,123 @@
+//! Writing sections.
+
+use alloc::vec::Vec;
+
+use super::body::{NUMBER_LEN, encode_block, encode_entry, encode_word};
+use super::{FORMAT, FrameContext, HEADER_LEN, Header, MAGIC, SectionKind, offset};
+use crate::block::Block;
+use crate::checksum::crc32c;
+use crate::register::{Entry, Total};
+use crate::replica_id::ReplicaId;
+use crate::shape::ShardKey;
+
+/// Nothing that counts as a word.
+const NO_WORDS: [[u8; 0]; 0] = [];
+
+impl FrameContext {
+    /// Appends a frame: what changed in a shard after version `from` and up to version `to`. The addresses of the
+    /// words, and those of the entries, ascend.
+    pub(crate) fn write_totals<'e>(
+        self,
+        out: &mut Vec<u8>,
+        key: ShardKey,
+        [from, to]: [u64; 2],
+        words: impl Iterator<Item = (u32, Total)>,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) {
+        let header = Header::new(SectionKind::Totals, key, from, to);
+        let words = words.map(|(addr, total)| encode_word(addr, total, to));
+        self.write(out, header, words, entries);
+    }
+
+    /// Appends the versions of consecutive shards, of which `first` is the first.
+    pub(crate) fn write_versions(
+        self,
+        out: &mut Vec<u8>,
+        first: ShardKey,
+        versions: impl Iterator<Item = u64>,
+    ) {
+        let header = Header::new(SectionKind::VersionVector, first, 0, 0);
+        self.write(out, header, versions.map(u64::to_be_bytes), [].iter());
+    }
+
+    /// Appends a request for what changed in a shard after version `since`.
+    pub(crate) fn write_request(self, out: &mut Vec<u8>, key: ShardKey, since: u64) {
+        self.write(out, Header::new(SectionKind::Request, key, since, 0), NO_WORDS, [].iter());
+    }
+
+    /// Appends the digest of a shard at a version.
+    pub(crate) fn write_digest(self, out: &mut Vec<u8>, key: ShardKey, version: u64, digest: u64) {
+        let header = Header::new(SectionKind::Digest, key, 0, version);
+        let number: [u8; NUMBER_LEN] = digest.to_be_bytes();
+        self.write(out, header, [number], [].iter());
+    }
+
+    /// Appends a request for the whole version vector, from the replica `id`.
+    pub(crate) fn write_hello(self, out: &mut Vec<u8>, id: ReplicaId) {
+        let header = Header { kind: SectionKind::Hello, origin: id, shard: 0, from: 0, to: 0 };
+        self.write(out, header, NO_WORDS, [].iter());
+    }
+
+    /// Appends a shard for the store: its blocks with their indices in the shard, and its entries.
+    pub(crate) fn write_stored<'a>(
+        self,
+        out: &mut Vec<u8>,
+        key: ShardKey,
+        version: u64,
+        blocks: impl Iterator<Item = (u32, &'a Block)>,
+        entries: impl Iterator<Item = &'a Entry>,
+    ) {
+        let header = Header::new(SectionKind::Stored, key, 0, version);
+        let blocks = blocks.map(|(index, block)| encode_block(index, block.stamp, &block.totals));
+        self.write(out, header, blocks, entries);
+    }
+
+    /// Appends a section with these records and entries.
+    pub(super) fn write<'e, const N: usize>(
+        self,
+        out: &mut Vec<u8>,
+        header: Header,
+        words: impl IntoIterator<Item = [u8; N]>,
+        entries: impl Iterator<Item = &'e Entry>,
+    ) {
+        let start = out.len();
+        out.resize(start + HEADER_LEN, 0);
+        let word_count = append(out, words);
+        let entry_count = append(out, entries.map(encode_entry));
+        let body_crc = crc32c(&out[start + HEADER_LEN..]);
+
+        let raw = &mut out[start..start + HEADER_LEN];
+        raw[..offset::FORMAT].copy_from_slice(&MAGIC);
+        raw[offset::FORMAT] = FORMAT;
+        raw[offset::KIND] = header.kind as u8;
+        raw[offset::ALGEBRA] = self.algebra;
+        put(raw, offset::CLUSTER, self.cluster.to_be_bytes());
+        put(raw, offset::NODE, header.origin.node.to_be_bytes());
+        put(raw, offset::INCARNATION, header.origin.incarnation.to_be_bytes());
+        put(raw, offset::SHARD, header.shard.to_be_bytes());
+        put(raw, offset::FROM, header.from.to_be_bytes());
+        put(raw, offset::TO, header.to.to_be_bytes());
+        put(raw, offset::WORDS, word_count.to_be_bytes());
+        put(raw, offset::ENTRIES, entry_count.to_be_bytes());
+        put(raw, offset::BODY_CRC, body_crc.to_be_bytes());
+        let header_crc = crc32c(&raw[..offset::HEADER_CRC]);
+        put(raw, offset::HEADER_CRC, header_crc.to_be_bytes());
+    }
+}
+
+/// Appends records; returns how many. A shard has at most 65,536 words and a table at most 2^32 shards.
+fn append<const N: usize>(out: &mut Vec<u8>, records: impl IntoIterator<Item = [u8; N]>) -> u32 {
+    let records = records.into_iter();
+    out.reserve(N * records.size_hint().0);
+    let mut count = 0;
+    // `for_each` is faster than a loop on iterators that are made of several.
+    records.for_each(|record| {
+        out.extend_from_slice(&record);
+        count += 1;
+    });
+    count
+}
+
+fn put<const N: usize>(bytes: &mut [u8], at: usize, number: [u8; N]) {
+    bytes[at..at + N].copy_from_slice(&number);
+}
