@@ -42,10 +42,10 @@ NOT_MODELLED = {"src/kernel/dispatch.rs"}
 SLOWER, SECONDS = 20, 60
 
 PLANTED = read_faults("ci/planted-faults.toml")
-ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED["accepted"]}
+ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED.get("accepted", [])}
 
 # The files of models, in the order in which they are tried.
-FILES = ["fan_in", "table", "epoch", "context", "linearizability", "rollback", "replica"]
+FILES = ["fan_in", "table_fan_in", "up_down", "table", "epoch", "context", "linearizability", "rollback", "replica"]
 
 WEAKER = {
     "SeqCst": ["AcqRel", "Acquire", "Release", "Relaxed"],
@@ -62,6 +62,7 @@ NEW_VALUE = {
     "fetch_and": "old & ({0})",
     "fetch_add": "old.wrapping_add({0})",
     "fetch_sub": "old.wrapping_sub({0})",
+    "fetch_max": "old.max({0})",
     "swap": "{0}",
 }
 RECEIVER = r"(?P<receiver>[A-Za-z_][\w.]*)"

@@ -163,11 +163,12 @@ impl<A: Algebra> Context<A> {
         self.load(A::compose(state, delta));
     }
 
-    /// READ without ordering, for readers of many contexts. Who gives a state on issues one `fence(Acquire)`.
+    /// READ without ordering, for readers of many contexts. A reader that passes a state on must issue one
+    /// `fence(Acquire)` after its reads.
     #[inline]
     pub(crate) fn read_relaxed(&self) -> u64 {
-        // Relaxed: the caller's fence(Acquire) pairs with the Release of the writers. (`Table::is_block` gives no state
-        // on, and needs none.)
+        // Relaxed: the caller's fence(Acquire) pairs with the Release of the writers. (`table::states::are_equal` passes no
+        // state on and needs no fence.)
         self.state.load(Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! A facade over atomics: `core`'s, or loom's under `cfg(atomik_loom)`. Nothing else in the crate names either.
+//! A facade over atomics: those of `core`, or those of loom under `cfg(atomik_loom)`. No other file names either.
 
 #[cfg(atomik_loom)]
 pub(crate) mod modelled;
@@ -6,18 +6,22 @@ pub(crate) mod modelled;
 #[cfg(not(atomik_loom))]
 mod switch {
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
+
+    /// Called before each allocation that may happen in an ACCUM. Models put an allocator here that accumulates.
+    #[inline(always)]
+    pub(crate) fn before_allocation() {}
 }
 
 #[cfg(atomik_loom)]
 mod switch {
-    pub(crate) use super::modelled::AtomicU64;
+    pub(crate) use super::modelled::{AtomicU64, before_allocation};
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, fence};
 }
 
 pub(crate) use core::sync::atomic::Ordering;
 pub(crate) use switch::*;
 
-/// Declares a `const fn`, which under loom is a plain `fn`: loom's atomics have no const constructor.
+/// Declares a `const fn`. Under loom it is a plain `fn`, because loom's atomics have no const constructor.
 macro_rules! const_fn {
     ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
         #[cfg(not(atomik_loom))]

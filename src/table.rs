@@ -4,6 +4,7 @@ mod bulk;
 mod entry;
 mod epoch;
 mod source;
+pub(crate) mod states;
 
 pub use entry::TableEntry;
 pub(crate) use epoch::COPY_WORDS;
@@ -17,7 +18,6 @@ use core::ops::Deref;
 
 use crate::algebra::{Algebra, Xor};
 use crate::context::Context;
-use crate::sync::{Ordering, fence};
 
 /// Many [`Context`]s in one block of memory, aligned to 64 bytes: `table[addr]` is a context.
 ///
@@ -52,10 +52,6 @@ const ALIGN: usize = 64;
 
 /// The contexts that a table has beyond its length.
 const EXTRA: usize = ALIGN / 8 - 1;
-
-/// How many words [`Table::is_block`] compares without a branch between them. With half as many the compiler
-/// unrolls the whole loop, which makes it slower than memory.
-const COMPARED: usize = 64;
 
 impl<A: Algebra> Table<A> {
     /// The greatest length of a table: addresses are 32 bits wide.
@@ -147,41 +143,7 @@ impl<A: Algebra> Table<A> {
     #[track_caller]
     pub fn snapshot(&self, out: &mut [u64]) {
         self.check_len(out.len());
-        self.copy_block(0, out);
-    }
-
-    /// Copies the states at the addresses from `start` on to all of `out`.
-    pub(crate) fn copy_block(&self, start: usize, out: &mut [u64]) {
-        let contexts = &self[start..][..out.len()];
-        for (word, context) in out.iter_mut().zip(contexts) {
-            *word = context.read_relaxed();
-        }
-        // Acquire: pairs with the Release in `Context`'s `load`, `accum` and `swap`, for all loads above.
-        fence(Ordering::Acquire);
-    }
-
-    /// Whether the states at the addresses from `start` on equal `states`, each at the moment when it is read. If they
-    /// do, the caller learns of no new delta, so nothing has to be acquired and there is no fence.
-    pub(crate) fn is_block(&self, start: usize, states: &[u64]) -> bool {
-        let contexts = &self[start..][..states.len()];
-        let (chunks, tail) = contexts.as_chunks::<COMPARED>();
-        let (chunks_of_states, tail_of_states) = states.as_chunks::<COMPARED>();
-        let is_chunk = |(contexts, states): (&[Context<A>; COMPARED], &[u64; COMPARED])| {
-            let words = contexts.iter().zip(states);
-            words.fold(0, |differences, (context, state)| differences | (context.read_relaxed() ^ state)) == 0
-        };
-        let is_word = |(context, &state): (&Context<A>, &u64)| context.read_relaxed() == state;
-        chunks.iter().zip(chunks_of_states).all(is_chunk) && tail.iter().zip(tail_of_states).all(is_word)
-    }
-
-    /// Composes the states at the addresses from `start` on into all of `out`.
-    pub(crate) fn compose_block(&self, start: usize, out: &mut [u64]) {
-        let contexts = &self[start..][..out.len()];
-        for (word, context) in out.iter_mut().zip(contexts) {
-            *word = A::compose(*word, context.read_relaxed());
-        }
-        // Acquire: pairs with the Release in `Context`'s `load`, `accum` and `swap`, for all loads above.
-        fence(Ordering::Acquire);
+        states::copy(self, out);
     }
 }
 
@@ -323,23 +285,6 @@ mod tests {
             table.snapshot(&mut snapshot);
             prop_assert_eq!(snapshot, expected);
         }
-    }
-
-    #[test]
-    fn is_block_compares_every_word() {
-        let mut states: Vec<u64> = (1..=150).collect();
-        let table = states.iter().copied().collect::<AtomikTable>();
-        assert!(table.is_block(0, &states));
-        assert!(table.is_block(7, &states[7..]));
-        for at in [0, 63, 64, 127, 128, 149] {
-            states[at] ^= 1 << 40;
-            assert!(!table.is_block(0, &states), "word {at}");
-            states[at] ^= 1 << 40;
-        }
-        // Two differences that would cancel by XOR.
-        states[3] ^= 5;
-        states[4] ^= 5;
-        assert!(!table.is_block(0, &states));
     }
 
     #[test]

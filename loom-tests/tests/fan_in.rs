@@ -1,8 +1,11 @@
 //! Models of slots: claimed, handed over, read all the while.
 
-use atomik_core::{Add, FanIn, Xor, models::end_thread};
+use atomik_core::models::{Allocator, end_thread};
+use atomik_core::{Add, FanIn, Xor};
 use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
 use loom::thread;
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A slot goes from one producer to another thread's: nothing is lost.
@@ -313,5 +316,41 @@ fn three_threads_converge_on_a_fan_in() {
         drop(here);
         join([producing, accumulating]);
         assert_eq!(fan_in.read(), 0b11_1111);
+    });
+}
+
+/// An allocator that accumulates is called while a thread makes its slot and another claims a producer. Its deltas
+/// count, and the threads' too.
+///
+/// Rules out: a call of the allocator that makes a slot itself, and so calls the allocator without end; deltas to the
+/// shared cell that are a load and a store.
+#[test]
+fn an_allocator_accumulates_while_slots_are_made() {
+    const ALLOCATION: u64 = 1 << 32;
+    bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
+        let fan_in = Arc::new(FanIn::<Add>::new(0));
+        let allocations = Rc::new(Cell::new(0));
+        let _allocator = {
+            let (fan_in, allocations) = (fan_in.clone(), allocations.clone());
+            Allocator::install(move || {
+                allocations.set(allocations.get() + 1);
+                fan_in.accum(ALLOCATION);
+            })
+        };
+        let accumulating = {
+            let fan_in = fan_in.clone();
+            thread::spawn(move || {
+                fan_in.accum(0b0001);
+                fan_in.accum(0b0010);
+            })
+        };
+        let producing = {
+            let fan_in = fan_in.clone();
+            thread::spawn(move || fan_in.producer_owned().accum(0b0100))
+        };
+        fan_in.accum(0b1000);
+        join([accumulating, producing]);
+        assert!(allocations.get() >= 3, "two slots and the bits of an index were made");
+        assert_eq!(fan_in.read(), 0b1111 + allocations.get() * ALLOCATION);
     });
 }

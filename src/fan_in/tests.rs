@@ -20,7 +20,12 @@ const _: () = {
 
 /// How many slots each list of a fan-in has.
 fn slots<A: Algebra>(fan_in: &FanIn<A>) -> (usize, usize) {
-    (fan_in.producers.list().iter().flatten().count(), fan_in.threads.iter().flatten().count())
+    let producers = fan_in.producers.list().iter().flatten().count();
+    #[cfg(feature = "std")]
+    let threads = fan_in.threads.iter().flatten().count();
+    #[cfg(not(feature = "std"))]
+    let threads = 0;
+    (producers, threads)
 }
 
 #[test]
@@ -61,7 +66,9 @@ fn slots_are_bounded_by_the_producers_alive_at_once() {
         }
     });
     assert_eq!(fan_in.read(), 4 * 2_000 * 4);
-    assert_eq!(slots(&fan_in), (16, 0));
+    // At most 16 alive at once; fewer if a thread ended before another began.
+    let (producers, threads) = slots(&fan_in);
+    assert!(producers <= 16 && threads == 0, "{producers} slots of producers, {threads} of threads");
     let alive: Vec<_> = (0..100).map(|_| fan_in.producer()).collect();
     assert_eq!(slots(&fan_in), (128, 0));
     drop(alive);
@@ -103,6 +110,65 @@ fn accum_works_with_600_threads_alive() {
     // Other tests' threads count too, and no more than double the number of threads is kept.
     let bounds = if cfg!(feature = "std") { THREADS..=2048 } else { 0..=0 };
     assert!(bounds.contains(&threads), "{threads} slots");
+}
+
+#[test]
+fn threads_without_a_handle_have_planes_of_their_own() {
+    let table = TableFanIn::<Add>::new(3);
+    let count = || (0..10_000).for_each(|i| table.accum(i % 3, 1));
+    thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(count))));
+    let mut states = [0; 3];
+    table.snapshot(&mut states);
+    assert_eq!(states, [8 * 3_334, 8 * 3_333, 8 * 3_333]);
+    assert_eq!(table.read(0), 8 * 3_334);
+    // Without std there are no planes for threads, and all deltas go to the shared plane.
+    assert_eq!(table.shared.contexts().is_empty(), cfg!(feature = "std"));
+}
+
+#[test]
+fn a_table_counts_with_200_threads_alive() {
+    const THREADS: usize = 200;
+    let table = TableFanIn::<Add>::new(2);
+    let mut epoch = table.epoch();
+    let all_alive = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let (table, all_alive) = (&table, &all_alive);
+            let spawned = thread::Builder::new().stack_size(64 << 10).spawn_scoped(scope, move || {
+                table.accum(0, 1);
+                all_alive.wait();
+                table.accum(1, 1);
+            });
+            spawned.unwrap();
+        }
+    });
+    assert_eq!((table.read(0), table.read(1)), (THREADS as u64, THREADS as u64));
+    assert!(epoch.swap().iter().eq([(0, THREADS as u64), (1, THREADS as u64)]));
+    // One for each thread, or the shared one.
+    assert_eq!(table.planes().count(), if cfg!(feature = "std") { THREADS } else { 1 });
+}
+
+#[test]
+#[should_panic(expected = "address 3 is past the end of a table of 3")]
+fn accumulating_past_the_end_panics() {
+    TableFanIn::<Add>::new(3).accum(3, 1);
+}
+
+#[test]
+#[should_panic(expected = "address 3 is past the end of a table of 3")]
+fn accumulating_past_the_end_panics_where_the_thread_has_its_plane() {
+    let table = TableFanIn::<Add>::new(3);
+    table.accum(2, 1);
+    table.accum(3, 1);
+}
+
+#[test]
+fn a_table_without_addresses_has_no_planes() {
+    let table = TableFanIn::<Add>::new(0);
+    let producer = table.producer();
+    table.snapshot(&mut []);
+    assert_eq!(table.planes().count(), 0);
+    drop(producer);
 }
 
 #[test]
@@ -196,6 +262,8 @@ fn fan_in_composes<A: Algebra>(start: u64, deltas: &[(u8, usize, u64)]) -> Resul
             }
             None => {
                 fan_in.accum(delta);
+                table.accum(addr % LEN, delta);
+                states[addr % LEN] = A::compose(states[addr % LEN], delta);
                 producers.swap_remove(0);
                 producers.push((fan_in.producer(), table.producer()));
             }
@@ -261,6 +329,17 @@ fn a_first_look_is_taken_at_a_single_plane() {
     assert!(table.are_states(0, &[0, 0, 5]));
     assert!(!table.are_states(0, &[0, 0, 6]));
     let _other = table.producer();
+    assert!(!table.are_states(0, &[0, 0, 5]));
+}
+
+#[test]
+fn a_first_look_is_taken_at_a_single_plane_of_a_thread() {
+    use crate::table::TableSource;
+    let table = TableFanIn::<Add>::new(3);
+    table.accum(2, 5);
+    assert!(table.are_states(0, &[0, 0, 5]));
+    assert!(!table.are_states(0, &[0, 0, 6]));
+    table.producer().accum(2, 1);
     assert!(!table.are_states(0, &[0, 0, 5]));
 }
 

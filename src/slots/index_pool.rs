@@ -3,15 +3,15 @@
 use super::growing_list::{GrowingList, Place};
 use crate::sync::{AtomicU64, AtomicUsize, Ordering, const_fn};
 
-/// Hands out indices, each to one owner at a time, always below the largest number of owners that were
-/// alive at once: whoever keeps something for each index needs no more room than that.
+/// Hands out indices, each to one owner at a time. Every index is below the greatest number of owners that were alive
+/// at once, so a list with an element for each index needs no more elements than that.
 ///
-/// `alive` counts the owners, among them those about to claim and those just returning. A bit is set only
-/// by someone counted, so of the first `alive` bits one is always free for each owner without an index.
+/// `alive` counts the owners, including those that are about to claim and those that are just returning. Only a
+/// counted owner sets a bit, so one of the first `alive` bits is free for each owner that has no index yet.
 pub(crate) struct IndexPool {
     alive: AtomicUsize,
-    /// Bit i of word w: index 64w + i is claimed.
-    words: GrowingList<AtomicU64, 1>,
+    /// Bit i of word w is set while index 64w + i is claimed.
+    words: GrowingList<AtomicU64>,
 }
 
 impl IndexPool {
@@ -21,27 +21,27 @@ impl IndexPool {
         }
     }
 
-    /// IndexPool a free index. Lock-free: a claim goes round again only when another one got ahead of it.
+    /// Claims the lowest index that it finds free. Lock-free: a claim starts again only if another one was faster.
     ///
-    /// What the index's last owner did before it returned the index happens before this returns.
+    /// Whatever the last owner of the index did before it returned the index happens before this returns.
     pub(crate) fn claim(&self) -> usize {
-        // Relaxed: a bit that was freed may still look claimed; then the Acquire below goes on.
+        // Relaxed: a bit that was freed may still look claimed; then the Acquire below continues the search.
         let mut alive = self.alive.fetch_add(1, Ordering::Relaxed) + 1;
         loop {
             if let Some(index) = (0..alive.div_ceil(64)).find_map(|word| self.claim_in(word, alive)) {
                 return index;
             }
-            // Acquire: pairs with the Release in `release`, so that whoever is no longer counted is seen to
-            // have freed its bit. An RMW, because a load may return an old count again and again.
+            // Acquire: pairs with the Release in `release`: an owner that is no longer counted is seen to have freed
+            // its bit. An RMW, because a load may return an old count again and again.
             alive = self.alive.fetch_add(0, Ordering::Acquire);
         }
     }
 
-    /// IndexPool the first free index below `end` in a word.
+    /// Claims the first free index in a word that is below `end`.
     fn claim_in(&self, word: usize, end: usize) -> Option<usize> {
         let place = Place::of(word);
         let bits = self.words.get(place).unwrap_or_else(|| self.words.grow_to(place));
-        // Relaxed: only a hint of where to try.
+        // Relaxed: only a hint where to try first.
         let mut seen = bits.load(Ordering::Relaxed);
         loop {
             let index = word * 64 + seen.trailing_ones() as usize;
@@ -58,7 +58,7 @@ impl IndexPool {
         }
     }
 
-    /// Returns an index, which the caller must own. Wait-free where `fetch_and` is.
+    /// Returns an index, which the caller must own. As wait-free as `fetch_and`.
     pub(crate) fn release(&self, index: usize) {
         let bits = self.words.get(Place::of(index / 64)).expect("a claimed index has its word");
         // Release: pairs with the Acquire in `claim_in`, to hand over what belongs to the index.
@@ -70,47 +70,4 @@ impl IndexPool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec::Vec;
-    use std::collections::HashSet;
-    use std::sync::Mutex;
-    use std::thread;
-
-    #[test]
-    fn the_lowest_free_index_is_claimed() {
-        let claims = IndexPool::new();
-        let first: Vec<usize> = (0..200).map(|_| claims.claim()).collect();
-        assert!(first.iter().copied().eq(0..200));
-        claims.release(130);
-        claims.release(7);
-        assert_eq!(claims.claim(), 7);
-        assert_eq!(claims.claim(), 130);
-        assert_eq!(claims.claim(), 200);
-    }
-
-    #[test]
-    fn no_index_has_two_owners_and_none_reaches_the_number_of_owners() {
-        const THREADS: usize = 8;
-        const EACH: usize = 10;
-        let claims = IndexPool::new();
-        let owned = Mutex::new(HashSet::new());
-        thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    for _ in 0..500 {
-                        let mine: Vec<usize> = (0..EACH).map(|_| claims.claim()).collect();
-                        for &index in &mine {
-                            assert!(index < THREADS * EACH);
-                            assert!(owned.lock().unwrap().insert(index), "{index} has two owners");
-                        }
-                        for &index in &mine {
-                            assert!(owned.lock().unwrap().remove(&index));
-                            claims.release(index);
-                        }
-                    }
-                });
-            }
-        });
-    }
-}
+mod tests;

@@ -1,30 +1,30 @@
-//! The hold on a slot that a producer has, by borrow or by `Arc`.
+//! A producer's hold on its slot.
 
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 
 use alloc::sync::Arc;
 
-/// A fan-in that takes slots back from its producers.
+/// A fan-in whose producers return their slots to it.
 pub(crate) trait ReleaseSlot {
-    /// Returns a slot, which the caller must own, by its index.
+    /// Returns the slot with this index, which the caller must own.
     fn release_slot(&self, index: usize);
 }
 
-/// The hold on one slot of a fan-in, which it keeps alive. Dropped, it returns the slot.
+/// The hold on one slot of a fan-in. It keeps the fan-in alive, and returns the slot when it is dropped.
 pub(crate) struct Lease<'a, L: ReleaseSlot> {
     pub(crate) index: usize,
     fan_in: ManuallyDrop<FanInRef<'a, L>>,
 }
 
-/// A fan-in, borrowed or shared, that a lease keeps alive.
+/// A fan-in that a lease keeps alive, by a borrow or as a shared owner.
 pub(crate) enum FanInRef<'a, L> {
     Borrowed(&'a L),
     Owned(Arc<L>),
 }
 
 impl<'a, L: ReleaseSlot> Lease<'a, L> {
-    /// Takes hold of the slot with this index, which the caller has just claimed there.
+    /// Takes over the slot with this index, which the caller has just claimed.
     #[inline]
     pub(crate) fn new(fan_in: FanInRef<'a, L>, index: usize) -> Self {
         Self { index, fan_in: ManuallyDrop::new(fan_in) }
@@ -51,11 +51,11 @@ impl<L: ReleaseSlot> Deref for Lease<'_, L> {
 }
 
 impl<L: ReleaseSlot> Drop for Lease<'_, L> {
-    // Moves the fields out instead of passing `self` on, and is inlined: so the address of a producer that
-    // lives in a loop stays unknown, and its value can live in a register.
+    // Inlined, and it moves the fields out instead of passing `self` on. So no other function learns the address of a
+    // producer, and the compiler can keep the value of a producer that is used in a loop in a register.
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: taken once; a dropped lease isn't used again.
+        // SAFETY: a dropped lease is not used again, so the fan-in is taken once.
         let fan_in = unsafe { ManuallyDrop::take(&mut self.fan_in) };
         release(fan_in, self.index);
     }

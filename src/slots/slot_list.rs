@@ -1,44 +1,44 @@
-//! Slots that are owned one at a time and keep what their last owner left.
+//! Slots that have one owner at a time and keep what their last owner left.
 
-use crate::slots::growing_list::{FIRST_SLOTS, GrowingList, Place};
+use crate::slots::growing_list::{GrowingList, Place};
 use crate::slots::index_pool::IndexPool;
 use crate::sync::const_fn;
 
-/// A list of slots for owners who come and go. A returned slot keeps its content, and the next owner goes
-/// on from there; so readers may combine all slots and need not know which are owned.
-pub(crate) struct Slots<T> {
-    claims: IndexPool,
-    list: GrowingList<T, FIRST_SLOTS>,
+/// A list of slots for owners that come and go. A returned slot keeps its content, and the next owner continues from
+/// it. Readers can therefore combine all slots and need not know which of them have an owner.
+pub(crate) struct SlotList<T> {
+    pool: IndexPool,
+    list: GrowingList<T>,
 }
 
-impl<T> Slots<T> {
+impl<T> SlotList<T> {
     const_fn! {
         pub(crate) const fn new() -> Self {
-            Self { claims: IndexPool::new(), list: GrowingList::new() }
+            Self { pool: IndexPool::new(), list: GrowingList::new() }
         }
     }
 
-    /// All slots, owned or not.
+    /// All slots, with or without an owner.
     #[inline]
-    pub(crate) fn list(&self) -> &GrowingList<T, FIRST_SLOTS> {
+    pub(crate) fn list(&self) -> &GrowingList<T> {
         &self.list
     }
 
-    /// Returns a slot by its index, which the caller must own.
+    /// Returns the slot with this index, which the caller must own.
     pub(crate) fn release(&self, index: usize) {
-        self.claims.release(index);
+        self.pool.release(index);
     }
 }
 
-impl<T: Default + Send + Sync> Slots<T> {
-    /// Makes the caller the owner of a free slot, and tells its index. Lock-free but for the allocator.
+impl<T: Default + Send + Sync> SlotList<T> {
+    /// Makes the caller the owner of a free slot. Returns the slot and its index. Lock-free except for the allocator.
     #[inline(never)]
     pub(crate) fn claim(&self) -> (usize, &T) {
-        let index = self.claims.claim();
+        let index = self.pool.claim();
         (index, self.slot(index))
     }
 
-    /// The slot with this index, which is made if it is missing. Lock-free but for the allocator.
+    /// The slot with this index. Makes it if it is missing. Lock-free except for the allocator.
     pub(crate) fn slot(&self, index: usize) -> &T {
         let place = Place::of(index);
         self.list.get(place).unwrap_or_else(|| self.list.grow_to(place))

@@ -1,47 +1,51 @@
-//! A small number for each live thread.
+//! A small number for each live thread, by which every list finds the elements of the calling thread.
 
-use super::growing_list::{FIRST_SLOTS, Place};
-use super::index_pool::IndexPool;
 use core::cell::Cell;
 
+use super::growing_list::Place;
+use super::index_pool::IndexPool;
+
+/// The thread-locals. A thread's [`Place`] is one of:
+///
+/// - [`Place::NOWHERE`]: the thread has no index, because it has not asked for one yet or has returned it.
+/// - [`Place::NOWHERE_YET`]: the thread is inside [`with_place`].
+/// - a place that follows from its index.
 #[cfg(not(atomik_loom))]
-mod statics {
-    use super::*;
+mod locals {
+    use super::{Cell, IndexPool, Place, ThreadIndex};
 
     pub(super) type PoolRef = &'static IndexPool;
 
     static POOL: IndexPool = IndexPool::new();
 
     std::thread_local! {
-        /// Has no destructor, so that it can be read at any time in a thread's life.
-        static PLACE: Cell<Place<FIRST_SLOTS>> = const { Cell::new(Place::NOWHERE) };
+        /// It has no destructor, so it can be used at any time in a thread's life.
+        static PLACE: Cell<Place> = const { Cell::new(Place::NOWHERE) };
         static INDEX: ThreadIndex = ThreadIndex::claim(&POOL);
     }
 
     #[inline]
-    pub(super) fn place() -> Place<FIRST_SLOTS> {
+    pub(super) fn place() -> Place {
         PLACE.get()
     }
 
-    pub(super) fn set_place(place: Place<FIRST_SLOTS>) {
-        PLACE.set(place);
+    pub(super) fn replace_place(place: Place) -> Place {
+        PLACE.replace(place)
     }
 
-    pub(super) fn owned_index() -> Option<usize> {
-        INDEX.try_with(|owned| owned.index).ok()
+    /// The index of the calling thread, claimed if it had none. `None` once its thread-locals are being destroyed.
+    pub(super) fn index() -> Option<usize> {
+        INDEX.try_with(|index| index.index).ok()
     }
 }
 
 #[cfg(atomik_loom)]
-use loom_statics as statics;
-
-#[cfg(atomik_loom)]
-mod loom_statics {
-    use super::*;
+mod locals {
+    use super::{Cell, IndexPool, Place, ThreadIndex};
     use alloc::sync::Arc;
     use core::cell::RefCell;
 
-    /// Shared with the threads, since loom drops statics before the locals of threads that still run.
+    /// Shared with the threads, because loom drops statics before the thread-locals of threads that still run.
     pub(super) type PoolRef = Arc<IndexPool>;
 
     loom::lazy_static! {
@@ -49,117 +53,95 @@ mod loom_statics {
     }
 
     loom::thread_local! {
-        static PLACE: Cell<Place<FIRST_SLOTS>> = Cell::new(Place::NOWHERE);
+        static PLACE: Cell<Place> = Cell::new(Place::NOWHERE);
         /// `None` after `end_thread`.
         static INDEX: RefCell<Option<ThreadIndex>> = RefCell::new(Some(ThreadIndex::claim(POOL.clone())));
     }
 
-    pub(super) fn place() -> Place<FIRST_SLOTS> {
+    pub(super) fn place() -> Place {
         PLACE.try_with(Cell::get).unwrap_or(Place::NOWHERE)
     }
 
-    pub(super) fn set_place(place: Place<FIRST_SLOTS>) {
-        // Fails only while the thread's locals are being dropped, when nobody asks for the place again.
-        let _ = PLACE.try_with(|cell| cell.set(place));
+    pub(super) fn replace_place(place: Place) -> Place {
+        // Fails only while the thread-locals are being dropped, when there is no place any more.
+        PLACE.try_with(|cell| cell.replace(place)).unwrap_or(Place::NOWHERE)
     }
 
-    pub(super) fn owned_index() -> Option<usize> {
-        INDEX.try_with(|owned| owned.borrow().as_ref().map(|owned| owned.index)).ok().flatten()
+    pub(super) fn index() -> Option<usize> {
+        INDEX.try_with(|index| index.borrow().as_ref().map(|index| index.index)).ok().flatten()
     }
 
-    /// Drops the thread's index while its other locals live, as `std` may: loom takes all of them away at once.
+    /// Drops the thread's index while its other thread-locals are alive. `std` may do so too, but loom drops all of
+    /// them at once.
     pub fn end_thread() {
-        // Out of the cell first: while the index is being dropped, the thread has none.
-        let owned = INDEX.with(RefCell::take);
-        drop(owned);
+        // Taken out of its cell first: while the index is being dropped, the thread has none.
+        let index = INDEX.with(RefCell::take);
+        drop(index);
     }
 }
 #[cfg(atomik_loom)]
-pub use statics::end_thread;
+pub use locals::end_thread;
 
-/// The calling thread's hold on its index. Its destructor, at the thread's end, returns the index.
+/// The calling thread's hold on its index. The destructor, at the thread's end, returns the index.
 struct ThreadIndex {
     index: usize,
-    pool: statics::PoolRef,
+    pool: locals::PoolRef,
 }
 
 impl ThreadIndex {
-    fn claim(pool: statics::PoolRef) -> Self {
+    fn claim(pool: locals::PoolRef) -> Self {
         Self { index: pool.claim(), pool }
     }
 }
 
 impl Drop for ThreadIndex {
     fn drop(&mut self) {
-        statics::set_place(Place::NOWHERE);
+        locals::replace_place(Place::NOWHERE);
         self.pool.release(self.index);
     }
 }
 
-/// The place of the calling thread's elements in every list of one element a thread, or
-/// [`Place::NOWHERE`] if the thread has no index yet or no more. One plain load.
+/// The place of the calling thread's element in every list of one element for each thread, or a place that no list
+/// has. One plain load.
 #[inline]
-pub(crate) fn place() -> Place<FIRST_SLOTS> {
-    statics::place()
+pub(crate) fn place() -> Place {
+    locals::place()
 }
 
-/// Gives the calling thread an index if it has none. `None` once the thread's locals are being dropped
-/// and its index was returned. Lock-free but for the allocator.
+/// Calls `make` with the calling thread's place, to make there what is missing. Claims an index for the thread if it
+/// has none. Lock-free except for the allocator and `make`.
 ///
-/// An index belongs to one live thread at a time, and what its last owner did happens before the next
-/// one's first use of it ([`IndexPool`] hands it over).
+/// Returns `None`, without a call, in two cases:
+///
+/// - The thread has returned its index, because its thread-locals are being destroyed.
+/// - The thread is inside this function already. Claiming an index and making an element allocate, so a global
+///   allocator that accumulates gets here again. Until the outer call returns, [`place`] leads nowhere and the inner
+///   call must do without an element.
+///
+/// An index belongs to one live thread at a time. Whatever its last owner did happens before the next owner's first
+/// use of it ([`IndexPool`] hands it over).
 #[cold]
-pub(crate) fn claim_place() -> Option<Place<FIRST_SLOTS>> {
-    let place = Place::of(statics::owned_index()?);
-    statics::set_place(place);
-    Some(place)
+pub(crate) fn with_place<T>(make: impl FnOnce(Place) -> T) -> Option<T> {
+    let mut inside = match locals::replace_place(Place::NOWHERE_YET) {
+        Place::NOWHERE_YET => return None,
+        place => Inside { place },
+    };
+    if inside.place == Place::NOWHERE {
+        inside.place = Place::of(locals::index()?);
+    }
+    Some(make(inside.place))
+}
+
+/// A call of [`with_place`], which ends with the thread at `place` even if it panics.
+struct Inside {
+    place: Place,
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        locals::replace_place(self.place);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::slots::growing_list::GrowingList;
-    use crate::sync::AtomicUsize;
-    use std::collections::HashSet;
-    use std::sync::{Barrier, Mutex};
-    use std::thread;
-
-    #[test]
-    fn live_threads_have_different_indices() {
-        const THREADS: usize = 40;
-        let seen = Mutex::new(HashSet::new());
-        let all_claimed = Barrier::new(THREADS);
-        thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| {
-                    claim_place().unwrap();
-                    let index = statics::owned_index().unwrap();
-                    assert!(seen.lock().unwrap().insert(index), "index {index} was given twice");
-                    all_claimed.wait();
-                });
-            }
-        });
-    }
-
-    #[test]
-    fn a_place_is_known_once_it_is_claimed() {
-        let list = GrowingList::<AtomicUsize, FIRST_SLOTS>::new();
-        let known = || list.get(place()).map(core::ptr::from_ref);
-        let claim = || {
-            assert_eq!(known(), None);
-            let claimed = core::ptr::from_ref(list.grow_to(claim_place().unwrap()));
-            assert_eq!(known(), Some(claimed));
-        };
-        thread::scope(|scope| scope.spawn(claim).join().unwrap());
-    }
-
-    #[test]
-    fn a_thread_that_ends_returns_its_index() {
-        // Other tests have some hundreds of threads meanwhile.
-        const THREADS: usize = 4_000;
-        for _ in 0..THREADS {
-            let index = || claim_place().and_then(|_| statics::owned_index());
-            assert!(thread::spawn(index).join().unwrap().unwrap() < THREADS / 2);
-        }
-    }
-}
+mod tests;

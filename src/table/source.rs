@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::Table;
+use super::{Table, states};
 use crate::algebra::Algebra;
 use crate::context::sealed::Sealed;
 
@@ -70,11 +70,11 @@ impl<A: Algebra> TableSource for Table<A> {
     }
 
     fn copy_states(&self, start: usize, out: &mut [u64]) {
-        self.copy_block(start, out);
+        states::copy(&self[start..][..out.len()], out);
     }
 
     fn are_states(&self, start: usize, states: &[u64]) -> bool {
-        self.is_block(start, states)
+        states::are_equal(&self[start..][..states.len()], states)
     }
 }
 

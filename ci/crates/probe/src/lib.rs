@@ -2,7 +2,7 @@
 //!
 //! A `planted_` function is wrong on purpose: the test must see it.
 
-use atomik_core::{AtomikContext, Counter, FanIn, Producer, TableProducer, Xor};
+use atomik_core::{AtomikContext, Counter, FanIn, Producer, TableFanIn, TableProducer, Xor};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[unsafe(no_mangle)]
@@ -53,6 +53,11 @@ pub fn table_producer_accum(producer: &mut TableProducer<Xor>, addr: usize, delt
 #[unsafe(no_mangle)]
 pub fn fan_in_accum(fan_in: &FanIn<Xor>, delta: u64) {
     fan_in.accum(delta);
+}
+
+#[unsafe(no_mangle)]
+pub fn table_fan_in_accum(fan_in: &TableFanIn<Xor>, addr: usize, delta: u64) {
+    fan_in.accum(addr, delta);
 }
 
 #[unsafe(no_mangle)]
