@@ -3,3 +3,4 @@
 pub mod epochs;
 pub mod patterns;
 pub mod python;
+pub mod threads;

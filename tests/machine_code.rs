@@ -124,6 +124,7 @@ fn producers_lock_nothing() {
     assert!(locked("table_producer_accum").is_empty(), "{:#?}", code("table_producer_accum"));
     // Without a handle: nothing either, once the thread has its slot; the first call is a function apart.
     assert!(locked("fan_in_accum").is_empty(), "{:#?}", code("fan_in_accum"));
+    assert!(locked("table_fan_in_accum").is_empty(), "{:#?}", code("table_fan_in_accum"));
 }
 
 #[test]
