@@ -9,6 +9,7 @@
 //! | [`CheckpointStore`] | saves and recovers a table, or a single state |
 //! | [`CheckpointLog`] | what the store needs from the place that keeps the checkpoints |
 //! | [`SqliteLog`] | that place, if no other is chosen: a file of SQLite |
+//! | `ReplicaStore` | the store of a replica of `atomik-replica`, with the feature `replica` |
 //!
 //! # Trade-offs
 //!
@@ -22,6 +23,8 @@ mod database;
 mod error;
 mod log;
 mod recovered;
+#[cfg(feature = "replica")]
+mod replica_store;
 mod sqlite_log;
 mod store;
 
@@ -29,6 +32,8 @@ pub use database::{SqliteError, SqliteErrorKind};
 pub use error::{CheckpointError, TableKind};
 pub use log::{CheckpointHeader, CheckpointKind, CheckpointLog, CheckpointPiece};
 pub use recovered::Recovered;
+#[cfg(feature = "replica")]
+pub use replica_store::ReplicaStore;
 pub use sqlite_log::SqliteLog;
 pub use store::{CheckpointStore, ClosedEpoch, RecoveryProgress, Saved};
 

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Kills the example exactly_once with SIGKILL at random moments, 1,000 times unless said, and compares its totals with
+# those of a run that is not interrupted:
+#
+#   ./ci/kill.sh [KILLS]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export ATOMIK_KILLS=${1:-1000}
+cargo test --release --locked -p atomik-checkpoint --examples --test exactly_once -- --nocapture

@@ -1,0 +1,162 @@
+//! The shards of a replica in a file of SQLite.
+
+use std::path::Path;
+
+use atomik_replica::{ReplicaId, Transaction};
+use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
+
+use crate::database::{Database, FileKind, SqliteError};
+
+const FILE: FileKind = FileKind {
+    name: "a store of a replica",
+    // "atmR" in ASCII.
+    application_id: 0x6174_6D52,
+    version: 1,
+    // Nodes, incarnations and versions are unsigned words, which SQLite's integers can't hold: big-endian bytes.
+    schema: "
+        CREATE TABLE shard (
+            node BLOB NOT NULL CHECK (length(node) = 8),
+            incarnation BLOB NOT NULL CHECK (length(incarnation) = 8),
+            shard INTEGER NOT NULL,
+            version BLOB NOT NULL CHECK (length(version) = 8),
+            bytes BLOB NOT NULL,
+            PRIMARY KEY (node, incarnation, shard)
+        ) STRICT;
+        CREATE TABLE started (
+            only INTEGER PRIMARY KEY CHECK (only = 0),
+            node BLOB NOT NULL CHECK (length(node) = 8),
+            incarnation BLOB NOT NULL CHECK (length(incarnation) = 8)
+        ) STRICT;
+    ",
+};
+
+/// The store of one [`Replica`](atomik_replica::Replica), in a file of SQLite. Each transaction of the replica is written
+/// completely and durably, or not at all.
+///
+/// ```
+/// use std::sync::Arc;
+/// use atomik_checkpoint::ReplicaStore;
+/// use atomik_core::{Add, TableFanIn};
+/// use atomik_replica::{ClusterConfig, Replica, ReplicaId};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("node-1.db");
+/// let cluster = ClusterConfig::new("page views", 1_000);
+/// let start = |incarnation| -> Result<_, Box<dyn std::error::Error>> {
+///     let mut store = ReplicaStore::open(&path)?;
+///     let id = ReplicaId { node: 1, incarnation }; // a new one at each start
+///     let local = Arc::new(TableFanIn::<Add>::new(1_000));
+///     let replica = Replica::restore(&cluster, local, id, store.shards()?)?;
+///     store.start(id)?;
+///     Ok((store, replica))
+/// };
+///
+/// let (mut store, mut replica) = start(1)?;
+/// replica.put(7, 42)?;
+/// while let Some(transaction) = replica.poll_store() {
+///     store.write(&transaction)?;
+///     replica.stored(transaction.number);
+/// }
+/// drop((store, replica));
+///
+/// let (_, replica) = start(2)?;
+/// assert_eq!(replica.merged()[7], 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct ReplicaStore {
+    database: Database,
+}
+
+impl ReplicaStore {
+    /// Opens a store, and creates the file if there is none. It is created completely or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if the file can't be used. An empty file is an error too, since it has lost its contents.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, SqliteError> {
+        Ok(Self { database: Database::open(path.as_ref(), FILE)? })
+    }
+
+    /// The bytes of all shards, for [`Replica::restore`](atomik_replica::Replica::restore), which checks them.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if the file can't be read.
+    pub fn shards(&self) -> Result<Vec<Vec<u8>>, SqliteError> {
+        self.database.run(|connection| {
+            let mut statement =
+                connection.prepare("SELECT bytes FROM shard ORDER BY node, incarnation, shard")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// The id of the last start, if there was one: what
+    /// [`Replica::resume`](atomik_replica::Replica::resume) asks for, which has conditions of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if the file can't be read.
+    pub fn last_start(&self) -> Result<Option<ReplicaId>, SqliteError> {
+        self.database.run(|connection| {
+            connection.query_row("SELECT node, incarnation FROM started", [], read_id).optional()
+        })
+    }
+
+    /// Stores the id of this start. Call it once after the replica was restored.
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if the file can't be written.
+    pub fn start(&mut self, id: ReplicaId) -> Result<(), SqliteError> {
+        let ReplicaId { node, incarnation } = id;
+        self.database.run(|connection| {
+            connection.execute(
+                "INSERT OR REPLACE INTO started (only, node, incarnation) VALUES (0, ?, ?)",
+                params![node.to_be_bytes(), incarnation.to_be_bytes()],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Writes the shards of a transaction in place of what the file has of them. When this returns, they are on the
+    /// disk: confirm them by [`Replica::stored`](atomik_replica::Replica::stored).
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] if the file can't be written; then nothing was. Try again with the replica's next transaction.
+    pub fn write(&mut self, transaction: &Transaction) -> Result<(), SqliteError> {
+        self.database.run_mut(|connection| {
+            let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut statement = writing.prepare_cached(
+                "INSERT OR REPLACE INTO shard (node, incarnation, shard, version, bytes) VALUES (?, ?, ?, ?, ?)",
+            )?;
+            for shard in &transaction.shards {
+                let ReplicaId { node, incarnation } = shard.origin;
+                statement.execute(params![
+                    node.to_be_bytes(),
+                    incarnation.to_be_bytes(),
+                    shard.shard,
+                    shard.version.to_be_bytes(),
+                    shard.bytes
+                ])?;
+            }
+            drop(statement);
+            writing.commit()
+        })
+    }
+
+    /// SQLite's own check of the file. Damage of the shards' bytes is found by
+    /// [`Replica::restore`](atomik_replica::Replica::restore).
+    ///
+    /// # Errors
+    ///
+    /// [`SqliteError`] at the first damage.
+    pub fn check(&self) -> Result<(), SqliteError> {
+        self.database.check()
+    }
+}
+
+fn read_id(row: &Row<'_>) -> rusqlite::Result<ReplicaId> {
+    Ok(ReplicaId { node: u64::from_be_bytes(row.get(0)?), incarnation: u64::from_be_bytes(row.get(1)?) })
+}
