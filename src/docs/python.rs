@@ -166,7 +166,7 @@
 //! | `table.num_contexts`, `len(table)` | `stream.states().len()` | the length in its configuration |
 //! | `table.width` | 64 | 64 |
 //! | `iter(table)`, `a in table` | `0..len`, `stream.read(a).is_some()` | |
-//! | `PersistentSyncTable(path=p)`, `.compact()`, `.close()` | | a store that the caller provides |
+//! | `PersistentSyncTable(path=p)`, `.compact()`, `.close()` | a [`Table`](crate::Table) in the crate `atomik-checkpoint` | a store that the caller provides |
 //! | `MemoryTransport().connect(t)`, `.disconnect(t)`, `.peer_count` | a loop over the nodes, as in [the cache](super::patterns#a-cache-on-three-nodes) | |
 //! | `CallbackTransport(t, send_fn)`, `.receive_bytes(b)` | `send(message.to_bytes())`, [`from_bytes`](crate::DeltaMessage::from_bytes) | |
 //! | `AsyncCallbackTransport(t, send_fn)`, `.send_pending()`, `.pending_count` | [`DeltaStream::new`](crate::DeltaStream::new), [`pending()`](crate::DeltaStream::pending) and its `len()` | |
