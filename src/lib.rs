@@ -49,6 +49,7 @@
 //! |---|---|
 //! | a state that threads change now and then | [`Context`]: [`AtomikContext`] for XOR, [`Counter`] for addition |
 //! | a state that many threads change all the time | [`FanIn`] and its [`Producer`]s |
+//! | a level that goes up and down | [`UpDown`] |
 //! | a level that goes up and down, and is never below zero | [`UpDown`] |
 //! | many states, by address | [`Table`], or [`TableFanIn`] where threads contend |
 //! | what has changed since the last look | [`Epoch`], [`TableEpoch`] |
