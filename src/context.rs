@@ -174,6 +174,20 @@ impl<A: Algebra> Context<A> {
 }
 
 impl Counter {
+    /// Adds a floating-point number to a state that is the bits of one. Lock-free, Release.
+    pub(crate) fn accum_f64(&self, value: f64) {
+        // Relaxed: the exchange below decides.
+        let mut state = self.state.load(Ordering::Relaxed);
+        loop {
+            let sum = (f64::from_bits(state) + value).to_bits();
+            // Release: pairs with the Acquire in `read`. On failure only the state matters: Relaxed.
+            match self.state.compare_exchange_weak(state, sum, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(current) => state = current,
+            }
+        }
+    }
+
     /// READ as a signed number, for a counter that also counts down: the state modulo 2⁶⁴, taken from
     /// −2⁶³ to 2⁶³ − 1. Progress and ordering are those of [`read`](Self::read).
     ///

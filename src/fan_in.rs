@@ -1,6 +1,7 @@
 //! Many writers of one state that share nothing among themselves.
 
 mod exclusive_epoch;
+mod float;
 mod plane;
 mod producer;
 mod table_fan_in;

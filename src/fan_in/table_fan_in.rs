@@ -59,7 +59,7 @@ pub struct TableFanIn<A: Algebra> {
     pub(super) producers: SlotList<OncePlane<A>>,
     /// Each made by the first `accum` of its thread.
     #[cfg(feature = "std")]
-    threads: ThreadPlanes<A>,
+    pub(super) threads: ThreadPlanes<A>,
     /// For callers that can't have a plane, one RMW for each delta. A global allocator that accumulates needs it while
     /// its thread makes a plane of its own, so its memory does not come from the global allocator.
     pub(super) shared: OncePlane<A, System>,
