@@ -1,0 +1,54 @@
+//! Which series it is, and when it last changed.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// What a recorder keeps of each series to tell it from others and to find out that it is idle.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    /// Different for all series of a process, also for one that takes the place of a dropped one.
+    pub(crate) id: u64,
+    /// Whether it was changed since the last look, for gauges, which can be set to the value that they have.
+    touched: AtomicBool,
+    /// What `look` saw last.
+    state: AtomicU64,
+    /// When that was first seen, in nanoseconds of the recorder's time.
+    since: AtomicU64,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Activity {
+    /// The activity of a series that is made at `now`, and has this state from the start.
+    pub(crate) fn new(now: Duration) -> Self {
+        Self {
+            // Relaxed: only that each gets another one matters.
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            touched: AtomicBool::new(false),
+            state: AtomicU64::new(0),
+            since: AtomicU64::new(nanoseconds(now)),
+        }
+    }
+
+    /// Notes a change that the state may not show.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        // Relaxed: a look that misses the change by a moment sees it the next time.
+        self.touched.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks at the series: how long it is unchanged. Looks are made one at a time, under the catalog's lock, so all
+    /// accesses are Relaxed.
+    pub(crate) fn look(&self, state: u64, now: Duration) -> Duration {
+        let is_touched = self.touched.swap(false, Ordering::Relaxed);
+        let is_changed = self.state.swap(state, Ordering::Relaxed) != state;
+        if is_touched || is_changed {
+            self.since.store(nanoseconds(now), Ordering::Relaxed);
+        }
+        now.saturating_sub(Duration::from_nanos(self.since.load(Ordering::Relaxed)))
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

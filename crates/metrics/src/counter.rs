@@ -1,0 +1,116 @@
+//! Counters.
+
+use core::fmt;
+use std::sync::Arc;
+
+use metrics::CounterFn;
+
+use crate::activity::Activity;
+use crate::counter_table::{CounterTable, Word};
+use crate::sync::{AtomicU64, Ordering};
+
+/// A counter of a recorder. Clones count together; a counter that lives is never dropped from its recorder.
+///
+/// ```
+/// let handle = atomik_metrics::Recorder::new().handle();
+/// let requests = handle.counter("requests_total", &[("route", "/")]);
+/// requests.increment(1);
+/// assert_eq!(requests.value(), 1);
+/// assert!(handle.render().contains("requests_total{route=\"/\"} 1\n"));
+/// ```
+#[derive(Clone)]
+pub struct Counter(pub(crate) Arc<CounterCell>);
+
+impl Counter {
+    /// Adds to the counter: a load and a store, to a cache line that no other thread writes. Wait-free except for a
+    /// thread's first increment of one of some hundred counters, which allocates at most 4 KiB. Release: whoever sees
+    /// the count sees what this thread did before.
+    ///
+    /// Not for signal handlers or global allocators.
+    #[inline]
+    pub fn increment(&self, count: u64) {
+        self.0.word.add(count);
+    }
+
+    /// Raises the counter to a value that is counted elsewhere. Does nothing if the counter is there already: it never
+    /// goes backwards. Lock-free; reads all threads' parts.
+    pub fn absolute(&self, value: u64) {
+        self.0.raise_to(value);
+    }
+
+    /// The count. It includes each increment that happened before; wait-free.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.value()
+    }
+}
+
+impl fmt::Debug for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Counter").field(&self.value()).finish()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct CounterCell {
+    word: Word,
+    /// What is to be added to the word: minus what an earlier counter left there, plus what `raise_to` added.
+    offset: AtomicU64,
+    pub(crate) activity: Activity,
+}
+
+impl CounterCell {
+    pub(crate) fn new(table: &Arc<CounterTable>, activity: Activity) -> Self {
+        let word = table.claim();
+        let offset = AtomicU64::new(word.read().wrapping_neg());
+        Self { word, offset, activity }
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.offset().wrapping_add(self.word.read())
+    }
+
+    /// The value with the word's sum taken from a snapshot of the table.
+    pub(crate) fn value_in(&self, snapshot: &[Vec<u64>]) -> u64 {
+        match self.word.read_in(snapshot) {
+            Some(sum) => self.offset().wrapping_add(sum),
+            None => self.value(),
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        // Acquire: pairs with the Release in `raise_to`, so that a reader sees what its caller did before.
+        self.offset.load(Ordering::Acquire)
+    }
+
+    fn raise_to(&self, value: u64) {
+        let mut offset = self.offset();
+        loop {
+            let missing = value.checked_sub(offset.wrapping_add(self.word.read()));
+            let Some(missing @ 1..) = missing else { return };
+            // Release: pairs with the Acquire in `offset`. Another thread's raise is taken into account on the next
+            // turn: Acquire, as in `offset`.
+            let raised = self.offset.compare_exchange_weak(
+                offset,
+                offset.wrapping_add(missing),
+                Ordering::Release,
+                Ordering::Acquire,
+            );
+            match raised {
+                Ok(_) => return,
+                Err(current) => offset = current,
+            }
+        }
+    }
+}
+
+impl CounterFn for CounterCell {
+    #[inline]
+    fn increment(&self, count: u64) {
+        self.word.add(count);
+    }
+
+    fn absolute(&self, value: u64) {
+        self.raise_to(value);
+    }
+}

@@ -1,0 +1,36 @@
+//! The formats in which series are shown.
+
+mod negotiation;
+mod protobuf;
+mod text;
+
+pub use negotiation::Format;
+
+use crate::recorder::Handle;
+
+impl Handle {
+    /// All series in Prometheus' [text format]. Families are in the order of their names, and the series of a family in
+    /// that of their labels.
+    ///
+    /// Counters have the suffix `_total`, which they get if their name hasn't got it. Histograms have the buckets set by
+    /// [`Builder::classic_buckets`](crate::Builder::classic_buckets).
+    ///
+    /// Threads that record never wait for it. It takes the time of adding up all threads' parts and of writing the text;
+    /// calls take turns.
+    ///
+    /// [text format]: https://prometheus.io/docs/instrumenting/exposition_formats/
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.inner.with_catalog(|catalog, words| text::text(catalog, words, false))
+    }
+
+    /// All series in a format, for instance the one that [`Format::negotiate`] found.
+    #[must_use]
+    pub fn render_as(&self, format: Format) -> Vec<u8> {
+        self.inner.with_catalog(|catalog, words| match format {
+            Format::Text => text::text(catalog, words, false).into_bytes(),
+            Format::OpenMetrics => text::text(catalog, words, true).into_bytes(),
+            Format::Protobuf => protobuf::protobuf(catalog, words),
+        })
+    }
+}

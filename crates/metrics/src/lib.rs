@@ -1,0 +1,74 @@
+//! A recorder for the [`metrics`] facade whose threads share nothing: exact counters, histograms that can be added up,
+//! and Prometheus' formats.
+//!
+//! ```
+//! # fn main() -> Result<(), atomik_metrics::InstallError> {
+//! let handle = atomik_metrics::install()?; // metrics::counter!, gauge! and histogram! go here from now on
+//! metrics::counter!("requests_total", "route" => "/").increment(1);
+//! println!("{}", handle.render()); // Prometheus text
+//!
+//! let latency = atomik_metrics::histogram("request_seconds", &[("route", "/")]); // without the facade
+//! latency.record(0.0042);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Trade-offs
+//!
+//! - **Writes are cheap, reads are dear.** Each thread adds to memory of its own: a load and a store, no locked
+//!   instruction, no cache line that another thread writes. A read adds up the parts of all threads.
+//! - **Memory grows with threads times series.** A counter takes 8 bytes for each thread that counts, a
+//!   [`Histogram`] 584 bytes for each thread and block of eight octaves at schema 3. The memory of ended threads is used
+//!   again. How often something is recorded makes no difference, nor whether anybody scrapes.
+//! - **A scrape is not one instant.** It has everything that happened before it; of what happens meanwhile it may have a
+//!   later event and miss an earlier one.
+//! - **Label sets are kept** for the recorder's life unless an [idle timeout](Builder::idle_timeout) is set.
+//!
+//! # What is where
+//!
+//! - [`install()`] and [`handle()`]: the process's recorder. [`Recorder`] and [`Builder`]: others, and settings.
+//! - [`Handle`]: renders, makes series without the facade, and makes observers.
+//! - [`Counter`], [`Gauge`], [`Histogram`]: handles of series.
+//! - [`HistogramSnapshot`] and [`Schema`]: histograms as data, to be merged, sent, and asked for quantiles.
+//! - [`MetricsEpoch`]: what changed since an observer last looked.
+//! - [`Format`], and `http` behind the features `axum`, `hyper` and `http`: the exposition.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod activity;
+mod bounds;
+mod builder;
+mod catalog;
+mod counter;
+mod counter_table;
+mod epoch;
+mod exposition;
+mod gauge;
+mod handle_cache;
+mod histogram;
+#[cfg(feature = "http")]
+pub mod http;
+mod install;
+mod lanes;
+#[cfg(atomik_loom)]
+#[doc(hidden)]
+pub mod models;
+mod names;
+mod once_box;
+mod recorder;
+mod schema;
+mod settings;
+mod snapshot;
+mod storage;
+mod sync;
+
+pub use builder::Builder;
+pub use counter::Counter;
+pub use epoch::{Changes, MetricsEpoch, Series};
+pub use exposition::Format;
+pub use gauge::Gauge;
+pub use histogram::Histogram;
+pub use install::{InstallError, PROBE, counter, gauge, handle, histogram, install, install_and_probe};
+pub use recorder::{Handle, Recorder};
+pub use schema::Schema;
+pub use snapshot::{HistogramSnapshot, SnapshotError};

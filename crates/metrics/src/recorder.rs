@@ -1,0 +1,280 @@
+//! The recorder and what holds its series.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::{Key, KeyName, Label, Metadata, SharedString, Unit};
+
+use crate::catalog::Catalog;
+use crate::counter::{Counter, CounterCell};
+use crate::counter_table::CounterTable;
+use crate::gauge::{Gauge, GaugeCell};
+use crate::handle_cache::HandleCaches;
+use crate::histogram::{Histogram, HistogramCell};
+use crate::settings::Settings;
+use crate::storage::{Description, Descriptions, Kind, Registry, SeriesStorage};
+
+/// A recorder for the [`metrics`] facade.
+///
+/// [`install`](crate::install()) makes one and installs it for the whole process. A recorder of one's own is for tests
+/// ([`metrics::with_local_recorder`]), for layers of `metrics-util`, and for more than one recorder in a process.
+///
+/// ```
+/// let recorder = atomik_metrics::Recorder::new();
+/// metrics::with_local_recorder(&recorder, || {
+///     metrics::counter!("requests_total", "route" => "/").increment(1);
+/// });
+/// assert!(recorder.handle().render().contains("requests_total{route=\"/\"} 1\n"));
+/// ```
+#[derive(Debug)]
+pub struct Recorder {
+    handle: Handle,
+}
+
+impl Recorder {
+    pub(crate) fn with_settings(settings: Settings) -> Self {
+        Self { handle: Handle { inner: Arc::new(Inner::new(settings)) } }
+    }
+
+    /// A handle to read from, which keeps the series alive. Handles are cheap to clone.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+/// Access to a [`Recorder`]: what it recorded, and series to record to without the facade.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl Handle {
+    /// The counter with this name and these labels. Keep it: looking a series up costs some ten times as much as an
+    /// increment.
+    #[must_use]
+    pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
+        Counter(self.inner.counter(&key(name, labels)))
+    }
+
+    /// The gauge with this name and these labels.
+    #[must_use]
+    pub fn gauge(&self, name: &str, labels: &[(&str, &str)]) -> Gauge {
+        Gauge(self.inner.gauge(&key(name, labels)))
+    }
+
+    /// The histogram with this name and these labels.
+    #[must_use]
+    pub fn histogram(&self, name: &str, labels: &[(&str, &str)]) -> Histogram {
+        Histogram(self.inner.histogram(&key(name, labels)))
+    }
+
+    /// How many series there are.
+    #[must_use]
+    pub fn series(&self) -> usize {
+        let mut series = 0;
+        self.inner.registry.visit_counters(|_, _| series += 1);
+        self.inner.registry.visit_gauges(|_, _| series += 1);
+        self.inner.registry.visit_histograms(|_, _| series += 1);
+        series
+    }
+}
+
+fn key(name: &str, labels: &[(&str, &str)]) -> Key {
+    let label = |&(name, value): &(&str, &str)| Label::new(name.to_owned(), value.to_owned());
+    Key::from_parts(name.to_owned(), labels.iter().map(label).collect::<Vec<_>>())
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    registry: Registry,
+    settings: Settings,
+    descriptions: Descriptions,
+    catalog: Mutex<Catalog>,
+    caches: HandleCaches,
+    /// When idle series were last looked for, in nanoseconds since the start.
+    last_sweep: AtomicU64,
+}
+
+impl Inner {
+    fn new(settings: Settings) -> Self {
+        Self {
+            registry: Registry::new(SeriesStorage::new(settings.schema)),
+            settings,
+            descriptions: Descriptions::default(),
+            catalog: Mutex::default(),
+            caches: HandleCaches::new(),
+            last_sweep: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn counters(&self) -> &CounterTable {
+        &self.registry.storage().counters
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.registry.storage().start.elapsed()
+    }
+
+    fn counter(&self, key: &Key) -> Arc<CounterCell> {
+        self.registry.get_counter(key).unwrap_or_else(|| {
+            self.created(|| self.registry.get_or_create_counter(&key.to_retained(), Arc::clone))
+        })
+    }
+
+    fn gauge(&self, key: &Key) -> Arc<GaugeCell> {
+        self.registry.get_gauge(key).unwrap_or_else(|| {
+            self.created(|| self.registry.get_or_create_gauge(&key.to_retained(), Arc::clone))
+        })
+    }
+
+    fn histogram(&self, key: &Key) -> Arc<HistogramCell> {
+        self.registry.get_histogram(key).unwrap_or_else(|| {
+            self.created(|| self.registry.get_or_create_histogram(&key.to_retained(), Arc::clone))
+        })
+    }
+
+    /// Makes a series, and then looks for idle ones: so label sets that come and go don't pile up where nobody scrapes.
+    #[cold]
+    fn created<V>(&self, create: impl FnOnce() -> V) -> V {
+        let created = create();
+        if self.sweep_is_due(self.now()) {
+            let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+            self.sweep(&mut catalog, self.now());
+        }
+        created
+    }
+
+    /// Reads the series in the order in which they are shown, with the sums of the counters' words.
+    pub(crate) fn with_catalog<V>(&self, read: impl FnOnce(&Catalog, &[Vec<u64>]) -> V) -> V {
+        let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sweep_if_due(&mut catalog);
+        let version = self.registry.storage().version();
+        if catalog.version != version {
+            *catalog = Catalog::new(&self.registry, &self.descriptions, &self.settings, version);
+        }
+        read(&catalog, &self.counters().snapshot())
+    }
+
+    /// Looks for idle series, unless that was done lately.
+    pub(crate) fn sweep_before_observation(&self) {
+        if self.sweep_is_due(self.now()) {
+            let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
+            self.sweep_if_due(&mut catalog);
+        }
+    }
+
+    fn sweep_if_due(&self, catalog: &mut Catalog) {
+        let now = self.now();
+        if self.sweep_is_due(now) {
+            self.sweep(catalog, now);
+        }
+    }
+
+    fn sweep_is_due(&self, now: Duration) -> bool {
+        // Relaxed: only a hint; sweeps themselves are made under the catalog's lock.
+        let last = Duration::from_nanos(self.last_sweep.load(Ordering::Relaxed));
+        self.settings.idle_timeout.is_some_and(|timeout| now.saturating_sub(last) >= timeout / 4)
+    }
+
+    /// Drops the series that are unchanged for the idle timeout and that nobody has a handle of.
+    fn sweep(&self, catalog: &mut Catalog, now: Duration) {
+        let Some(timeout) = self.settings.idle_timeout else { return };
+        // Relaxed: see `sweep_is_due`.
+        self.last_sweep.store(now.as_nanos() as u64, Ordering::Relaxed);
+        let mut idle = false;
+        self.registry.visit_counters(|_, cell| idle |= cell.activity.look(cell.value(), now) >= timeout);
+        let bits = |cell: &GaugeCell| cell.value().to_bits();
+        self.registry.visit_gauges(|_, cell| idle |= cell.activity.look(bits(cell), now) >= timeout);
+        self.registry.visit_histograms(|_, cell| idle |= cell.activity.look(cell.state(), now) >= timeout);
+        if !idle {
+            return;
+        }
+        // The catalog's and the caches' own references would look like handles.
+        *catalog = Catalog::default();
+        self.caches.release_unused();
+        let storage = self.registry.storage();
+        let drop_idle = |handles: usize, unchanged: Duration| {
+            let is_dropped = handles == 1 && unchanged >= timeout;
+            if is_dropped {
+                storage.change();
+            }
+            !is_dropped
+        };
+        // The registry's lock keeps anybody from getting another handle between the count and the removal. The series
+        // is looked at again after the count: what its last handle did before it was dropped is seen.
+        self.registry.retain_counters(|_, cell| {
+            let handles = handles(cell);
+            drop_idle(handles, cell.activity.look(cell.value(), now))
+        });
+        self.registry.retain_gauges(|_, cell| {
+            let handles = handles(cell);
+            drop_idle(handles, cell.activity.look(bits(cell), now))
+        });
+        self.registry.retain_histograms(|_, cell| {
+            let handles = handles(cell);
+            drop_idle(handles, cell.activity.look(cell.state(), now))
+        });
+    }
+
+    /// Takes the probe's counter away; `false` if it doesn't exist.
+    pub(crate) fn take_probe(&self, key: &Key) -> bool {
+        let counted = self.registry.get_counter(key).is_some_and(|cell| cell.value() > 0);
+        // A cached handle of it would count the next probe in a series that nobody sees.
+        self.caches.release_unused();
+        if self.registry.delete_counter(key) {
+            self.registry.storage().change();
+        }
+        counted
+    }
+
+    fn describe(&self, kind: Kind, name: &KeyName, unit: Option<Unit>, help: SharedString) {
+        self.descriptions.set(kind, name.as_str(), Description { unit, help });
+        self.registry.storage().change();
+    }
+}
+
+/// How many references to a series there are, the registry's among them.
+fn handles<T>(cell: &Arc<T>) -> usize {
+    let handles = Arc::strong_count(cell);
+    // Acquire: pairs with the Release by which an `Arc` is dropped, so that its thread's changes are seen.
+    std::sync::atomic::fence(Ordering::Acquire);
+    handles
+}
+
+impl metrics::Recorder for Recorder {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.handle.inner.describe(Kind::Counter, &name, unit, help);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.handle.inner.describe(Kind::Gauge, &name, unit, help);
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, help: SharedString) {
+        self.handle.inner.describe(Kind::Histogram, &name, unit, help);
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> metrics::Counter {
+        let inner = &self.handle.inner;
+        metrics::Counter::from_arc(inner.caches.get(key, || inner.counter(key)))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> metrics::Gauge {
+        let inner = &self.handle.inner;
+        metrics::Gauge::from_arc(inner.caches.get(key, || inner.gauge(key)))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> metrics::Histogram {
+        let inner = &self.handle.inner;
+        metrics::Histogram::from_arc(inner.caches.get(key, || inner.histogram(key)))
+    }
+}
+
+#[cfg(test)]
+mod tests;
