@@ -60,6 +60,11 @@ fn write_page() -> Result<(), String> {
     page.put("fingerprint_limit", &each(&processors, tables::fingerprint_limit))?;
     page.put("two_cores", &each(&processors, tables::two_cores))?;
     page.put("par", &each(&processors, |processor| tables::pivot(processor.ratios("par"))))?;
+    for name in ["metrics_counter", "metrics_histogram", "metrics_macro", "metrics_render", "metrics_scraped"]
+    {
+        page.put(name, &each(&processors, |processor| tables::ratios(processor.ratios(name))))?;
+    }
+    page.put("metrics_threads", &each(&processors, tables::metrics))?;
     page.put("kernel_sweep", &each(&processors, tables::throughput))?;
     page.put("plots", &tables::plots(&processors))?;
     page.write()

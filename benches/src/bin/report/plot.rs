@@ -9,22 +9,12 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use crate::criterion_results::{Line, Sweep};
 use crate::tables::size;
 
-/// Draws the time of a delta over the number of threads, with a line for each method and logarithmic axes.
-pub(crate) fn threads(
-    path: &Path,
-    processor: &str,
-    threads: &[usize],
-    sweep: &[Sweep],
-) -> Result<(), String> {
-    draw_threads(path, processor, threads, sweep).map_err(|error| format!("{}: {error}", path.display()))
+/// Draws the time of an operation over the number of threads, with a line for each method and logarithmic axes.
+pub(crate) fn threads(path: &Path, title: &str, threads: &[usize], sweep: &[Sweep]) -> Result<(), String> {
+    draw_threads(path, title, threads, sweep).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn draw_threads(
-    path: &Path,
-    processor: &str,
-    threads: &[usize],
-    sweep: &[Sweep],
-) -> Result<(), Box<dyn Error>> {
+fn draw_threads(path: &Path, title: &str, threads: &[usize], sweep: &[Sweep]) -> Result<(), Box<dyn Error>> {
     let root = SVGBackend::new(path, (900, 520)).into_drawing_area();
     root.fill(&WHITE)?;
     let (left, right) = root.split_horizontally(660);
@@ -33,7 +23,7 @@ fn draw_threads(
     // Each number of threads is twice the one before, so steps of equal width make a logarithmic axis.
     let last = (threads.len() - 1) as f64;
     let mut chart = ChartBuilder::on(&left)
-        .caption(format!("One delta of each thread ({processor})"), ("sans-serif", 20))
+        .caption(title, ("sans-serif", 20))
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(60)

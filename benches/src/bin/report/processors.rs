@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 17] = [
+const RATIOS: [&str; 23] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
@@ -31,7 +31,17 @@ const RATIOS: [&str; 17] = [
     "two_cores",
     "par",
     "replication",
+    "metrics_counter",
+    "metrics_histogram",
+    "metrics_macro",
+    "metrics_render",
+    "metrics_scraped",
+    "metrics_threads",
 ];
+
+/// The plots of metrics, each with the work that it shows.
+pub(crate) const METRICS: [(&str, &str); 2] =
+    [("counter", "Counter, increment"), ("histogram", "Histogram, record")];
 
 /// All records of one processor.
 pub(crate) struct Processor {
@@ -105,8 +115,42 @@ impl Processor {
                 plot::kernel(&path, &title, &record.results, &record.circumstances.caches)?;
             }
         }
+        for (name, what) in METRICS {
+            let sweep = self.metrics(what);
+            if !sweep.is_empty() {
+                let path = self.folder.join(format!("metrics_{name}.svg"));
+                let title = format!("One {name} event of each thread ({})", self.id);
+                plot::threads(&path, &title, &THREADS, &sweep)?;
+            }
+        }
         let path = self.folder.join("fan_in_threads.svg");
-        self.threads.iter().try_for_each(|record| plot::threads(&path, &self.id, &THREADS, &record.results))
+        let title = format!("One delta of each thread ({})", self.id);
+        self.threads.iter().try_for_each(|record| plot::threads(&path, &title, &THREADS, &record.results))
+    }
+
+    /// The times of all metrics libraries by the number of threads, which record to one series.
+    fn metrics(&self, work: &str) -> Vec<Sweep> {
+        let mut sweep: Vec<Sweep> = Vec::new();
+        for row in self.ratios("metrics_threads").iter().filter(|row| row.work == work) {
+            let step =
+                THREADS.iter().position(|threads| row.place == format!("{threads} threads, one series"));
+            let Some(step) = step else { continue };
+            for (method, time) in [(work, row.ours), (&row.rival, row.theirs)] {
+                let line = match sweep.iter().position(|line| line.method == method) {
+                    Some(line) => &mut sweep[line],
+                    None => {
+                        sweep.push(Sweep {
+                            method: method.to_owned(),
+                            nanoseconds: [f64::NAN; THREADS.len()],
+                        });
+                        sweep.last_mut().expect("it was just pushed")
+                    }
+                };
+                line.nanoseconds[step] = time;
+            }
+        }
+        sweep.sort_by(|a, b| a.nanoseconds[1].total_cmp(&b.nanoseconds[1]));
+        sweep
     }
 }
 

@@ -7,7 +7,7 @@ use atomik_benches::places::place_bytes;
 use atomik_benches::ratio::{Ratio, Verdict};
 
 use crate::criterion_results::{KERNELS, Line, Sweep};
-use crate::processors::Processor;
+use crate::processors::{METRICS, Processor};
 
 /// The machine, and what was measured when.
 pub(crate) fn circumstances(processor: &Processor) -> String {
@@ -294,6 +294,16 @@ pub(crate) fn threads(processor: &Processor) -> Option<String> {
         table,
         "\n![Time of a delta by the number of threads](benches/record/{id}/fan_in_threads.svg)"
     );
+    Some(table)
+}
+
+/// The metrics libraries by the number of threads, with their plots.
+pub(crate) fn metrics(processor: &Processor) -> Option<String> {
+    let mut table = pivot(processor.ratios("metrics_threads"))?;
+    for (name, _) in METRICS {
+        let id = &processor.id;
+        let _ = write!(table, "\n![Time of a {name} event](benches/record/{id}/metrics_{name}.svg)");
+    }
     Some(table)
 }
 
