@@ -72,3 +72,8 @@ pub use install::{InstallError, PROBE, counter, gauge, handle, histogram, instal
 pub use recorder::{Handle, Recorder};
 pub use schema::Schema;
 pub use snapshot::{HistogramSnapshot, SnapshotError};
+
+/// The README's program is compiled and run with the doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
