@@ -720,7 +720,7 @@ proptest! {
     #[test]
     fn stacks_on_a_table_fan_in_follow_the_model(depth in depths(), steps in steps(4)) {
         let fan_in = TableFanIn::<Add>::new(4);
-        fan_in.producer().accum(1, 70);
+        fan_in.accum(1, 70);
         follows_the_model::<Add>(table_rollback(&fan_in, depth), depth, &steps)?;
     }
 }

@@ -12,7 +12,8 @@ use crate::context::{Source, sealed::Sealed};
 /// an `Arc` is `'static`: it keeps its table alive and can move to another thread. A context that is borrowed from a
 /// table, `&table[addr]`, is a source too, but lives no longer than the borrow.
 ///
-/// Progress and ordering are those of the table.
+/// Progress, ordering and cost are those of the table: of a [`Context`](crate::Context), or of
+/// [`TableFanIn::read`](crate::TableFanIn::read) and [`TableFanIn::accum`](crate::TableFanIn::accum).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -21,9 +22,8 @@ use crate::context::{Source, sealed::Sealed};
 /// let responses = Arc::new(TableFanIn::<Add>::new(600));
 /// let mut not_found = Epoch::new(TableEntry::new(Arc::clone(&responses), 404));
 ///
-/// let mut producer = responses.producer();
-/// producer.accum(404, 2);
-/// producer.accum(200, 40);
+/// responses.accum(404, 2);
+/// responses.accum(200, 40);
 /// let watcher = std::thread::spawn(move || not_found.swap().delta);
 /// assert_eq!(watcher.join().unwrap(), 2);
 /// ```

@@ -101,7 +101,7 @@ fn batches_differ_by_address_delta_and_length() {
     for other in [&[(1, 2), (3, 5)][..], &[(1, 2), (4, 4)], &[(1, 2)], &[]] {
         let other: DeltaBatch<Add> = other.iter().copied().collect();
         assert_ne!(batch, other);
-        assert_eq!(other.is_empty(), other.len() == 0);
+        assert_eq!(other.is_empty(), other.addresses().is_empty());
     }
 }
 
