@@ -1,4 +1,4 @@
-//! What the replication targets share: sections with right checksums, and memory that is counted.
+//! What the targets of replication share: sections with valid checksums, and an allocator that counts.
 #![allow(dead_code, reason = "each target uses a shard of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -13,13 +13,13 @@ use atomik_replica::{ClusterConfig, Replica, ReplicaError, ReplicaId, StoredShar
 pub const LEN: usize = 300;
 pub const HEADER: usize = 68;
 
-/// The system's allocator, counting what is live and the most that was.
+/// The system's allocator. It counts the live bytes and their maximum.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
 static MOST: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: all is passed on to the system's allocator.
+// SAFETY: all calls are passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // Relaxed: the targets run in one thread.
@@ -39,8 +39,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Runs something on input of a size; panics if it ever took more memory than such input may cost: a block of
-/// 528 bytes for a word of 16, and what a table's shape costs.
+/// Runs some work on input of this size. Panics if the work takes more memory than such input may cost: a block of 528
+/// bytes for a word of 16, and a constant for the table.
 pub fn bounded<R>(input: usize, work: impl FnOnce() -> R) -> R {
     let before = LIVE.load(Ordering::Relaxed);
     MOST.store(before, Ordering::Relaxed);
@@ -59,14 +59,14 @@ pub fn replica() -> Replica<Add> {
     Replica::new(&cluster(), local, ReplicaId { node: 0, incarnation: 0 }).expect("it is the first")
 }
 
-/// Starts a replica from a store that has these shards.
+/// Starts a replica from a store with these shards.
 pub fn resume<B: AsRef<[u8]>>(shards: impl IntoIterator<Item = B>) -> Result<Replica<Add>, ReplicaError> {
     let local = Arc::new(TableFanIn::new(LEN));
     Replica::resume(&cluster(), local, ReplicaId { node: 0, incarnation: 0 }, shards)
 }
 
-/// A replica that is started from what the store has is the one that wrote it; but versions of 2^63 and more of
-/// the own origin can't be gone on from.
+/// Checks that a replica which starts from these shards equals the one that stored them. A version of the own origin of
+/// 2^63 or more can't be continued.
 pub fn check_start(replica: &Replica<Add>, shards: &[StoredShard]) {
     let own = |shard: &&StoredShard| shard.origin == replica.id();
     if shards.iter().filter(own).any(|shard| shard.version >= 1 << 63) {
@@ -82,14 +82,14 @@ pub fn check_start(replica: &Replica<Add>, shards: &[StoredShard]) {
     assert_eq!((again.merged(), again.origins()), (replica.merged(), replica.origins()));
 }
 
-/// What must not change when something is refused.
+/// Everything that must not change when a packet is refused.
 pub fn state(replica: &Replica<Add>) -> (Vec<u64>, Vec<u64>, usize) {
     let origins = (0..8).map(|node| ReplicaId { node, incarnation: 0 });
     let versions = origins.flat_map(|origin| (0..3).map(move |shard| replica.version(origin, shard)));
     (replica.merged().to_vec(), versions.collect(), replica.origins())
 }
 
-/// An address, mostly of the table, and mostly one of a few, so that sections meet.
+/// An address. It is mostly in the table, and mostly one of a few, so that sections have addresses in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Addr(pub u16);
 
@@ -114,10 +114,10 @@ impl Addr {
     }
 }
 
-/// An address, its epoch's counter and node, its value and its total.
+/// An address, the counter and node of its timestamp, the value and the total.
 pub type Entry = (Addr, u64, u8, u64, u64);
 
-/// The header of a section, to be made right by [`fix_checksums`], with room behind it.
+/// The header of a section, without the fields that [`fix_checksums`] fills in.
 pub fn header(node: u8, shard: u8, [from, to]: [u64; 2], words: usize, entries: usize) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[23] = node;
@@ -142,13 +142,13 @@ pub fn range(shard: u8) -> Range<usize> {
     128 * shard..LEN.min(128 * (shard + 1))
 }
 
-/// Whether entries ascend, are inside a range and of epochs that there are.
-pub fn are_right(entries: &[Entry], range: &Range<usize>) -> bool {
+/// Whether the addresses of entries ascend within a range, and their counters are possible.
+pub fn are_valid(entries: &[Entry], range: &Range<usize>) -> bool {
     entries.windows(2).all(|pair| pair[0].0 < pair[1].0)
         && entries.iter().all(|entry| entry.0.is_in(range) && entry.1 < 1 << 63)
 }
 
-/// Makes the fixed bytes and the checksums of a section right, so that what is behind them is reached.
+/// Corrects the fixed bytes and the checksums of a section, so that the checks behind them are reached.
 pub fn fix_checksums(section: &mut [u8], kind: Option<u8>) {
     if section.len() < HEADER {
         return;

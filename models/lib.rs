@@ -1,1 +1,1 @@
-//! Nothing but the models: `cargo test --release -p atomik-models`.
+//! There is nothing here but the models: `cargo test --release -p atomik-models`.

@@ -1,9 +1,9 @@
-//! The replica, exhaustively: every order in which two or three nodes can tick, load, restart and hear what was
-//! ever sent, over a network that loses, doubles and reorders.
+//! Small clusters, exhaustively: every order in which two or three nodes can tick, load, restart and receive packets, over
+//! a network that loses, duplicates and reorders them.
 //!
-//! The transitions are the library's own code: a node of a state is what a store has of it, and each step
-//! resumes a `Replica` from that, lets it do one thing, and stores it again. What was sent stays in the network:
-//! it may arrive again, at any time, or never. What the states must be is computed from single operations.
+//! The transitions are the library's own code. In a state of the model, a node is the content of its store. Each step
+//! resumes a `Replica` from the store, lets it do one thing, and stores it again. A packet that was sent stays in the
+//! network, and may arrive at any time, again, or never. What the states must be is computed from single operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ struct Operation {
     writer: Writer,
     version: u64,
     addr: usize,
-    /// The LOAD that it is, or the one that the delta saw.
+    /// The LOAD that this operation is, or the one that the writer of this delta knew.
     loaded: Option<Loaded>,
     delta: u64,
 }
@@ -31,10 +31,10 @@ struct Operation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Node {
     incarnation: u64,
-    /// By writer: one shard.
+    /// The table has one shard, so there is one for each writer.
     store: BTreeMap<Writer, Vec<u8>>,
     known: BTreeMap<Writer, u64>,
-    /// Merged and live.
+    /// The merged and the live state of each address.
     states: [(u64, u64); LEN],
     ticks: u8,
     loads: u8,
@@ -62,8 +62,8 @@ enum Action {
         node: usize,
         keeps_store: bool,
     },
-    /// Sends the whole vector to all.
-    Vector {
+    /// Sends the whole version vector to all.
+    VersionVector {
         node: usize,
     },
     Deliver {
@@ -71,7 +71,7 @@ enum Action {
     },
 }
 
-/// How much each node may do, and whether vectors are sent.
+/// How much each node may do, and whether version vectors are sent.
 #[derive(Clone, Debug)]
 struct Limits {
     nodes: usize,
@@ -84,7 +84,7 @@ struct Limits {
     restarts: u8,
     /// Nodes from this one on never restart.
     restarters: usize,
-    vectors: bool,
+    version_vectors: bool,
 }
 
 struct Protocol<A> {
@@ -99,7 +99,7 @@ fn resume<A: Algebra>(node: usize, state: &Node) -> (Replica<A>, TableProducer<'
     let origin = ReplicaId { node: node as u64, incarnation: state.incarnation };
     let cluster = ClusterConfig::new("model", LEN).with_shard_words(64).with_packet_len(1);
     let replica = Replica::resume(&cluster, local, origin, state.store.values());
-    (replica.expect("it goes on from its own store"), producer)
+    (replica.expect("it continues from its own store"), producer)
 }
 
 fn store<A: Algebra>(replica: &mut Replica<A>, shards: &mut BTreeMap<Writer, Vec<u8>>) {
@@ -116,7 +116,7 @@ impl<A: Algebra> Protocol<A> {
         if self.adds { a.wrapping_add(b) } else { a ^ b }
     }
 
-    /// The LOAD that an address is under, for who knows these versions.
+    /// The LOAD of an address that wins among those that these versions cover.
     fn winner(state: &State, known: &BTreeMap<Writer, u64>, addr: usize) -> Option<Loaded> {
         Self::covered(state, known, addr).filter_map(|operation| operation.loaded).max()
     }
@@ -138,7 +138,7 @@ impl<A: Algebra> Protocol<A> {
             .fold(winner.map_or(0, |winner| winner.3), |sum, operation| self.join(sum, operation.delta))
     }
 
-    /// Lets a node do something; its shards are stored and what it has to say is sent.
+    /// Lets a node act, stores its shards, and sends its packets.
     fn act(
         state: &mut State,
         node: usize,
@@ -149,11 +149,11 @@ impl<A: Algebra> Protocol<A> {
         store(&mut replica, &mut state.nodes[node].store);
         while let Some((recipient, bytes)) = replica.poll_transmit() {
             for to in 0..state.nodes.len() {
-                let is_for = match recipient {
+                let is_recipient = match recipient {
                     Recipient::All => to != node,
                     Recipient::Peer(Peer(peer)) => to as u64 == peer,
                 };
-                if is_for {
+                if is_recipient {
                     state.network.insert((node, to, bytes.clone()));
                 }
             }
@@ -161,7 +161,7 @@ impl<A: Algebra> Protocol<A> {
         Self::look(state, node, &replica);
     }
 
-    /// Notes what a node knows and shows.
+    /// Notes which versions a node knows, and its states.
     fn look(state: &mut State, node: usize, replica: &Replica<A>) {
         let view = replica.view();
         let found = &mut state.nodes[node];
@@ -184,11 +184,11 @@ impl<A: Algebra> Protocol<A> {
         let loaded = load.map(|value| (counter, writer.0, writer.1, value)).or(winner);
         let delta = u64::from(load.is_none());
         state.operations.push(Operation { writer, version, addr, loaded, delta });
-        // In no order that matters: equal sets of operations are equal states.
+        // Sorted, so that equal sets of operations are equal states of the model.
         state.operations.sort_unstable_by_key(|operation| (operation.writer, operation.version));
     }
 
-    /// Every node's states are what it knows adds up to.
+    /// Whether the states of every node are the composition of what it knows.
     fn is_right(&self, state: &State) -> bool {
         state.nodes.iter().all(|node| {
             (0..LEN).all(|addr| {
@@ -202,7 +202,7 @@ impl<A: Algebra> Protocol<A> {
         state.nodes.iter().all(|node| node.states[0].0 >= 100)
     }
 
-    /// If the links healed now, all would come to the same states, those of all that is known.
+    /// Whether all nodes would reach the states of everything that is known, if the links healed now.
     fn heals(&self, state: &State) -> bool {
         let mut all = BTreeMap::new();
         for (&writer, &version) in state.nodes.iter().flat_map(|node| &node.known) {
@@ -217,10 +217,10 @@ impl<A: Algebra> Protocol<A> {
             for (from, to) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
                 if from != to {
                     let vector = nodes[from].version_vector_packet();
-                    nodes[to].receive(Peer(from as u64), &vector).expect("it is whole");
+                    nodes[to].receive(Peer(from as u64), &vector).expect("it is valid");
                     for (asks, answers) in [(to, from), (from, to)] {
                         while let Some((_, packet)) = nodes[asks].poll_transmit() {
-                            nodes[answers].receive(Peer(asks as u64), &packet).expect("it is whole");
+                            nodes[answers].receive(Peer(asks as u64), &packet).expect("it is valid");
                         }
                         store(&mut nodes[answers], &mut shards);
                     }
@@ -256,7 +256,7 @@ impl<A: Algebra> Model for Protocol<A> {
                 if found.ticks > 0 && node < self.limits.tickers {
                     actions.push(Action::Tick { node, addr });
                 }
-                // One of the addresses is loaded, the other never is.
+                // Only one of the addresses is ever loaded.
                 if found.loads > 0 && addr == 0 && node < self.limits.loaders {
                     actions.push(Action::Load { node, addr });
                 }
@@ -265,8 +265,8 @@ impl<A: Algebra> Model for Protocol<A> {
                 actions.push(Action::Restart { node, keeps_store: true });
                 actions.push(Action::Restart { node, keeps_store: false });
             }
-            if self.limits.vectors {
-                actions.push(Action::Vector { node });
+            if self.limits.version_vectors {
+                actions.push(Action::VersionVector { node });
             }
         }
         actions.extend((0..state.network.len()).map(|packet| Action::Deliver { packet }));
@@ -282,7 +282,7 @@ impl<A: Algebra> Model for Protocol<A> {
                     producer.accum(addr, 1);
                     assert_eq!(replica.tick(), 1);
                 });
-                // The next fan-in begins at the identity: the live states are the merged ones again.
+                // The next fan-in begins at the identity, so the live states are the merged ones again.
             }
             Action::Load { node, addr } => {
                 let value = 100 + node as u64;
@@ -301,13 +301,13 @@ impl<A: Algebra> Model for Protocol<A> {
                 }
                 Self::act(&mut state, node, |_, _| {});
             }
-            Action::Vector { node } => {
+            Action::VersionVector { node } => {
                 Self::act(&mut state, node, |replica, _| replica.send_version_vector(Recipient::All));
             }
             Action::Deliver { packet } => {
                 let (from, to, bytes) = last.network.iter().nth(packet)?.clone();
                 Self::act(&mut state, to, |replica, _| {
-                    replica.receive(Peer(from as u64), &bytes).expect("it is whole");
+                    replica.receive(Peer(from as u64), &bytes).expect("it is valid");
                 });
             }
         }
@@ -316,7 +316,7 @@ impl<A: Algebra> Model for Protocol<A> {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("states are what is known", Self::is_right),
+            Property::always("states are the composition of what is known", Self::is_right),
             Property::always("nodes converge once links heal", Self::heals),
             Property::sometimes("a load is known to all", Self::all_loaded),
         ]
@@ -328,11 +328,11 @@ fn check<A: Algebra>(adds: bool, limits: Limits) {
     let model = Protocol::<A> { limits, adds, algebra: std::marker::PhantomData };
     let checker = model.checker().threads(2).spawn_dfs().join();
     println!("{name}: {} states, {} of them different", checker.state_count(), checker.unique_state_count());
-    assert!(checker.is_done(), "states are left that were not looked at");
+    assert!(checker.is_done(), "some states were not visited");
     checker.assert_properties();
 }
 
-/// Each of two nodes ticks once, one loads.
+/// Two nodes, each of which ticks once. One of them loads.
 const LITTLE: Limits = Limits {
     nodes: 2,
     ticks: 1,
@@ -341,7 +341,7 @@ const LITTLE: Limits = Limits {
     loaders: 1,
     restarts: 0,
     restarters: 0,
-    vectors: false,
+    version_vectors: false,
 };
 
 #[test]
@@ -355,8 +355,8 @@ fn two_nodes_load_and_restart() {
 }
 
 #[test]
-fn two_nodes_exchange_vectors() {
-    check::<Add>(true, Limits { vectors: true, ..LITTLE });
+fn two_nodes_exchange_version_vectors() {
+    check::<Add>(true, Limits { version_vectors: true, ..LITTLE });
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Frames of arbitrary content with right checksums: applied if and only if they are right, and the state is
-//! untouched if not; and what was applied can be stored and taken again.
+//! Frames of arbitrary content with valid checksums. A frame is applied if and only if it is valid, and otherwise changes
+//! nothing. What was applied can be stored and restored.
 #![no_main]
 
 #[path = "../section.rs"]
@@ -9,7 +9,7 @@ use arbitrary::Arbitrary;
 use atomik_replica::{Peer, ReplicaId};
 use libfuzzer_sys::fuzz_target;
 use section::{
-    Addr, Entry, are_right, bounded, check_start, fix_checksums, header, range, resume, state, write_entries,
+    Addr, Entry, are_valid, bounded, check_start, fix_checksums, header, range, resume, state, write_entries,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -18,7 +18,7 @@ struct Frame {
     shard: u8,
     from: u8,
     to: u64,
-    /// Address and total; the third says that the low bits are wrong.
+    /// Addresses and totals, and whether the low bits are wrong.
     words: Vec<(Addr, u64, bool)>,
     entries: Vec<Entry>,
     /// A bit to flip.
@@ -43,8 +43,8 @@ impl Frame {
         bytes
     }
 
-    /// Whether it is right, of a shard of this table, and of another origin.
-    fn is_right(&self) -> bool {
+    /// Whether the frame is valid, about a shard of this table, and from another origin.
+    fn is_valid(&self) -> bool {
         let (node, shard) = (self.node % 6, self.shard % 4);
         let range = range(shard);
         node != 0
@@ -53,13 +53,13 @@ impl Frame {
             && u64::from(self.from) < self.to
             && self.words.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && self.words.iter().all(|word| word.0.is_in(&range) && !word.2)
-            && are_right(&self.entries, &range)
+            && are_valid(&self.entries, &range)
     }
 }
 
 fuzz_target!(|frames: Vec<Frame>| {
     let none: [&[u8]; 0] = [];
-    let mut replica = resume(none).expect("an empty store is a right one");
+    let mut replica = resume(none).expect("an empty store is valid");
     let packets: Vec<Vec<u8>> = frames.iter().map(Frame::bytes).collect();
     let size: usize = packets.iter().map(Vec::len).sum();
     bounded(size, || {
@@ -69,20 +69,20 @@ fuzz_target!(|frames: Vec<Frame>| {
             let shard = usize::from(frame.shard % 4);
             match replica.receive(Peer(1), packet) {
                 Ok(received) if received.applied == 1 => {
-                    assert!(frame.is_right());
+                    assert!(frame.is_valid());
                     assert_eq!(replica.version(origin, shard), frame.to);
                 }
                 _ => assert_eq!(state(&replica), before),
             }
             let is_new = frame.from == 0 && replica.version(origin, shard) < frame.to;
             let is_known = replica.version(origin, shard) > 0 || replica.origins() < 4;
-            assert!(!(frame.is_right() && is_new && is_known), "a right frame was not applied");
+            assert!(!(frame.is_valid() && is_new && is_known), "a valid frame was not applied");
         }
         for shard in 0..replica.shards() {
             assert_eq!(replica.audit(shard), 0);
         }
     });
-    // So that the own origin has a shard too, at a place among the others'.
+    // Now the own origin has a shard, too.
     replica.put(0, 1).expect("the table has this address");
     let shards = replica.poll_store().map_or_else(Vec::new, |transaction| transaction.shards);
     check_start(&replica, &shards);

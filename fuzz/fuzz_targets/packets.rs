@@ -1,5 +1,5 @@
-//! Packets of any bytes and of arbitrary sections, some with right checksums, one after the other: no panic, no memory
-//! beyond the bounds, and merged states that are always what the planes add up to.
+//! Packets of arbitrary bytes and of arbitrary sections, some with valid checksums. There is no panic, memory stays within
+//! its bounds, and the merged states are always the composition of the planes.
 #![no_main]
 
 #[path = "../section.rs"]
@@ -12,9 +12,9 @@ use section::{Addr, Entry, bounded, fix_checksums, header, replica, write_entrie
 
 #[derive(Arbitrary, Debug)]
 enum Section {
-    /// Any bytes, and the kind that they get with right checksums, if any.
+    /// Arbitrary bytes. If there is a kind, they get it, with valid checksums.
     Bytes(Vec<u8>, Option<u8>),
-    /// A whole section of a kind.
+    /// A section with a layout that fits its kind.
     Whole(Whole),
 }
 
@@ -23,7 +23,7 @@ struct Whole {
     kind: u8,
     node: u8,
     shard: u8,
-    /// Half of them none, as for a shard that nothing is known of.
+    /// Half of them are `None`, which stands for version 0.
     from: Option<u8>,
     to: u64,
     words: Vec<(Addr, u64)>,
@@ -82,7 +82,7 @@ fuzz_target!(|packets: Vec<(u8, Vec<Section>)>| {
         let mut answers = 0;
         while replica.poll_transmit().is_some() {
             answers += 1;
-            assert!(answers <= 64, "more waits than the bound allows");
+            assert!(answers <= 64, "more packets wait than the bound allows");
         }
         while replica.poll_event().is_some() {}
         for shard in 0..replica.shards() {

@@ -1,5 +1,5 @@
-//! Shards from a store, of any bytes or of arbitrary content with right checksums: no panic, no memory beyond the bounds,
-//! taken if and only if they are right, and what is taken can be stored and taken again.
+//! Stored shards of arbitrary bytes, or of arbitrary content with valid checksums. There is no panic, and memory stays
+//! within its bounds. Shards are restored if and only if they are valid, and can then be stored and restored again.
 #![no_main]
 
 #[path = "../section.rs"]
@@ -11,12 +11,12 @@ use arbitrary::Arbitrary;
 use atomik_replica::{ReplicaId, StoredShard};
 use libfuzzer_sys::fuzz_target;
 use section::{
-    Addr, Entry, are_right, bounded, check_start, fix_checksums, header, range, resume, write_entries,
+    Addr, Entry, are_valid, bounded, check_start, fix_checksums, header, range, resume, write_entries,
 };
 
 #[derive(Arbitrary, Debug)]
 enum Stored {
-    /// Any bytes, and whether they get right checksums.
+    /// Arbitrary bytes, and whether they get valid checksums.
     Bytes(Vec<u8>, bool),
     Shard(Shard),
 }
@@ -26,12 +26,12 @@ struct Shard {
     node: u8,
     shard: u8,
     version: u64,
-    /// Place, stamp, and a total at a word.
+    /// Index, stamp, a total, and the word that has it.
     blocks: Vec<(u8, u64, u64, u8)>,
     entries: Vec<Entry>,
 }
 
-/// Words in a block.
+/// The number of words in a block.
 const BLOCK_WORDS: usize = 64;
 
 impl Shard {
@@ -54,8 +54,8 @@ impl Shard {
         bytes
     }
 
-    /// Whether it is right, of a shard of this table.
-    fn is_right(&self) -> bool {
+    /// Whether it is a valid shard of this table.
+    fn is_valid(&self) -> bool {
         let (node, shard) = self.key();
         let range = range(shard);
         let block = |addr: Addr| (usize::from(addr.0) - range.start) / BLOCK_WORDS;
@@ -70,7 +70,7 @@ impl Shard {
             && (node != 0 || self.version < 1 << 63)
             && self.blocks.windows(2).all(|pair| pair[0].0 < pair[1].0)
             && self.blocks.iter().all(|block| block.1 <= self.version && inside(block))
-            && are_right(&self.entries, &range)
+            && are_valid(&self.entries, &range)
             && self.entries.iter().all(has_block)
     }
 }
@@ -98,8 +98,8 @@ fuzz_target!(|stored: Vec<Stored>| {
         let transaction = replica.poll_store();
         Some((replica, transaction))
     });
-    if let Some(right) = are_all_right(&stored) {
-        assert_eq!(taken.is_some(), right);
+    if let Some(valid) = are_all_valid(&stored) {
+        assert_eq!(taken.is_some(), valid);
     }
     let Some((replica, transaction)) = taken else { return };
     let mut store: BTreeMap<_, _> = shards.into_iter().map(stored_shard).collect();
@@ -109,8 +109,8 @@ fuzz_target!(|stored: Vec<Stored>| {
     check_start(&replica, &shards);
 });
 
-/// Whether they make a store that can be taken; `None` if some are any bytes.
-fn are_all_right(stored: &[Stored]) -> Option<bool> {
+/// Whether these make a valid store. `None` if some are arbitrary bytes.
+fn are_all_valid(stored: &[Stored]) -> Option<bool> {
     let shards: Option<Vec<&Shard>> = stored
         .iter()
         .map(|stored| match stored {
@@ -121,10 +121,10 @@ fn are_all_right(stored: &[Stored]) -> Option<bool> {
     let shards = shards?;
     let keys: BTreeSet<_> = shards.iter().map(|shard| shard.key()).collect();
     let others: BTreeSet<_> = keys.iter().map(|key| key.0).filter(|&node| node != 0).collect();
-    Some(keys.len() == shards.len() && others.len() <= 3 && shards.iter().all(|shard| shard.is_right()))
+    Some(keys.len() == shards.len() && others.len() <= 3 && shards.iter().all(|shard| shard.is_valid()))
 }
 
-/// A shard that a replica took, under the key that its header has.
+/// A shard that a replica restored, under the key in its header.
 fn stored_shard(bytes: Vec<u8>) -> ((ReplicaId, usize), StoredShard) {
     let word = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
     let origin = ReplicaId { node: word(16), incarnation: word(24) };

@@ -1,4 +1,4 @@
-//! Models of what is concurrent about replicas: one watches a table's fan-in, whose producers go on.
+//! Models of the concurrency of replicas: a replica observes a table's fan-in while producers write to it and views read.
 
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_loom_tests::{Past, check_pasts, join};
@@ -6,9 +6,9 @@ use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 use loom::thread;
 use std::sync::{Arc, Mutex};
 
-/// Two threads start a replica of one fan-in: one of them gets it.
+/// Two threads start a replica on one fan-in. One of them succeeds.
 ///
-/// Rules out: a claim made of a load and a store (two replicas would send the same deltas twice).
+/// Rules out: a claim by a load and a store (two replicas would send the same deltas).
 #[test]
 fn a_fan_in_has_one_replica() {
     loom::model(|| {
@@ -31,11 +31,11 @@ fn start(node: u64, local: Arc<TableFanIn<Add>>) -> Replica<Add> {
     Replica::new(&ClusterConfig::new("model", 1), local, ReplicaId { node, incarnation: 1 }).unwrap()
 }
 
-/// A replica ticks while a producer writes and a view is read and copied: each delta is merged once, a view's states
-/// go forward and have each delta once, and a reader sees the past of what it reads.
+/// A replica ticks while a producer writes and a view is read and copied. Each delta is merged once. The states of a view
+/// move forward and contain each delta once. A reader sees what the writer of a delta did before.
 ///
-/// Rules out: a tick whose reference is not what it read (a delta is merged twice or never); one that gives readers
-/// what they have from the fan-in; a view that reads the fan-in without Acquire.
+/// Rules out: a tick whose reference is not what it read (a delta is merged twice or never); a tick that gives readers the
+/// deltas that they have from the fan-in; a view that reads the fan-in without Acquire.
 #[test]
 fn a_replica_ticks_beside_a_producer_and_a_view() {
     loom::model(|| {
@@ -69,7 +69,7 @@ fn a_replica_ticks_beside_a_producer_and_a_view() {
     });
 }
 
-/// The packets of a peer that wrote 0b01 and then 0b10, and ticked after each.
+/// The packets of a peer that wrote 0b01 and 0b10, with a tick after each.
 fn packets_of_a_peer() -> Vec<Vec<u8>> {
     let packets = Arc::new(Mutex::new(Vec::new()));
     let sent = packets.clone();
@@ -87,11 +87,11 @@ fn packets_of_a_peer() -> Vec<Vec<u8>> {
     packets.clone()
 }
 
-/// A replica receives two totals of a peer while a local producer writes and a view is read and copied: the view's
-/// states go forward and have each delta once.
+/// A replica receives two totals of a peer while a local producer writes and a view is read and copied. The states of the
+/// view move forward and contain each delta once.
 ///
-/// Rules out: a total that replaces another by way of a state without both; a total that is counted as a delta; a
-/// received delta that the replica's own tick takes for a local one.
+/// Rules out: a total that replaces another through a state without either; a total that counts as a delta; a received
+/// delta that the replica's own tick takes for a local one.
 #[test]
 fn packets_are_received_beside_a_producer_and_a_view() {
     let packets = packets_of_a_peer();
@@ -130,11 +130,11 @@ fn packets_are_received_beside_a_producer_and_a_view() {
     });
 }
 
-/// A replica loads an address that a producer writes to, while a view is read and copied: the delta came before the
-/// LOAD, and is gone, or after, and counts; a reader sees one of the states on the way.
+/// A replica loads an address that a producer writes to, while a view is read and copied. If the delta came before the
+/// LOAD, it is void, and otherwise it counts. A reader sees one of the states in between.
 ///
-/// Rules out: a view that reads or copies the local state before what the replica remote (of a LOAD over a delta it
-/// would see the LOAD's own delta alone).
+/// Rules out: a view that reads or copies the local state before the remote state (after a LOAD over a delta it would see
+/// only the delta by which the LOAD arrives).
 #[test]
 fn a_replica_loads_beside_a_producer_and_a_view() {
     loom::model(|| {

@@ -1,4 +1,4 @@
-//! A cache on three nodes: any of them writes, all of them read.
+//! A cache on three nodes. Each node can write, and all nodes read.
 //!
 //! `cargo run -p atomik-replica --example cache`
 
@@ -11,7 +11,7 @@ use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 struct Nodes([Replica<Xor>; 3]);
 
 impl Nodes {
-    /// Carries what waits at each node to the others, as a transport would over sockets.
+    /// Carries the packets of each node to the others, as a transport does over sockets.
     fn exchange(&mut self) -> Result<(), Box<dyn Error>> {
         for from in 0..3 {
             while let Some((_, packet)) = self.0[from].poll_transmit() {
@@ -23,7 +23,7 @@ impl Nodes {
         Ok(())
     }
 
-    /// Prints a key as each node has it, and checks it.
+    /// Prints the value of a key at each node, and checks it.
     fn show(&self, what: &str, key: usize, expected: u64) {
         let values = self.0.each_ref().map(|node| node.view().read(key));
         println!("{what:<34} key {key}: {:#x} {:#x} {:#x}", values[0], values[1], values[2]);
@@ -52,13 +52,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     nodes.show("two keys at once", 1, 0x1111);
     nodes.show("two keys at once", 2, 0x2222);
 
-    // Both lead from 0xDEADBEEF, and the deltas compose: to a value that nobody wrote.
+    // Both puts are deltas from 0xDEADBEEF. They compose to a value that neither node wrote.
     nodes.0[0].put(0, 0xAAAA)?;
     nodes.0[1].put(0, 0xBBBB)?;
     nodes.exchange()?;
     nodes.show("the same key at once, by put", 0, 0xAAAA ^ 0xBBBB ^ 0xDEAD_BEEF);
 
-    // One of them wins, the same one everywhere.
+    // One of the LOADs wins, the same one at every node.
     nodes.0[0].load(0, 0xAAAA)?;
     nodes.0[1].load(0, 0xBBBB)?;
     nodes.exchange()?;
