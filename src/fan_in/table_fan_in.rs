@@ -26,10 +26,13 @@ use crate::table::{COPY_WORDS, Table, TableEpoch, TableSource, states};
 /// | writer | cost of a delta |
 /// |---|---|
 /// | [`TableProducer::accum`], with a handle | a load and a store |
-/// | [`TableFanIn::accum`], without a handle | the same, and a thread-local load and two more loads to find the plane |
+/// | [`TableFanIn::accum`], without a handle | the same, and a thread-local load and two loads to find the plane |
 /// | [`Context::accum`] in a [`Table`], for comparison | one RMW, on lines that all writers share |
 ///
-/// **Memory.** A plane takes 8 bytes for each address. There is one for each producer, up to the greatest number of
+/// The 65th thread without a handle, and every further one that is alive at the same time, pays for a function call and
+/// two more loads.
+///
+/// **Memory.** A table fan-in takes 1.2 KB, and each plane 8 bytes for each address. There is one plane for each producer, up to the greatest number of
 /// producers that were alive at once. There is also one for each thread that calls [`accum`](Self::accum), up to the
 /// greatest number of threads without a handle that were alive at once in the process, and one that threads without a
 /// plane share, if there ever was such a thread. Planes are reused and never freed while the fan-in lives. If a table

@@ -1,10 +1,12 @@
-//! Uses all but replicas at once, round after round, with a known outcome: producers that come and go, threads without a
-//! handle that begin and end, observers with accounts of their own, tables, chains of deltas undone.
+//! Uses everything in the core at once, round after round, with a known outcome: producers that come and go, threads
+//! without a handle that begin and end, observers that keep accounts, tables, levels, and undo stacks.
 //!
-//! `atomik-soak SECONDS` exits with a panic where an account does not add up. `atomik-soak race` has a data race and
-//! `atomik-soak use-after-free` reads freed memory: planted, for a sanitizer to find.
+//! `atomik-soak SECONDS` panics if an account does not add up. Two faults are planted for a sanitizer to find:
+//! `atomik-soak race` has a data race, and `atomik-soak use-after-free` reads freed memory.
 
-use atomik_core::{Add, AtomikContext, AtomikTable, Counter, Epoch, FanIn, Rollback, TableEpoch, TableFanIn};
+use atomik_core::{
+    Add, AtomikContext, AtomikTable, Counter, Epoch, FanIn, Rollback, TableEpoch, TableFanIn, UpDown,
+};
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
@@ -15,10 +17,10 @@ const WRITERS: u64 = 4;
 const EACH: u64 = 20_000;
 const ADDRESSES: usize = 700;
 
-/// A cell that one thread writes before a delta and others read after they saw it, without any ordering but the
-/// library's: ThreadSanitizer reports a race if that does not order them.
+/// A cell that one thread writes before a delta, and that others read after they saw the delta. Only the library orders
+/// these accesses. If it does not, ThreadSanitizer reports a race.
 struct Past(UnsafeCell<u64>);
-// SAFETY: written once, before a delta; read only by whoever saw that delta.
+// SAFETY: it is written once, before a delta, and read only by threads that saw the delta.
 unsafe impl Sync for Past {}
 
 struct Shared {
@@ -27,12 +29,13 @@ struct Shared {
     fan_in: Arc<FanIn<Add>>,
     table: AtomikTable,
     planes: Arc<TableFanIn<Add>>,
+    level: UpDown,
     announced: FanIn<Add>,
     past: Past,
     done: AtomicBool,
 }
 
-/// What one writer does; all its chains are undone but for one level each.
+/// What one writer does. It undoes its stack except for one level.
 fn write(shared: &Arc<Shared>, writer: u64) {
     let mut chain = Rollback::new(&shared.context);
     let mut producer = shared.fan_in.producer_owned();
@@ -45,8 +48,11 @@ fn write(shared: &Arc<Shared>, writer: u64) {
         producer.accum(1);
         shared.fan_in.accum(1);
         plane.accum(addr, 1);
+        shared.planes.accum(addr, 1);
+        shared.level.up(1);
+        shared.level.down(1);
         shared.table[addr].accum(1 << writer);
-        chain.apply(i << 8 | writer);
+        chain.apply((i + 1) << 8 | writer);
         match i % 64 {
             0 => producer = shared.fan_in.producer_owned(),
             1 => plane = shared.planes.producer_owned(),
@@ -98,8 +104,9 @@ fn observe(shared: &Arc<Shared>) {
         assert!(delta <= WRITERS * EACH, "the counter went backwards");
         count += delta;
         sum = sum.wrapping_add(fan_in.swap().delta);
+        assert!(shared.level.read() >= 0, "a level was read below zero");
         for (addr, delta) in planes.swap().iter() {
-            assert!(delta <= WRITERS * EACH, "address {addr} went backwards");
+            assert!(delta <= WRITERS * EACH * 2, "address {addr} went backwards");
             states[addr as usize] += delta;
         }
         if last {
@@ -107,7 +114,7 @@ fn observe(shared: &Arc<Shared>) {
         }
     }
     assert_eq!((count, sum), (WRITERS * EACH, WRITERS * EACH * 2), "a delta is in two epochs or in none");
-    assert_eq!(states.iter().sum::<u64>(), WRITERS * EACH, "a table's delta is in two epochs or in none");
+    assert_eq!(states.iter().sum::<u64>(), WRITERS * EACH * 2, "a table's delta is in two epochs or in none");
     let left = (shared.context.read(), shared.table.iter().map(|context| context.read()).collect());
     assert_eq!((state, words), left, "a delta is in no epoch or in two");
 }
@@ -119,6 +126,7 @@ fn round() {
         fan_in: Arc::new(FanIn::new(0)),
         table: AtomikTable::new(ADDRESSES),
         planes: Arc::new(TableFanIn::new(ADDRESSES)),
+        level: UpDown::new(0),
         announced: FanIn::new(0),
         past: Past(UnsafeCell::new(0)),
         done: AtomicBool::new(false),
@@ -135,8 +143,8 @@ fn round() {
         shared.done.store(true, Ordering::Release);
         observers.into_iter().for_each(|observer| observer.join().unwrap());
     });
-    // The oldest level of each chain, number 0 << 8 | writer, is left.
-    assert_eq!(shared.context.read(), (0..WRITERS).fold(0xCAFE, |state, writer| state ^ writer));
+    // The oldest level of each chain is left.
+    assert_eq!(shared.context.read(), (0..WRITERS).fold(0xCAFE, |state, writer| state ^ (1 << 8 | writer)));
     for (addr, context) in shared.table.iter().enumerate() {
         let expected = (0..WRITERS).fold(0, |state, writer| {
             let times = (0..EACH).filter(|i| (i * 31 + writer) as usize % ADDRESSES == addr).count() as u64;
@@ -184,7 +192,7 @@ fn main() {
                 round();
                 rounds += 1;
             }
-            println!("{rounds} rounds of {} deltas, all accounted for", WRITERS * EACH * 7);
+            println!("{rounds} rounds of {} deltas, all accounted for", WRITERS * EACH * 10);
         }
     }
 }
