@@ -42,6 +42,14 @@ impl Vector for [u64; LANES] {
     }
 
     #[inline(always)]
+    unsafe fn or_xor_half(mut self, a: &[u64; LANES / 2], b: &[u64; LANES / 2]) -> Self {
+        for i in 0..LANES / 2 {
+            self[i] |= a[i] ^ b[i];
+        }
+        self
+    }
+
+    #[inline(always)]
     unsafe fn is_zero(self) -> bool {
         self.into_iter().fold(0, |all, word| all | word) == 0
     }

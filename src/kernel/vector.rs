@@ -44,6 +44,9 @@ pub(super) trait Vector: Copy {
     /// `self | (a ^ b)`: adds the bits in which `a` and `b` differ to those in `self`.
     unsafe fn or_xor(self, a: Self, b: Self) -> Self;
 
+    /// `self | (a ^ b)` for half as many words, in some of the lanes.
+    unsafe fn or_xor_half(self, a: &[u64; LANES / 2], b: &[u64; LANES / 2]) -> Self;
+
     /// Whether all lanes are 0.
     unsafe fn is_zero(self) -> bool;
 

@@ -103,6 +103,15 @@ impl Vector for [__m256i; 2] {
 
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
+    unsafe fn or_xor_half(self, a: &[u64; LANES / 2], b: &[u64; LANES / 2]) -> Self {
+        // SAFETY: both are 32 readable bytes, and the loads need no alignment.
+        let (a, b) =
+            unsafe { (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast())) };
+        [_mm256_or_si256(self[0], _mm256_xor_si256(a, b)), self[1]]
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
     unsafe fn is_zero(self) -> bool {
         let any = _mm256_or_si256(self[0], self[1]);
         _mm256_testz_si256(any, any) == 1

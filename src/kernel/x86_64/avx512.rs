@@ -4,10 +4,11 @@
 //! (VPCLMULQDQ).
 
 use core::arch::x86_64::{
-    __m256i, __m512i, _mm512_add_epi32, _mm512_add_epi64, _mm512_clmulepi64_epi128, _mm512_cmpneq_epi64_mask,
-    _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi32, _mm512_maskz_compress_epi64,
-    _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_storeu_si512, _mm512_sub_epi64,
-    _mm512_ternarylogic_epi64, _mm512_test_epi64_mask, _mm512_xor_si512,
+    __m256i, __m512i, _mm256_loadu_si256, _mm512_add_epi32, _mm512_add_epi64, _mm512_clmulepi64_epi128,
+    _mm512_cmpneq_epi64_mask, _mm512_extracti32x4_epi32, _mm512_loadu_si512, _mm512_maskz_compress_epi32,
+    _mm512_maskz_compress_epi64, _mm512_set1_epi32, _mm512_setr_epi32, _mm512_setzero_si512,
+    _mm512_storeu_si512, _mm512_sub_epi64, _mm512_ternarylogic_epi64, _mm512_test_epi64_mask,
+    _mm512_xor_si512, _mm512_zextsi256_si512,
 };
 use core::mem::MaybeUninit;
 
@@ -69,6 +70,15 @@ impl Vector for __m512i {
     #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
     unsafe fn or_xor(self, a: Self, b: Self) -> Self {
         _mm512_ternarylogic_epi64::<OR_XOR>(self, a, b)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    unsafe fn or_xor_half(self, a: &[u64; LANES / 2], b: &[u64; LANES / 2]) -> Self {
+        // SAFETY: both are 32 readable bytes, and the loads need no alignment.
+        let (a, b) =
+            unsafe { (_mm256_loadu_si256(a.as_ptr().cast()), _mm256_loadu_si256(b.as_ptr().cast())) };
+        _mm512_ternarylogic_epi64::<OR_XOR>(self, _mm512_zextsi256_si512(a), _mm512_zextsi256_si512(b))
     }
 
     #[inline]

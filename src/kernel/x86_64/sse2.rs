@@ -52,6 +52,15 @@ impl Vector for [m128i; REGISTERS] {
     }
 
     #[inline(always)]
+    unsafe fn or_xor_half(mut self, a: &[u64; LANES / 2], b: &[u64; LANES / 2]) -> Self {
+        for i in 0..REGISTERS / 2 {
+            let [a, b] = [a, b].map(|words| m128i::from([words[2 * i], words[2 * i + 1]]));
+            self[i] = bitor_m128i(self[i], bitxor_m128i(a, b));
+        }
+        self
+    }
+
+    #[inline(always)]
     unsafe fn is_zero(self) -> bool {
         let [a, b, c, d] = self;
         let any = bitor_m128i(bitor_m128i(a, b), bitor_m128i(c, d));
