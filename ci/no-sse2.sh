@@ -17,8 +17,8 @@ folder=${CARGO_TARGET_DIR:-$project/target}/debian
 
 if [[ ${1-} != --targets ]]; then
     # The name of the target keeps the flags from build scripts.
-    export RUSTFLAGS='-Ctarget-feature=-sse2,-sse' CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu
-    if rustc --print cfg --target "$CARGO_BUILD_TARGET" "$RUSTFLAGS" 2>/dev/null | grep -q '^target_feature="sse'; then
+    export RUSTFLAGS='-Ctarget-feature=-sse2,-sse -Dwarnings' CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu
+    if rustc --print cfg --target "$CARGO_BUILD_TARGET" $RUSTFLAGS 2>/dev/null | grep -q '^target_feature="sse'; then
         echo 'ci/no-sse2.sh: this compiler does not switch SSE2 off; use --targets' >&2
         exit 1
     fi

@@ -29,6 +29,7 @@ step_in ci/crates/soak cargo fmt --check
 step_in fuzz cargo fmt --check
 
 step ./ci/check-terms.py
+step ./ci/check-layout.py
 step ./ci/record-run.py --check
 step ./ci/check-dependencies.sh
 
@@ -41,6 +42,7 @@ step_in ci/crates/soak cargo clippy --locked -- -D warnings
 step_in fuzz cargo update --workspace --locked --quiet
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-metrics
+step ./ci/public-surface.py
 
 # Unit, property, integration and doc tests. The examples are built, and some of the tests run them.
 step cargo test --all-features --locked
@@ -56,6 +58,8 @@ step cargo run --quiet --all-features --locked -p atomik-metrics --example servi
 # Links and runs only if the library needs no std.
 step_in ci/crates/no-std cargo run --release --locked
 step ./ci/no-sse2.sh
+
+step ./ci/check-packages.py
 
 step cargo test --locked -p fan-in-demo -p atomik-benches --tests
 step cargo test --release --locked -p atomik-models

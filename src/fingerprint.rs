@@ -88,8 +88,7 @@ macro_rules! io_write {
         }
     };
 }
-io_write!(Fingerprint);
-io_write!(FoldFingerprint);
+use io_write;
 
 /// A change was made to a word past the end of the fingerprinted data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -159,3 +159,5 @@ impl fmt::Debug for FoldFingerprint {
             .finish()
     }
 }
+
+super::io_write!(FoldFingerprint);

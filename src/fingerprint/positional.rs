@@ -220,3 +220,5 @@ impl fmt::Debug for Fingerprint {
             .finish()
     }
 }
+
+super::io_write!(Fingerprint);

@@ -5,6 +5,7 @@ use super::vector::LANES;
 use super::vector::UNROLL;
 
 /// The bytes of as many words as a [`Vector`](super::vector::Vector) has lanes.
+#[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
 pub(super) const VECTOR_BYTES: usize = 8 * LANES;
 
 /// A level's way to add up carry-less products. Implemented by the level's [`Vector`](super::vector::Vector).
