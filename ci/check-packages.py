@@ -4,7 +4,7 @@
 - `cargo package` of all crates that can be published: each is built from its package alone, those that depend on
   another one with the packaged form of that one.
 - No package has simulators or test files in it, and each file that the README links to is in its package.
-- atomik-core unpacks to less than 400 KB.
+- atomik-core unpacks to less than 400 KiB, as cargo counts: with the lock file and the second manifest that it adds.
 """
 
 import json
@@ -15,7 +15,7 @@ import sys
 import tarfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LIMITS = {"atomik-core": 400_000}
+LIMITS = {"atomik-core": 400 * 1024}
 NOT_SHIPPED = re.compile(r"(^|/)(tests?|simulator|faults?|mutants)(/|\.rs$)")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)[^)]*\)")
 
@@ -38,7 +38,7 @@ def main():
             files = {entry.name.removeprefix(folder): entry.size for entry in crate if entry.isfile()}
             readme = crate.extractfile(folder + "README.md").read().decode() if "README.md" in files else ""
         size = sum(files.values())
-        print(f"{name}: {len(files)} files, {size / 1000:.0f} KB unpacked, {archive.stat().st_size / 1000:.0f} KB packed")
+        print(f"{name}: {len(files)} files, {size / 1024:.0f} KiB unpacked, {archive.stat().st_size / 1024:.0f} KiB packed")
         if size > LIMITS.get(name, size):
             wrong.append(f"{name} unpacks to {size} bytes, more than {LIMITS[name]}")
         wrong += [f"{name} has {file} in its package" for file in sorted(files) if NOT_SHIPPED.search(file)]
