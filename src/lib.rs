@@ -59,6 +59,7 @@
 //! | deltas as data | [`DeltaBatch`], [`DeltaMessage`] |
 //! | tables on several nodes | [`DeltaStream`] if the transport loses nothing, else the crate `atomik-replica` |
 //! | tables that survive a restart | the crate `atomik-checkpoint` |
+//! | the metrics of a service | the crate `atomik-metrics` |
 //!
 //! The pages under [`docs`] go further: [patterns](docs::patterns) with their Python counterparts, the
 //! [names of the Python package](docs::python), [what to use in allocators, signal handlers, fibers and
