@@ -10,7 +10,7 @@ use std::time::Instant;
 use atomik_benches::measure::{VISITS, pin, race};
 use atomik_benches::methods::{
     BareStore, Contatori, Context, FetchXor, Hytra, InMemory, InRegister, Method, ParkingLot, StdMutex,
-    WithoutHandle, run,
+    TableWithoutHandle, WithoutHandle, run,
 };
 use atomik_benches::ratio::Ratio;
 use atomik_benches::run::{Run, Subject};
@@ -37,6 +37,10 @@ fn fan_in(subject: &mut Subject) {
     subject.push(against::<InRegister, Contatori>(2, 12.0));
     subject.push(against::<InMemory, Contatori>(2, 0.0));
     subject.push(against::<WithoutHandle, Hytra>(2, 0.95));
+    // At most 1.5 times the cost.
+    for threads in [1, 2] {
+        subject.push(against::<TableWithoutHandle, WithoutHandle>(threads, 0.67));
+    }
     subject.push(reading());
     subject.push(beside_a_reader());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use atomik_benches::methods::{
     BareStore, Cell, Channel, Contatori, Context, FetchXor, Hytra, InMemory, InRegister, Method, ParkingLot,
-    StdMutex, StdRwLock, WithoutHandle, run,
+    StdMutex, StdRwLock, TableWithoutHandle, WithoutHandle, run,
 };
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -27,6 +27,7 @@ fn fan_in(criterion: &mut Criterion) {
         method::<InRegister>(&mut group, threads);
         method::<InMemory>(&mut group, threads);
         method::<WithoutHandle>(&mut group, threads);
+        method::<TableWithoutHandle>(&mut group, threads);
         method::<Context>(&mut group, threads);
         method::<BareStore>(&mut group, threads);
         method::<FetchXor>(&mut group, threads);

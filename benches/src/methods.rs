@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::measure::pin;
 
-pub use library::{Context, InMemory, InRegister, WithoutHandle};
+pub use library::{Context, InMemory, InRegister, TableWithoutHandle, WithoutHandle};
 pub use rivals::{
     BareStore, Cell, Channel, Contatori, FetchXor, Hytra, ParkingLot, StdMutex, StdRwLock, XorFn,
 };

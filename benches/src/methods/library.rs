@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use atomik_core::{AtomikContext, FanIn, Producer, Xor};
+use atomik_core::{AtomikContext, FanIn, Producer, TableFanIn, Xor};
 use crossbeam::utils::CachePadded;
 
 use super::{Method, deltas, shared};
@@ -62,5 +62,33 @@ impl Method for InMemory {
 
     fn total(&mut self) -> u64 {
         self.0.read()
+    }
+}
+
+/// `TableFanIn::accum(&self)`, at each address of a small table in turn.
+#[derive(Debug)]
+pub struct TableWithoutHandle(TableFanIn<Xor>);
+
+/// 4 KiB a thread, which L1 holds easily.
+const ADDRESSES: usize = 512;
+
+impl Method for TableWithoutHandle {
+    const NAME: &'static str = "TableFanIn::accum";
+
+    fn new(_: usize) -> Self {
+        Self(TableFanIn::new(ADDRESSES))
+    }
+
+    fn work(&self, thread: usize, n: u64, start: impl FnOnce()) {
+        start();
+        for delta in deltas(thread, n) {
+            self.0.accum(delta as usize % ADDRESSES, delta);
+        }
+    }
+
+    fn total(&mut self) -> u64 {
+        let mut words = [0; ADDRESSES];
+        self.0.snapshot(&mut words);
+        words.iter().fold(0, |total, word| total ^ word)
     }
 }
