@@ -14,9 +14,8 @@ use crate::snapshot::{Buckets, HistogramSnapshot, Specials};
 /// A histogram of a recorder. Clones count together; a histogram that lives is never dropped from its recorder.
 ///
 /// It has [2<sup>schema</sup> buckets](Schema) for each octave of all positive and all negative numbers. The buckets of
-/// eight octaves are allocated together, by each thread that records a value there first: at schema 3 that is 584 bytes a
-/// thread for values from 2<sup>8n</sup> to 2<sup>8n+8</sup> of the smallest one, so that latencies from a microsecond to
-/// ten seconds take up three or four such blocks.
+/// eight octaves are a block. Each thread that records a value in a block allocates it for itself, at schema 3 some 768
+/// bytes. Latencies from a microsecond to ten seconds are in three or four blocks.
 ///
 /// ```
 /// let handle = atomik_metrics::Recorder::new().handle();

@@ -18,7 +18,7 @@
 //! - **Writes are cheap, reads are dear.** Each thread adds to memory of its own: a load and a store, no locked
 //!   instruction, no cache line that another thread writes. A read adds up the parts of all threads.
 //! - **Memory grows with threads times series.** A counter takes 8 bytes for each thread that counts, a
-//!   [`Histogram`] 584 bytes for each thread and block of eight octaves at schema 3. The memory of ended threads is used
+//!   [`Histogram`] 768 bytes for each thread and block of eight octaves at schema 3. The memory of ended threads is used
 //!   again. How often something is recorded makes no difference, nor whether anybody scrapes.
 //! - **A scrape is not one instant.** It has everything that happened before it; of what happens meanwhile it may have a
 //!   later event and miss an earlier one.
