@@ -2,8 +2,8 @@
 //! a harness would allocate while the counts are compared.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::hint::black_box;
-#[cfg(unix)]
 use std::ptr;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,11 @@ static CALLS_BY_CLASS: TableFanIn<Add> = TableFanIn::new(CLASSES);
 static EXPECTED: [AtomicU64; CLASSES] = [const { AtomicU64::new(0) }; CLASSES];
 
 struct Counting;
+
+thread_local! {
+    /// Whether the allocator has no memory for this thread.
+    static IS_EXHAUSTED: Cell<bool> = const { Cell::new(false) };
+}
 
 impl Counting {
     fn count(&self, layout: Layout) {
@@ -47,6 +52,9 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         self.count(layout);
+        if IS_EXHAUSTED.get() {
+            return ptr::null_mut();
+        }
         // SAFETY: the caller keeps the contract.
         unsafe { System.alloc_zeroed(layout) }
     }
@@ -130,7 +138,21 @@ fn run_without_std(threads: usize) {
     }
 }
 
+/// A thread for whose plane there is no memory shares one with the others of its kind.
+fn accumulate_without_memory_for_a_plane() {
+    static TABLE: TableFanIn<Add> = TableFanIn::new(1000);
+    let count = || {
+        IS_EXHAUSTED.set(true);
+        (0..10_000).for_each(|i| TABLE.accum(i % 1000, 1));
+        IS_EXHAUSTED.set(false);
+        TABLE.accum(999, 1);
+    };
+    thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(count))));
+    assert_eq!((TABLE.read(0), TABLE.read(999)), (40, 44));
+}
+
 fn main() {
+    accumulate_without_memory_for_a_plane();
     for _ in 0..20 {
         run(8);
         #[cfg(unix)]

@@ -9,13 +9,13 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread::JoinHandle;
 
-/// A plain memory cell that a writer fills before its delta. Whoever reads a state with that delta in it may
-/// look: if the orderings don't make the writer's past visible, loom reports a data race.
+/// A plain memory cell that a writer fills before its delta. A thread that reads a state with that delta may look at the
+/// cell. If the orderings do not make visible what the writer did before, loom reports a data race.
 #[derive(Clone, Debug)]
 pub struct Past(Arc<UnsafeCell<bool>>);
 
 impl Past {
-    /// A past in which nothing happened yet.
+    /// A past in which nothing has happened yet.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(UnsafeCell::new(false)))
@@ -40,7 +40,7 @@ impl Default for Past {
     }
 }
 
-/// Checks that whoever sees delta `1 << i` in a state sees the past of its writer, number i.
+/// Checks that a thread which sees delta `1 << i` in a state sees what writer number i did before it.
 pub fn check_pasts(state: u64, pasts: &[Past]) {
     for (i, past) in pasts.iter().enumerate() {
         if state & (1 << i) != 0 {
@@ -54,12 +54,12 @@ pub fn join<T>(threads: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 
-/// How far a model is explored whose space is too large to explore whole.
+/// How far to explore a model whose space is too large.
 #[derive(Clone, Copy, Debug)]
 pub struct Preemptions {
-    /// At most so many preemptions in the ordinary run.
+    /// The greatest number of preemptions in the ordinary run.
     pub ordinary: usize,
-    /// At most so many in `ci/loom-deep.sh`, which sets the variable `LOOM_DEEP`; `None` for the whole space.
+    /// The greatest number in `ci/loom-deep.sh`, which sets the variable `LOOM_DEEP`. `None` explores the whole space.
     pub deep: Option<usize>,
 }
 

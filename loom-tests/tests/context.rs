@@ -5,7 +5,7 @@ use atomik_loom_tests::{Past, check_pasts, join};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 
-/// A thread that has a past, then changes the context.
+/// A thread that does something and then changes the context.
 fn after<A: Algebra>(
     past: &Past,
     context: &Arc<Context<A>>,
@@ -36,7 +36,7 @@ fn accum_against_accum<A: Algebra>() {
     });
 }
 
-/// ACCUM against ACCUM, with a reader: no delta is lost, and whoever sees one sees its writer's past.
+/// ACCUM against ACCUM, with a reader. No delta is lost, and a reader that sees a delta sees what its writer did before.
 ///
 /// Rules out: a load and a store in place of the RMW (a delta is lost); a Relaxed `accum` or `read` (the past
 /// races).
@@ -45,14 +45,14 @@ fn accum_against_accum_on_xor() {
     accum_against_accum::<Xor>();
 }
 
-/// The same on the other group, whose RMW is another.
+/// The same on the other group, which has another RMW.
 #[test]
 fn accum_against_accum_on_add() {
     accum_against_accum::<Add>();
 }
 
-/// ACCUM against SWAP(v): each delta is in the old state or in the new one, never in both or none; the
-/// swapper sees the past of what it took, a later reader the past of all.
+/// ACCUM against SWAP(v). Each delta is either in the old state or in the new one. The thread that swaps sees what happened
+/// before the deltas that it takes, and a later reader sees what happened before all of them.
 ///
 /// Rules out: a SWAP made of a load and a store (a delta in between is lost); a SWAP that is only Release (what
 /// it took races) or only Acquire (it cuts the chain of those before it).
@@ -74,8 +74,8 @@ fn accum_against_swap() {
     });
 }
 
-/// Two SWAPs and a reader: what the first left is what the second takes, and the past of the deltas that went
-/// through both is seen at the end.
+/// Two SWAPs and a reader. The second SWAP takes the state that the first one left, and the reader sees what happened
+/// before the deltas that went through both.
 ///
 /// Rules out: a SWAP that is not one instruction; one without Release.
 #[test]
@@ -103,12 +103,12 @@ fn swap_against_swap() {
     });
 }
 
-/// LOAD against ACCUM, LOAD, SWAP(v) and READ: whoever gets the loaded value or the delta sees its writer's
-/// past.
+/// LOAD against ACCUM, LOAD, SWAP(v) and READ. A thread that gets the loaded value or the delta sees what its writer did
+/// before.
 ///
-/// Which states are possible is left to the histories (`linearizability`): loom 0.7.2 lets a store slip between the
-/// two halves of an RMW (github.com/tokio-rs/loom/issues/254), so that here even an `accum` can lose against a
-/// `load` that came before it.
+/// The models in `linearizability` check which states are possible. They can't be checked here, because loom 0.7.2 lets a
+/// store slip between the two halves of an RMW (github.com/tokio-rs/loom/issues/254), so an `accum` may be overwritten by
+/// a `load` that came before it.
 ///
 /// Rules out: a LOAD without Release; a SWAP without Acquire.
 #[test]
@@ -178,8 +178,7 @@ fn three_threads_converge<A: Algebra>() {
     });
 }
 
-/// Three threads of two deltas each, in every interleaving: convergence. One thread takes its second delta
-/// back.
+/// Three threads of two deltas each converge in every interleaving. One thread takes its second delta back.
 ///
 /// Rules out: any loss or doubling of a delta.
 #[test]

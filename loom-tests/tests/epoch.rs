@@ -11,11 +11,11 @@ fn exactly_once(epochs: &[u64], deltas: u64) {
     assert_eq!(epochs.iter().sum::<u64>(), deltas, "a delta is in two epochs or in none: {epochs:?}");
 }
 
-/// An observer's epochs against two writers of one context: each delta is in exactly one epoch, and the
-/// observer sees the past of those in it.
+/// An observer's epochs against two writers of one context. Each delta is in exactly one epoch, and the observer sees what
+/// the writers of its deltas did before.
 ///
-/// Rules out: an observer that reads the state twice for one SWAP (a delta between the reads falls through); a
-/// Relaxed read.
+/// Rules out: an observer that reads the state twice for one SWAP (a delta between the reads is in no epoch); a Relaxed
+/// read.
 #[test]
 fn epochs_of_a_context() {
     loom::model(|| {
@@ -39,7 +39,7 @@ fn epochs_of_a_context() {
     });
 }
 
-/// An observer's epochs against a SWAP(v) and an ACCUM by others: to the observer both are deltas, in the order in
+/// An observer's epochs against a SWAP(v) and an ACCUM by other threads. To the observer both are deltas, in the order in
 /// which they came.
 ///
 /// Rules out: an observer that reads the state twice for one SWAP.
@@ -162,8 +162,8 @@ fn epochs_while_a_slot_is_used_again() {
     });
 }
 
-/// The same while a slot goes from one thread's producer to another's, or each has its own and the list grows:
-/// bounded.
+/// The same while a slot goes from one thread's producer to another's, or each thread has its own slot and the list grows.
+/// Bounded.
 ///
 /// Rules out: the same, and two owners of one slot.
 #[test]
@@ -188,8 +188,8 @@ fn epochs_while_a_slot_is_handed_over() {
     });
 }
 
-/// Two observers of one context, in two threads, against a writer of two deltas: each has each delta in exactly
-/// one of its epochs, whatever the other does.
+/// Two observers of one context, in two threads, against a writer of two deltas. Each observer has each delta in exactly one
+/// of its epochs, whatever the other one does.
 ///
 /// Rules out: observers that share a reference, or that drain what they read.
 #[test]
@@ -214,9 +214,9 @@ fn two_observers() {
     });
 }
 
-/// An observer goes on from another's checkpoint, in another thread, while a writer writes.
+/// An observer in one thread continues from the checkpoint of an observer in another thread, while a writer writes.
 ///
-/// Rules out: a resumed observer that starts from the state instead of the checkpoint (what came between is in no
+/// Rules out: a resumed observer that starts from the state instead of the checkpoint (deltas between the two are in no
 /// epoch).
 #[test]
 fn an_observer_is_resumed_elsewhere() {

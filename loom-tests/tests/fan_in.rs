@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// A slot goes from one producer to another thread's: nothing is lost.
+/// A slot goes from one thread's producer to another's. No delta is lost.
 ///
 /// Rules out: a claim without Acquire or a return without Release (the next owner starts from an old value and
 /// wipes a delta out); two owners of one slot.
@@ -28,7 +28,7 @@ fn a_slot_is_handed_over() {
     });
 }
 
-/// A slot is returned and claimed again while a reader reads twice: nothing that was seen goes away.
+/// A slot is returned and claimed again while a reader reads twice. No delta that the reader has seen goes away.
 ///
 /// Rules out: a slot that is reset when it is returned or claimed (a reader's state goes backwards).
 #[test]
@@ -55,7 +55,7 @@ fn a_slot_is_used_again_while_a_reader_reads() {
     });
 }
 
-/// Both at once, with three threads: bounded.
+/// Both at once, with three threads. Bounded.
 ///
 /// Rules out: a reader's state that goes backwards while a slot changes hands.
 #[test]
@@ -157,8 +157,8 @@ fn a_producer_is_dropped_while_another_is_claimed() {
     });
 }
 
-/// `accum(&self)` beside a producer, with a reader: each thread has a slot of its own, and whoever sees a delta
-/// sees its writer's past.
+/// `accum(&self)` beside a producer, with a reader. Each thread has a slot of its own, and a reader that sees a delta sees
+/// what its writer did before.
 ///
 /// Rules out: a thread that writes to a producer's slot; a Relaxed store.
 #[test]
@@ -189,8 +189,8 @@ fn accum_without_a_handle_beside_a_producer() {
     });
 }
 
-/// A thread ends while another begins, both without a handle: the index goes over, and the slot with it, or
-/// each has its own. A second delta finds the slot by the thread's index alone.
+/// A thread ends while another begins, both without a handle. Either the index goes over and the slot with it, or each
+/// thread has its own. A second delta finds the slot by the thread's index alone.
 ///
 /// Rules out: an index returned without Release or claimed without Acquire (the second thread starts from an
 /// old value); an index returned before the thread's last delta; threads that share an index.
@@ -211,7 +211,7 @@ fn a_threads_slot_is_handed_over() {
     });
 }
 
-/// The same beside a reader: bounded.
+/// The same beside a reader. Bounded.
 ///
 /// Rules out: a thread's slot that is reset when its index goes over (a reader's state goes backwards).
 #[test]
@@ -237,8 +237,8 @@ fn a_threads_slot_is_handed_over_while_a_reader_reads() {
     });
 }
 
-/// A thread accumulates once more when its index was returned, as from the destructor of a thread-local, while
-/// another begins, which may have that index.
+/// A thread accumulates once more after it returned its index, as the destructor of a thread-local may, while another thread
+/// begins, which may get that index.
 ///
 /// Rules out: a thread that goes on using the slot of an index which it returned (two writers of one slot).
 #[test]
@@ -259,7 +259,7 @@ fn a_thread_accumulates_after_its_end() {
     });
 }
 
-/// Two threads accumulate after their ends, on the cell that such threads share, and a reader looks.
+/// Two threads accumulate after their ends, in the cell that such threads share, while a reader looks.
 ///
 /// Rules out: a cell that is not changed by one RMW; a Relaxed one.
 #[test]

@@ -1,9 +1,9 @@
 //! Histories of a context in every interleaving, against the sequential specification.
 //!
-//! Where there is a LOAD, its store is made a swap (`models::stores_are_swaps`): loom 0.7.2 lets a store slip between
-//! the two halves of an RMW (github.com/tokio-rs/loom/issues/254), which no context does. All places that the store
-//! can have among the other operations the swap has too, so that this loses no history: the release sequences that
-//! it adds order only what the clock and the word's modification order have ordered already.
+//! The store of a LOAD is replaced by a swap (`models::stores_are_swaps`), because loom 0.7.2 lets a store slip between
+//! the two halves of an RMW (github.com/tokio-rs/loom/issues/254), which no machine does. The swap can take every place
+//! among the other operations that the store can take, so no history is missed. The release sequences that it adds order
+//! only what the clock and the word's modification order have ordered already.
 
 use atomik_core::{Add, Algebra, Context, Xor, models::stores_are_swaps};
 use atomik_loom_tests::{Preemptions, bounded_model, join};
@@ -41,7 +41,7 @@ impl<A: Algebra> Observed<A> {
     }
 }
 
-/// Whether all histories of these threads are linearizable, as far as the bound goes, if there is one.
+/// Checks that all histories of these threads are linearizable, as far as the bound goes if there is one.
 fn histories_are_linearizable<A: Algebra>(
     bound: Option<Preemptions>,
     threads: &'static [&'static [Operation]],
@@ -75,16 +75,16 @@ fn accums_swaps_and_reads_on_xor() {
     );
 }
 
-/// The same on the other group, whole.
+/// The same on the other group, without a bound.
 #[test]
 fn accums_and_reads_on_add() {
     use Operation::{Accum, Read};
     histories_are_linearizable::<Add>(None, &[&[Accum(2), Read(0)], &[Accum(2), Read(0)]]);
 }
 
-/// A LOAD beside ACCUM and READ: which states it may leave.
+/// A LOAD beside ACCUM and READ leaves only states that some order of the three explains.
 ///
-/// Rules out: an ACCUM that loses against a LOAD which came before it; a LOAD that comes twice, or that is undone.
+/// Rules out: an ACCUM that is overwritten by a LOAD before it; a LOAD that comes twice or that is undone.
 #[test]
 fn loads_accums_and_reads() {
     use Operation::{Accum, Load, Read};
@@ -99,7 +99,7 @@ fn loads_accums_and_reads() {
 
 /// A LOAD beside another, and beside SWAP(v).
 ///
-/// Rules out: a LOAD that gives the delta from what was there.
+/// Rules out: a LOAD that accumulates the difference to the state that it read.
 #[test]
 fn loads_and_swaps() {
     use Operation::{Load, Read, Swap};

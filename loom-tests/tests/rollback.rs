@@ -1,11 +1,11 @@
-//! Models of chains of deltas that several threads undo.
+//! Models of undo stacks of several threads.
 
 use atomik_core::{Add, Counter, FanIn, Rollback, Source};
 use atomik_loom_tests::{Preemptions, bounded_model, join};
 use loom::thread;
 use std::sync::Arc;
 
-/// Each thread undoes its own deltas and nothing else: the state is what all have left.
+/// Each thread undoes its own deltas and nothing else, so the state is what all of them have left.
 fn chains_compose<S: Source + Send + Sync + 'static>(state: Arc<S>) {
     let threads = [
         {
@@ -34,8 +34,8 @@ fn chains_compose<S: Source + Send + Sync + 'static>(state: Arc<S>) {
 
 /// Chains of three threads on one counter.
 ///
-/// Rules out: an undo that restores a state, and so wipes out what others did since; one that accumulates the
-/// delta in place of its inverse.
+/// Rules out: an undo that restores a state, which wipes out what others did since; an undo that accumulates the delta
+/// instead of its inverse.
 #[test]
 fn chains_on_a_counter_compose() {
     loom::model(|| chains_compose(Arc::new(Counter::new(0))));

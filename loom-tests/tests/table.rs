@@ -5,10 +5,10 @@ use atomik_loom_tests::{Past, join};
 use loom::thread;
 use std::sync::Arc;
 
-/// A table's observer against a writer of two addresses: each delta is in exactly one epoch, and the fence makes
-/// the writer's past visible.
+/// A table's observer against a writer of two addresses. Each delta is in exactly one epoch, and the fence makes visible
+/// what the writer did before.
 ///
-/// Rules out: a block copied without the Acquire fence after it; a reference that is not the state that the
+/// Rules out: states that are copied without the Acquire fence after them; a reference that is not the state that the
 /// batch led to.
 #[test]
 fn epochs_of_a_table() {
