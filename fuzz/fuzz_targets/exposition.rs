@@ -28,7 +28,8 @@ fuzz_target!(|input: (Vec<Series>, Vec<u8>)| {
     let mut counted = 0.0;
     metrics::with_local_recorder(&recorder, || {
         for Series { kind, name, labels, help, value } in series {
-            let labels: Vec<Label> = labels.into_iter().map(|(name, value)| Label::new(name, value)).collect();
+            let labels: Vec<Label> =
+                labels.into_iter().map(|(name, value)| Label::new(name, value)).collect();
             if let Some(help) = help {
                 metrics::describe_counter!(name.clone(), help.clone());
                 metrics::describe_gauge!(name.clone(), Unit::Bytes, help.clone());

@@ -20,6 +20,7 @@
 
 mod codec;
 mod database;
+mod digest;
 mod error;
 mod log;
 mod recovered;

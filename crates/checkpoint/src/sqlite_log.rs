@@ -142,7 +142,7 @@ fn insert(
          VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             header.sequence,
-            header.epoch,
+            header.epoch.cast_signed(),
             kind,
             header.algebra,
             header.len,
@@ -161,15 +161,16 @@ fn insert(
 
 fn read_header(row: &Row<'_>) -> rusqlite::Result<CheckpointHeader> {
     let kind: String = row.get(2)?;
+    // A damaged number is found by the checksum.
+    let number = |column| row.get(column).map(i64::cast_unsigned);
     Ok(CheckpointHeader {
-        sequence: row.get(0)?,
-        epoch: row.get(1)?,
-        // The schema allows two; damage is found by the checksum.
+        sequence: number(0)?,
+        epoch: number(1)?,
         kind: if kind == "full" { CheckpointKind::Full } else { CheckpointKind::Sparse },
-        algebra: row.get(3)?,
-        len: row.get(4)?,
-        pieces: row.get(5)?,
+        algebra: u8::try_from(number(3)?).unwrap_or(u8::MAX),
+        len: number(4)?,
+        pieces: number(5)?,
         caller: row.get(6)?,
-        checksum: row.get(7)?,
+        checksum: u32::try_from(number(7)?).unwrap_or(u32::MAX),
     })
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use atomik_core::{Algebra, Epoch, Source, TableEpoch, TableSource};
+use atomik_core::{Algebra, DeltaBatch, Epoch, Source, TableEpoch, TableSource};
 
 use crate::codec::{compose_piece, full_pieces, header_checksum, sparse_pieces};
 use crate::database::SqliteError;
+use crate::digest::Digest;
 use crate::error::{CheckpointError, TableKind};
 use crate::log::{CheckpointHeader, CheckpointKind, CheckpointLog, CheckpointPiece};
 use crate::recovered::Recovered;
@@ -56,27 +57,48 @@ use crate::sqlite_log::SqliteLog;
 ///
 /// # Cost
 ///
-/// A sparse checkpoint takes 12 bytes for each address that changed, and a full one 8 for each address, apart from runs
+/// Closing an epoch reads the table and the observer's reference, the latter twice. A sparse checkpoint takes 12 bytes for each address that changed, and a full one 8 for each address, apart from runs
 /// of 65,536 states that are all the identity. Each checkpoint waits once for the disk. The file holds one full
 /// checkpoint and the sparse ones after it; space of removed ones is reused.
 ///
 /// # One writer
 ///
-/// One store belongs to one observer. If the observer that is saved is not the one that was saved or recovered last, a
-/// full checkpoint is written. If another process writes to the same file, the next call fails with
+/// One store belongs to one observer. If the epoch that is saved does not start from the states that were saved or
+/// recovered last, as with another observer, a full checkpoint is written. If another process writes to the same file, the next call fails with
 /// [`CheckpointError::Overtaken`].
 pub struct CheckpointStore<L = SqliteLog> {
     log: L,
     full_every: NonZeroU64,
-    /// The number of the last checkpoint in the log, and its table.
-    last: Option<(u64, TableKind)>,
+    /// The last checkpoint in the log.
+    last: Option<Last>,
+    /// The number of epochs that were closed, and the number of the one that was written last.
+    closed: u64,
+    written: u64,
     /// What a sparse checkpoint may continue; `None` if the next checkpoint has to be full.
     sparse_from: Option<SparseFrom>,
 }
 
-/// The checkpoint before a sparse one.
+/// The last checkpoint in a log.
 #[derive(Clone, Copy, Debug)]
+struct Last {
+    sequence: u64,
+    table: TableKind,
+    /// Whether its header matches its checksum.
+    is_intact: bool,
+}
+
+impl Last {
+    fn of(header: &CheckpointHeader) -> Self {
+        let is_intact = header.checksum == header_checksum(header);
+        Self { sequence: header.sequence, table: table_of(header), is_intact }
+    }
+}
+
+/// The checkpoint before a sparse one.
+#[derive(Clone, Debug)]
 struct SparseFrom {
+    /// The states of the checkpoint. An observer that starts its epoch from other states is not the one that was saved.
+    states: Digest,
     /// The epoch that comes next.
     next_epoch: u64,
     /// The number of sparse checkpoints since the last full one.
@@ -89,14 +111,18 @@ struct SparseFrom {
 pub struct ClosedEpoch<A: Algebra> {
     /// The number of the epoch.
     number: u64,
-    states: Contents<A>,
+    /// How many epochs were closed before this one.
+    order: u64,
+    contents: Contents<A>,
+    /// The states at the end of the epoch.
+    states: Digest,
     table: TableKind,
 }
 
 #[derive(Debug)]
 enum Contents<A: Algebra> {
     Full(Vec<u64>),
-    Sparse(atomik_core::DeltaBatch<A>),
+    Sparse(DeltaBatch<A>),
 }
 
 /// What was saved.
@@ -137,11 +163,10 @@ impl<L: CheckpointLog> CheckpointStore<L> {
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::Log`] if the log can't be read, and [`CheckpointError::Damaged`] if its last checkpoint has a
-    /// wrong checksum.
+    /// [`CheckpointError::Log`] if the log can't be read.
     pub fn with_log(log: L) -> Result<Self, CheckpointError<L::Error>> {
         let full_every = const { NonZeroU64::new(64).unwrap() };
-        let mut store = Self { log, full_every, last: None, sparse_from: None };
+        let mut store = Self { log, full_every, last: None, closed: 0, written: 0, sparse_from: None };
         store.find_last()?;
         Ok(store)
     }
@@ -158,8 +183,8 @@ impl<L: CheckpointLog> CheckpointStore<L> {
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table; then the epoch is still open. If
-    /// the log fails, the epoch is closed and nothing is saved. The next checkpoint then is a full one, so the deltas
+    /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table, and [`CheckpointError::Damaged`] if
+    /// the last one is damaged; then the epoch is still open. If the log fails, the epoch is closed and nothing is saved. The next checkpoint then is a full one, so the deltas
     /// of that epoch are not lost.
     pub fn save<S: TableSource>(
         &mut self,
@@ -183,18 +208,24 @@ impl<L: CheckpointLog> CheckpointStore<L> {
         let table = TableKind { algebra: S::Algebra::ID, len: epoch.reference().len() as u64 };
         self.check_table(table)?;
         let number = epoch.number();
-        let batch = epoch.swap();
-        let sparse_from = self.sparse_from.filter(|from| {
-            // A sparse checkpoint that takes more room than a full one has no advantage.
+        let from = self.sparse_from.as_ref().filter(|from| {
             from.next_epoch == number
                 && from.sparse + 1 < self.full_every.get()
-                && batch.len() as u64 * 3 / 2 < table.len
+                && from.states == Digest::of(epoch.reference())
         });
-        let states = match sparse_from {
-            Some(_) => Contents::Sparse(batch),
-            None => Contents::Full(epoch.reference().to_vec()),
+        let mut states = from.map(|from| from.states.clone());
+        let batch = epoch.swap();
+        // A sparse checkpoint that takes more room than a full one has no advantage.
+        states.take_if(|_| batch.len() as u64 * 3 / 2 >= table.len);
+        let (contents, states) = match states {
+            Some(mut states) => {
+                states.follow(&batch, epoch.reference());
+                (Contents::Sparse(batch), states)
+            }
+            None => (Contents::Full(epoch.reference().to_vec()), Digest::of(epoch.reference())),
         };
-        Ok(ClosedEpoch { number, states, table })
+        self.closed += 1;
+        Ok(ClosedEpoch { number, order: self.closed, contents, states, table })
     }
 
     /// The second half of [`save`](Self::save): writes a closed epoch. Epochs have to be written in the order in which
@@ -208,18 +239,20 @@ impl<L: CheckpointLog> CheckpointStore<L> {
         closed: ClosedEpoch<A>,
         caller: &[u8],
     ) -> Result<Saved, CheckpointError<L::Error>> {
-        let ClosedEpoch { number, states, table } = closed;
+        let ClosedEpoch { number, order, contents, states, table } = closed;
         self.check_table(table)?;
-        let sequence = self.last.map_or(0, |(sequence, _)| sequence) + 1;
-        let (kind, pieces) = match &states {
+        let sequence = self.last.map_or(0, |last| last.sequence) + 1;
+        let (kind, pieces) = match &contents {
             Contents::Full(states) => (CheckpointKind::Full, full_pieces::<A>(sequence, states).count()),
             Contents::Sparse(batch) => (CheckpointKind::Sparse, sparse_pieces(sequence, batch).count()),
         };
         // Until the log has it, a sparse checkpoint could not continue from here.
         let from = self.sparse_from.take();
-        if kind == CheckpointKind::Sparse && from.is_none_or(|from| from.next_epoch != number) {
+        let continues = from.as_ref().is_some_and(|from| from.next_epoch == number);
+        if order <= self.written || (kind == CheckpointKind::Sparse && !continues) {
             return Err(CheckpointError::OutOfOrder { epoch: number });
         }
+        self.written = order;
         let mut header = CheckpointHeader {
             sequence,
             epoch: number,
@@ -231,7 +264,7 @@ impl<L: CheckpointLog> CheckpointStore<L> {
             checksum: 0,
         };
         header.checksum = header_checksum(&header);
-        let appended = match &states {
+        let appended = match &contents {
             Contents::Full(states) => self.log.append(&header, &mut full_pieces::<A>(sequence, states)),
             Contents::Sparse(batch) => self.log.append(&header, &mut sparse_pieces(sequence, batch)),
         };
@@ -240,18 +273,18 @@ impl<L: CheckpointLog> CheckpointStore<L> {
             Ok(false) => return Err(CheckpointError::Overtaken { sequence }),
             Err(error) => {
                 // The log may have it all the same, if only the answer got lost.
-                if let Ok(Some(last)) = self.log.last() {
-                    self.last = Some((last.sequence, table));
+                if self.log.last().is_ok_and(|last| last == Some(header)) {
+                    self.last = Some(Last { sequence, table, is_intact: true });
                 }
                 return Err(CheckpointError::Log(error));
             }
         }
-        self.last = Some((sequence, table));
+        self.last = Some(Last { sequence, table, is_intact: true });
         let sparse = match kind {
             CheckpointKind::Full => 0,
             CheckpointKind::Sparse => from.map_or(0, |from| from.sparse) + 1,
         };
-        self.sparse_from = Some(SparseFrom { next_epoch: number.wrapping_add(1), sparse });
+        self.sparse_from = Some(SparseFrom { states, next_epoch: number.wrapping_add(1), sparse });
         Ok(Saved { epoch: number, kind, checkpoints: sequence })
     }
 
@@ -292,8 +325,13 @@ impl<L: CheckpointLog> CheckpointStore<L> {
         let table = TableKind { algebra: S::Algebra::ID, len: 1 };
         self.check_table(table)?;
         let checkpoint = epoch.swap();
-        let states: Contents<S::Algebra> = Contents::Full(vec![checkpoint.state]);
-        self.write(ClosedEpoch { number: checkpoint.epoch, states, table }, caller)
+        let contents: Contents<S::Algebra> = Contents::Full(vec![checkpoint.state]);
+        let states = Digest::of(&[checkpoint.state]);
+        self.closed += 1;
+        self.write(
+            ClosedEpoch { number: checkpoint.epoch, order: self.closed, contents, states, table },
+            caller,
+        )
     }
 
     /// The last checkpoint, or `None` if there is none. Reads the last full one and the sparse ones after it.
@@ -322,7 +360,12 @@ impl<L: CheckpointLog> CheckpointStore<L> {
         let headers = self.checked_headers()?;
         let Some(last) = headers.last() else { return Ok(None) };
         let states = self.compose::<A>(&headers, progress)?;
-        self.continue_after(last, headers.len());
+        self.last = Some(Last::of(last));
+        self.sparse_from = Some(SparseFrom {
+            states: Digest::of(&states),
+            next_epoch: last.epoch.wrapping_add(1),
+            sparse: headers.len() as u64 - 1,
+        });
         Ok(Some(Recovered::new(last.epoch, states, last.caller.clone())))
     }
 
@@ -372,13 +415,18 @@ impl<L: CheckpointLog> CheckpointStore<L> {
 
     fn find_last(&mut self) -> Result<(), CheckpointError<L::Error>> {
         let last = self.log.last().map_err(CheckpointError::Log)?;
-        self.last = last.map(|header| (header.sequence, table_of(&header)));
+        self.last = last.as_ref().map(Last::of);
         Ok(())
     }
 
     fn check_table(&self, given: TableKind) -> Result<(), CheckpointError<L::Error>> {
         match self.last {
-            Some((_, stored)) if stored != given => Err(CheckpointError::OtherTable { stored, given }),
+            Some(Last { sequence, is_intact: false, .. }) => {
+                Err(CheckpointError::Damaged { sequence, what: HEADER_DAMAGED.to_owned() })
+            }
+            Some(Last { table: stored, .. }) if stored != given => {
+                Err(CheckpointError::OtherTable { stored, given })
+            }
             _ => Ok(()),
         }
     }
@@ -389,7 +437,7 @@ impl<L: CheckpointLog> CheckpointStore<L> {
         let damaged = |sequence, what: &str| CheckpointError::Damaged { sequence, what: what.to_owned() };
         for header in &headers {
             if header.checksum != header_checksum(header) {
-                return Err(damaged(header.sequence, "its row does not match its checksum"));
+                return Err(damaged(header.sequence, HEADER_DAMAGED));
             }
         }
         let full = headers.iter().rposition(|header| header.kind == CheckpointKind::Full);
@@ -447,13 +495,10 @@ impl<L: CheckpointLog> CheckpointStore<L> {
         }
         Ok(states)
     }
-
-    fn continue_after(&mut self, last: &CheckpointHeader, headers: usize) {
-        self.last = Some((last.sequence, table_of(last)));
-        self.sparse_from =
-            Some(SparseFrom { next_epoch: last.epoch.wrapping_add(1), sparse: headers as u64 - 1 });
-    }
 }
+
+/// What is wrong with a checkpoint whose header is not the one that was saved.
+const HEADER_DAMAGED: &str = "its row does not match its checksum";
 
 fn table_of(header: &CheckpointHeader) -> TableKind {
     TableKind { algebra: header.algebra, len: header.len }
@@ -472,7 +517,7 @@ impl<L> fmt::Debug for CheckpointStore<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CheckpointStore")
             .field("full_every", &self.full_every)
-            .field("checkpoints", &self.last.map_or(0, |(sequence, _)| sequence))
+            .field("checkpoints", &self.last.map_or(0, |last| last.sequence))
             .finish_non_exhaustive()
     }
 }

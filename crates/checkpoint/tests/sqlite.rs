@@ -60,6 +60,19 @@ fn a_store_is_recovered_by_the_next_process() {
 }
 
 #[test]
+fn an_epoch_of_any_number_is_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = CheckpointStore::open(folder.path().join("store.db")).unwrap();
+    let table = Table::<Add>::new(3);
+    for number in [u64::MAX - 1, 1 << 63, 0] {
+        let mut epoch = TableEpoch::resume(&table, &[0; 3], number);
+        table[1].accum(1);
+        store.save(&mut epoch, b"").unwrap();
+        assert_eq!(store.recover::<Add>().unwrap().unwrap().epoch(), number);
+    }
+}
+
+#[test]
 fn the_rows_can_be_read_by_any_tool() {
     let folder = tempfile::tempdir().unwrap();
     let (_store, path, saved) = filled(&folder, 1);

@@ -103,6 +103,8 @@ enum Step {
     Restart,
     /// The observer is replaced by one that starts now.
     NewObserver,
+    /// An epoch is closed and not saved.
+    Swap,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -113,6 +115,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => fault.prop_map(Step::Save),
         1 => Just(Step::Restart),
         1 => Just(Step::NewObserver),
+        1 => Just(Step::Swap),
     ];
     prop::collection::vec(step, 0..80)
 }
@@ -155,6 +158,7 @@ fn what_is_recovered_was_saved<A: Algebra>(
                 };
             }
             Step::NewObserver => epoch = TableEpoch::new(Arc::clone(&table)),
+            Step::Swap => drop(epoch.swap()),
         }
     }
     Ok(())
@@ -262,6 +266,52 @@ fn a_second_writer_is_noticed() {
     assert!(matches!(error, CheckpointError::Overtaken { sequence: 2 }), "{error}");
 }
 
+/// The number of an observer's epoch is not enough to tell that it continues the last checkpoint.
+#[test]
+fn another_observer_of_the_same_number_is_saved_in_full() {
+    let mut store = store();
+    let table = Table::<Add>::new(100);
+    store.save(&mut table.epoch(), b"").unwrap();
+    table[0].accum(5);
+    let mut other = table.epoch();
+    let _ = other.swap();
+    table[1].accum(1);
+    assert_eq!(store.save(&mut other, b"").unwrap().kind, CheckpointKind::Full);
+    assert_eq!(store.recover::<Add>().unwrap().unwrap().states()[..2], [5, 1]);
+}
+
+/// After a failed write, a checkpoint of another process is not taken for the store's own.
+#[test]
+fn a_second_writer_is_noticed_after_a_failure_too() {
+    let mut store = store();
+    let table = Table::<Add>::new(3);
+    let mut epoch = table.epoch();
+    store.save(&mut epoch, b"").unwrap();
+    let mut other = Store::with_log(store.log.clone()).unwrap();
+    other.save(&mut table.epoch(), b"other").unwrap();
+    store.log = other.into_inner();
+    store.log.fault = Fault::NotStored;
+    assert!(matches!(store.save(&mut epoch, b""), Err(CheckpointError::Log(_))));
+    assert!(matches!(store.save(&mut epoch, b""), Err(CheckpointError::Overtaken { sequence: 2 })));
+    assert_eq!(store.recover::<Add>().unwrap().unwrap().caller(), b"other");
+}
+
+#[test]
+fn nothing_is_saved_after_a_damaged_checkpoint() {
+    let mut store = store();
+    let table = Table::<Add>::new(3);
+    store.save(&mut table.epoch(), b"").unwrap();
+    let mut log = store.into_inner();
+    log.checkpoints.get_mut(&1).unwrap().0.len = 4;
+    let mut store = Store::with_log(log).unwrap();
+    let mut epoch = table.epoch();
+    table[0].accum(1);
+    assert!(matches!(store.save(&mut epoch, b""), Err(CheckpointError::Damaged { sequence: 1, .. })));
+    assert!(!epoch.is_clean());
+    assert_eq!(store.recover_intact::<Add>().unwrap(), None);
+    assert!(store.save(&mut epoch, b"").is_ok());
+}
+
 #[test]
 fn epochs_written_out_of_order_are_refused_and_made_up_for() {
     let mut store = store();
@@ -274,6 +324,13 @@ fn epochs_written_out_of_order_are_refused_and_made_up_for() {
     let second = store.close(&mut epoch).unwrap();
     assert!(store.write(second, b"").is_ok(), "a full one continues from anywhere");
     assert!(matches!(store.write(first, b""), Err(CheckpointError::OutOfOrder { epoch: 1 })));
+
+    // Full ones too.
+    let mut other = Store::with_log(MemoryLog::default()).unwrap();
+    let mut observer = table.epoch();
+    let (first, second) = (other.close(&mut observer).unwrap(), other.close(&mut observer).unwrap());
+    other.write(second, b"").unwrap();
+    assert!(matches!(other.write(first, b""), Err(CheckpointError::OutOfOrder { epoch: 0 })));
     table[2].accum(3);
     store.save(&mut epoch, b"").unwrap();
     assert_eq!(store.recover::<Add>().unwrap().unwrap().states()[..3], [1, 2, 3]);
