@@ -18,6 +18,8 @@
 //! - Exactly-once processing needs writers that pause while an epoch is closed, as [`CheckpointStore`] says.
 //! - A store has one writing process. Any number of processes may read the file with tools for SQLite.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod codec;
 mod database;
 mod digest;

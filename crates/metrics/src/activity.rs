@@ -22,7 +22,7 @@ impl Activity {
     /// The activity of a series that is made at `now`, and has this state from the start.
     pub(crate) fn new(now: Duration) -> Self {
         Self {
-            // Relaxed: only that each gets another one matters.
+            // Relaxed: the ids only have to be distinct.
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             touched: AtomicBool::new(false),
             state: AtomicU64::new(0),
@@ -37,9 +37,9 @@ impl Activity {
         self.touched.store(true, Ordering::Relaxed);
     }
 
-    /// Looks at the series: how long it is unchanged. Looks are made one at a time, under the catalog's lock, so all
-    /// accesses are Relaxed.
+    /// Returns how long the series has been unchanged. Calls are made one at a time, under the catalog's lock.
     pub(crate) fn look(&self, state: u64, now: Duration) -> Duration {
+        // Relaxed: only `touch` runs beside this, and it publishes nothing. The catalog's lock orders the other accesses.
         let is_touched = self.touched.swap(false, Ordering::Relaxed);
         let is_changed = self.state.swap(state, Ordering::Relaxed) != state;
         if is_touched || is_changed {

@@ -1,6 +1,6 @@
 //! The bounds of the finest schema.
 
-/// Of 2^(j/256) in binary, the first 52 digits after the point, for each j: rounded down, so that the number with these
+/// For each j, the first 52 binary digits of 2^(j/256) after the point, rounded down, so that the number with these
 /// digits is the largest `f64` that is not above 2^(j/256). The bounds of the schemas below 8 are among them.
 #[rustfmt::skip]
 pub(crate) const BOUNDS: [u64; 256] = [

@@ -33,8 +33,8 @@ impl Builder {
         self
     }
 
-    /// Drops series that were not changed for so long and that nobody has a handle of. Unless set, series are kept for
-    /// the recorder's life, and the memory grows with the number of label sets that ever were.
+    /// Drops series that have not changed for this long and have no handle left. Unless this is set, series are kept for
+    /// the recorder's life, and the memory grows with the number of label sets that there ever were.
     ///
     /// Idle series are looked for when the recorder is rendered or observed and when it gets new series, at most four
     /// times in the timeout.

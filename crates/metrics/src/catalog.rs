@@ -40,8 +40,7 @@ pub(crate) enum AllSeries {
     Histograms { series: Vec<Series<HistogramCell>>, classic_exponents: RangeInclusive<i32> },
 }
 
-/// What is shown with one label set: mostly one series, but several if their names or labels become the same by being
-/// made to fit the format.
+/// What is shown with one label set: usually one series; several if escaping makes their names or labels equal.
 #[derive(Debug)]
 pub(crate) struct Series<T> {
     pub(crate) labels: Vec<(String, String)>,

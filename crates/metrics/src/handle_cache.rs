@@ -21,7 +21,7 @@ const ENTRIES: usize = 64;
 const RECORDERS: usize = 4;
 
 thread_local! {
-    /// By the recorder's id; the one that was used first of all is the first.
+    /// By the recorder's id, in the order of first use.
     static CACHES: RefCell<Vec<(u64, Arc<ThreadCache>)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct HandleCaches {
 impl HandleCaches {
     pub(crate) fn new() -> Self {
         static NEXT_ID: AtomicU64 = AtomicU64::new(0);
-        // Relaxed: only that each gets another one matters.
+        // Relaxed: the ids only have to be distinct.
         Self { recorder: NEXT_ID.fetch_add(1, Ordering::Relaxed), threads: Mutex::default() }
     }
 

@@ -32,8 +32,8 @@ pub struct Histogram(pub(crate) Arc<HistogramCell>);
 
 impl Histogram {
     /// Counts a value: two loads and two stores, to cache lines that no other thread writes. Wait-free except for a
-    /// thread's first value of some eight octaves, which allocates. Release: whoever sees the count sees what this
-    /// thread did before. [`HistogramSnapshot`] has a table of where zero, infinities and NaN are counted.
+    /// thread's first value in a block of eight octaves, which allocates. Release: a thread that sees the count also
+    /// sees what this thread did before. [`HistogramSnapshot`] has a table of where zero, infinities and NaN are counted.
     ///
     /// Not for signal handlers or global allocators.
     #[inline]
@@ -159,7 +159,7 @@ impl HistogramCell {
         snapshot
     }
 
-    /// A number that is another one after values were recorded, unless 2^64 were.
+    /// A number that changes whenever values are recorded (unless exactly 2^64 are).
     pub(crate) fn state(&self) -> u64 {
         let mut words = Vec::new();
         let blocks =

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use crate::exposition::Format;
 use crate::recorder::Handle;
 
-/// The answer to a scrape: all series, in the [format](Format::negotiate) that the request's header `Accept` likes best.
+/// The answer to a scrape: all series, in the [format](Format::negotiate) that the request's `Accept` header prefers.
 /// Any method but GET and HEAD is answered with status 405.
 ///
 /// ```

@@ -17,8 +17,8 @@ use crate::storage::{Description, Descriptions, Kind, Registry, SeriesStorage};
 
 /// A recorder for the [`metrics`] facade.
 ///
-/// [`install`](crate::install()) makes one and installs it for the whole process. A recorder of one's own is for tests
-/// ([`metrics::with_local_recorder`]), for layers of `metrics-util`, and for more than one recorder in a process.
+/// [`install`](crate::install()) makes one and installs it for the whole process. A separate recorder is useful in tests
+/// ([`metrics::with_local_recorder`]), under layers of `metrics-util`, and where a process needs more than one.
 ///
 /// ```
 /// let recorder = atomik_metrics::Recorder::new();
@@ -182,7 +182,7 @@ impl Inner {
         self.settings.idle_timeout.is_some_and(|timeout| now.saturating_sub(last) >= timeout / 4)
     }
 
-    /// Drops the series that are unchanged for the idle timeout and that nobody has a handle of.
+    /// Drops the series that have not changed for the idle timeout and have no handle left.
     fn sweep(&self, catalog: &mut Catalog, now: Duration) {
         let Some(timeout) = self.settings.idle_timeout else { return };
         // Relaxed: see `sweep_is_due`.

@@ -69,8 +69,9 @@ impl SeriesStorage {
         Activity::new(self.start.elapsed())
     }
 
-    /// Release: pairs with the Acquire in `version`, so that a catalog of the new version has the change.
+    /// Notes that the set of series has changed, so that the next scrape makes a new catalog.
     pub(crate) fn change(&self) {
+        // Release: pairs with the Acquire in `version`, so that a catalog of the new version has the change.
         self.version.fetch_add(1, Ordering::Release);
     }
 

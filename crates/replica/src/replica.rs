@@ -244,7 +244,7 @@ impl<A: Algebra> Replica<A> {
         Ok(())
     }
 
-    /// Notes that a shard has a new version, which is to be stored, or else to be told in the next heartbeat.
+    /// Records a shard's new version, to be stored or, without a store, announced in the next heartbeat.
     fn note_version(outbox: &mut Outbox, store: &mut Option<StoreQueue>, key: ShardKey) {
         match store {
             Some(store) => store.mark_unstored(key),

@@ -106,14 +106,14 @@ impl Vector for __m512i {
             _mm512_set1_epi32(base.cast_signed()),
             _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
         );
-        // Compressing is the bottleneck: so the addresses of two lines go at once.
+        // Compressing is the bottleneck: so the addresses of two vectors go at once.
         for &[low, high] in vectors.as_chunks::<2>().0 {
             let (changed_low, changed_high) =
                 (_mm512_test_epi64_mask(low, low), _mm512_test_epi64_mask(high, high));
             let changed = u16::from(changed_high) << 8 | u16::from(changed_low);
             let next = count + changed_low.count_ones() as usize;
             // In a register first: compressing into memory is microcode on some processors.
-            // SAFETY: `count` is at most the 0 or 16 words before this pair of lines, and `next` at most 8
+            // SAFETY: `count` is at most the 0 or 16 words before this pair of vectors, and `next` at most 8
             // more; so the 16 and the 8 places that are stored to lie within the groups of 32. The stores
             // ask no alignment.
             unsafe {

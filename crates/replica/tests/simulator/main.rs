@@ -6,7 +6,7 @@
 //! checked.
 //!
 //! `ci/simulate.sh SEEDS [FIRST]` runs any number of seeds. A case that fails is run up to `ATOMIK_SHRINKS` times more, to
-//! find a smaller one. `ci/planted-faults.py` shows that the simulator notices faults.
+//! find a smaller one. `ci/simulator-faults.py` shows that the simulator notices faults.
 
 mod case;
 mod oracle;
