@@ -10,15 +10,12 @@
 //! | [async task](#async-tasks) | yes: the slot of the thread that polls | yes, also across an `await` | yes | `accum` |
 //! | [destructor of a thread-local](#destructors-of-thread-locals) | yes: an RMW after the thread's index is gone | yes | yes | any |
 //! | [global allocator](#global-allocators) | yes, exactly | existing ones; none may be made there | yes | `accum` |
-//! | [child of `fork`](#fork) | yes: counts go on apart | yes, the same | yes, the same | any |
+//! | [child of `fork`](#fork) | yes: each process counts for itself | yes, the same | yes, the same | any |
 //! | [fiber that changes threads](#fibers) | **no**: may lose deltas | yes, goes with its fiber | yes | a producer |
 //! | [signal handler](#signal-handlers) | **no**: may lose a delta | **no**: it can't be shared | yes | a `Context` |
 //!
-//! No entry of the table is about memory safety: "no" means that a delta may be lost, except for fibers, where the reason
-//! is a rule of thread-locals that the library has no part in.
-//!
-//! A context works everywhere because a delta to it is one atomic instruction on one word, whoever executes it. It is
-//! slower if many threads write to it.
+//! A context works everywhere, because a delta to it is one atomic instruction on one word, whichever thread executes it.
+//! It is slower if many threads write to it.
 //!
 //! # What the library keeps for a thread
 //!
@@ -40,7 +37,7 @@
 //! # Async tasks
 //!
 //! An executor polls a task on any of its threads. A poll runs on one thread from its beginning to its end, so `accum`
-//! is right wherever it is called, and finds a slot of whichever thread polls:
+//! is right wherever it is called. It finds the slot of the thread that polls:
 //!
 //! ```
 //! use atomik_core::{Add, FanIn};
@@ -66,8 +63,8 @@
 //! # Destructors of thread-locals
 //!
 //! When a thread ends, its thread-locals are destroyed in an order that nobody promises. A destructor that accumulates may
-//! run before or after the library's own, which returns the thread's index. Both ways the delta counts. Afterwards it is
-//! an RMW on the shared cell. A producer in a thread-local is dropped with it and returns its slot.
+//! run before or after the library's own, which returns the thread's index. The delta counts in both cases. In the
+//! second case it is an RMW on the shared cell. A producer in a thread-local is dropped with it and returns its slot.
 //!
 //! # Global allocators
 //!
@@ -114,26 +111,25 @@
 //! is no recursion and every delta counts. The shared plane of a table may be missing at that time; its memory comes from
 //! [`std::alloc::System`], and not from the global allocator.
 //!
-//! What to observe:
+//! Rules for such an allocator:
 //!
 //! - Make and drop producers outside of the allocator. Making one may allocate, and so call the allocator without end.
-//!   For the same reason don't make observers, snapshots or tables there. Reads are fine.
+//!   For the same reason make no observers and no tables there. Reads are fine.
 //! - `accum` panics if an address is past the end, and a global allocator must not unwind. Compute the address so that it
 //!   can't be.
-//! - The library uses thread-locals. Before Rust 1.93, some targets let a global allocator have none: those where `std`
-//!   keeps its own list of destructors, such as musl and macOS, where the process may abort, and those without
-//!   native thread-locals, such as `x86_64-pc-windows-gnu`. There use a [`Counter`], or one in an array for each address.
-//!   Linux with glibc is not among them.
+//! - The library uses thread-locals. Before Rust 1.93, a global allocator must not use them on targets where `std` keeps
+//!   its own list of destructors, such as musl and macOS, or where thread-locals are not native, such as
+//!   `x86_64-pc-windows-gnu`: the process may abort. There use a [`Counter`], or an array of them for a table. Linux with
+//!   glibc is not one of these targets.
 //! - Without the feature `std` use [`FanIn::accum`] only. `TableFanIn::accum` would allocate the shared plane through
 //!   the global allocator.
 //!
 //! # Fork
 //!
 //! A child process has copies of all fan-ins, tables and contexts as they were at the `fork`, in memory of its own. So
-//! counts go on from there in both processes, apart from each other. The thread that called `fork` is the only one in the
+//! counting continues from there in each process by itself. The thread that called `fork` is the only one in the
 //! child. It keeps its index and its producers. The indices and slots of the other threads stay claimed there, which costs
-//! memory but loses no delta. To count both processes together, sum up what each of them reports, less what the
-//! parent had counted at the `fork`.
+//! memory but loses no delta. To get the count of both processes, add what each of them counted after the `fork`.
 //!
 //! POSIX allows the child of a process with several threads nothing but async-signal-safe functions until it calls `exec`.
 //! The library holds no lock that the child could find locked. But if another thread was claiming or returning an index
@@ -144,8 +140,8 @@
 //! # Fibers
 //!
 //! A fiber (a green thread, a stackful coroutine) has a stack of its own and may give its thread up in the middle of a
-//! function. If it goes on in another thread, then the compiler may still use the address of the first thread's
-//! thread-locals, because it takes for granted that one function runs on one thread. `accum` would then write to the slot
+//! function. If it continues on another thread, the compiler may still use the address of the first thread's
+//! thread-locals, because it assumes that a function runs on one thread. `accum` would then write to the slot
 //! of the first thread, which that thread writes to as well, and deltas of both may be lost.
 //!
 //! A producer needs no thread-local. It lives on the fiber's stack and goes where the fiber goes:
