@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs everything that must pass: format, terms, lints, docs, tests, examples, a program without std, models.
-# ci/setup.sh installs or names what it needs. Takes about ten minutes on two cores.
+# ci/setup.sh installs or names what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
