@@ -1,7 +1,7 @@
 //! The process's recorder.
 
 use core::fmt;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics::Key;
 
@@ -19,6 +19,7 @@ static PROCESS: OnceLock<Recorder> = OnceLock::new();
 
 /// The handle of the process's recorder, which is made with the default settings if it doesn't exist yet. It works
 /// whether or not the recorder is [installed](install()) for the facade.
+#[must_use]
 pub fn handle() -> Handle {
     PROCESS.get_or_init(Recorder::new).handle()
 }
@@ -43,7 +44,7 @@ pub fn histogram(name: &str, labels: &[(&str, &str)]) -> Histogram {
 
 /// Makes the process's recorder the one that the [`metrics`] facade records to.
 ///
-/// It may be called again, and after series were made. To change settings, use [`Builder::install`] instead, before
+/// It may be called again, by several threads at once, and after series were made. To change settings, use [`Builder::install`] instead, before
 /// anything else.
 ///
 /// Then it counts a probe event to see that events arrive. A program can have two incompatible versions of the crate
@@ -73,7 +74,10 @@ pub fn install() -> Result<Handle, InstallError> {
 /// [`install`] with a probe of the caller's.
 #[doc(hidden)]
 pub fn install_and_probe(probe: impl FnOnce()) -> Result<Handle, InstallError> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let recorder = PROCESS.get_or_init(Recorder::new);
+    // One caller would take another's probe away. And while one installs the recorder, another's probe would go nowhere.
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     // It fails if there is a recorder already. Whether that is this one is what the probe tells.
     let _ = metrics::set_global_recorder(recorder);
     probe();
