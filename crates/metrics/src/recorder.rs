@@ -1,7 +1,7 @@
 //! The recorder and what holds its series.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use metrics::{Key, KeyName, Label, Metadata, SharedString, Unit};
@@ -144,8 +144,12 @@ impl Inner {
     fn created<V>(&self, create: impl FnOnce() -> V) -> V {
         let created = create();
         if self.sweep_is_due(self.now()) {
-            let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
-            self.sweep(&mut catalog, self.now());
+            // While somebody scrapes or sweeps, this is left to the next series: a thread that records doesn't wait.
+            match self.catalog.try_lock() {
+                Ok(mut catalog) => self.sweep_if_due(&mut catalog),
+                Err(TryLockError::Poisoned(catalog)) => self.sweep_if_due(&mut catalog.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
         }
         created
     }

@@ -151,6 +151,25 @@ fn an_observer_tells_a_series_from_the_one_that_it_replaced() {
 }
 
 #[test]
+fn a_new_series_does_not_wait_for_a_scrape() {
+    let handle = Recorder::builder().idle_timeout(Duration::from_nanos(1)).build().handle();
+    let (made, wait) = std::sync::mpsc::channel();
+    let scrape = handle.inner.catalog.lock().unwrap();
+    let thread = std::thread::spawn({
+        let handle = handle.clone();
+        move || {
+            let counter = handle.counter("c", &[]);
+            made.send(()).unwrap();
+            counter
+        }
+    });
+    let is_made = wait.recv_timeout(Duration::from_secs(20)).is_ok();
+    drop(scrape);
+    assert!(is_made);
+    drop(thread.join().unwrap());
+}
+
+#[test]
 fn series_whose_names_become_one_are_shown_as_one() {
     let handle = handle();
     handle.counter("a.b", &[]).increment(1);
