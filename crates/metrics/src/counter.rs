@@ -22,9 +22,11 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct Counter(pub(crate) Arc<CounterCell>);
 
 impl Counter {
-    /// Adds to the counter: a load and a store, to a cache line that no other thread writes. Wait-free except for a
-    /// thread's first increment of one of some hundred counters, which allocates at most 4 KiB. Release: whoever sees
-    /// the count sees what this thread did before.
+    /// Adds to the counter: a load and a store, to a cache line that no other thread writes. Release: whoever sees the
+    /// count sees what this thread did before.
+    ///
+    /// Wait-free except for the allocator. Counters are in chunks of 64 to 512, and a thread's first increment of a
+    /// counter in a chunk allocates 768 to 4,352 bytes.
     ///
     /// Not for signal handlers or global allocators.
     #[inline]
@@ -70,12 +72,10 @@ impl CounterCell {
         self.offset().wrapping_add(self.word.read())
     }
 
-    /// The value with the word's sum taken from a snapshot of the table.
+    /// The value with the word's sum taken from a snapshot of the table that is younger than the counter. In an older
+    /// one the word may have less than the offset takes off.
     pub(crate) fn value_in(&self, snapshot: &[Vec<u64>]) -> u64 {
-        match self.word.read_in(snapshot) {
-            Some(sum) => self.offset().wrapping_add(sum),
-            None => self.value(),
-        }
+        self.offset().wrapping_add(self.word.read_in(snapshot))
     }
 
     fn offset(&self) -> u64 {

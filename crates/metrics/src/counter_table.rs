@@ -91,9 +91,9 @@ impl Word {
         self.lanes.read(self.place as usize)
     }
 
-    /// The word's sum in a snapshot. `None` if the snapshot is older than the word's chunk.
-    pub(crate) fn read_in(&self, snapshot: &[Vec<u64>]) -> Option<u64> {
-        Some(snapshot.get(self.chunk as usize)?[self.place as usize])
+    /// The word's sum in a snapshot that was taken after the word was claimed, and so has its chunk.
+    pub(crate) fn read_in(&self, snapshot: &[Vec<u64>]) -> u64 {
+        snapshot[self.chunk as usize][self.place as usize]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Observers of a recorder.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics::Key;
@@ -10,10 +11,13 @@ use crate::snapshot::HistogramSnapshot;
 
 /// An observer of a recorder: it tells what changed since it last looked, for alerts and rates without a database.
 ///
-/// Any number of observers watch a recorder, each with epochs of its own. An observer only reads: it resets nothing, takes
-/// nothing away from another or from a scrape, and threads that record never wait for it. Each increment and each value
-/// is in exactly one epoch of each observer. An observer that looks more seldom than the recorder's
-/// [idle timeout](crate::Builder::idle_timeout) may miss the last changes of series that were dropped in between.
+/// Any number of observers watch a recorder, each with epochs of its own. An observer only reads: it resets nothing and
+/// takes nothing away from another observer or from a scrape. Each increment and each value is in exactly one epoch of
+/// each observer. An observer that looks less often than the recorder's [idle timeout](crate::Builder::idle_timeout) may
+/// miss the last changes of series that were dropped in between.
+///
+/// Threads that hold a handle never wait for an observer. A thread that makes a series may wait while the observer reads
+/// the list of series. With an idle timeout, a thread that looks a series up may also wait while idle ones are dropped.
 ///
 /// ```
 /// let handle = atomik_metrics::Recorder::new().handle();
@@ -74,35 +78,52 @@ impl MetricsEpoch {
             gauges: Vec::new(),
             histograms: Vec::new(),
         };
-        // Made anew each time, so that dropped series leave nothing here.
-        let (mut counters, mut histograms) = (HashMap::new(), HashMap::new());
+        inner.registry().visit_gauges(|key, cell| changes.gauges.push((Series::new(key), cell.value())));
+        changes.gauges.sort_by(|a, b| a.0.cmp(&b.0));
+        self.swap_counters(&mut changes.counters);
+        self.swap_histograms(&mut changes.histograms);
+        (self.number, self.since) = (self.number + 1, now);
+        changes
+    }
+
+    fn swap_counters(&mut self, changes: &mut Vec<(Series, u64)>) {
+        let inner = &self.handle.inner;
+        // The cells come before the snapshot. A cell keeps its word, so the snapshot has what the cell itself counted. In
+        // an older snapshot the word could still have the sum of a counter that was dropped since. A sweep that runs
+        // meanwhile takes the references for handles, and leaves idle counters to the next sweep.
+        let mut cells = Vec::new();
+        inner.registry().visit_counters(|key, cell| cells.push((key.clone(), Arc::clone(cell))));
         let words = inner.counters().snapshot();
-        inner.registry().visit_counters(|key, cell| {
+        // Made anew each time, so that dropped series leave nothing here.
+        let mut counters = HashMap::with_capacity(cells.len());
+        for (key, cell) in &cells {
             let (id, value) = (cell.activity.id, cell.value_in(&words));
             let delta = value.wrapping_sub(self.counters.get(&id).copied().unwrap_or(0));
             if delta != 0 {
-                changes.counters.push((Series::new(key), delta));
+                changes.push((Series::new(key), delta));
             }
             counters.insert(id, value);
-        });
-        inner.registry().visit_gauges(|key, cell| changes.gauges.push((Series::new(key), cell.value())));
-        inner.registry().visit_histograms(|key, cell| {
+        }
+        changes.sort_by(|a, b| a.0.cmp(&b.0));
+        self.counters = counters;
+    }
+
+    fn swap_histograms(&mut self, changes: &mut Vec<(Series, HistogramSnapshot)>) {
+        // Made anew, as for counters. A histogram has words of its own, so it needs no snapshot.
+        let mut histograms = HashMap::new();
+        self.handle.inner.registry().visit_histograms(|key, cell| {
             let (id, value) = (cell.activity.id, cell.snapshot());
             let delta = match self.histograms.get(&id) {
                 Some(earlier) => value.since(earlier),
                 None => value.clone(),
             };
             if !delta.is_empty() {
-                changes.histograms.push((Series::new(key), delta));
+                changes.push((Series::new(key), delta));
             }
             histograms.insert(id, value);
         });
-        changes.counters.sort_by(|a, b| a.0.cmp(&b.0));
-        changes.gauges.sort_by(|a, b| a.0.cmp(&b.0));
-        changes.histograms.sort_by(|a, b| a.0.cmp(&b.0));
-        (self.counters, self.histograms) = (counters, histograms);
-        (self.number, self.since) = (self.number + 1, now);
-        changes
+        changes.sort_by(|a, b| a.0.cmp(&b.0));
+        self.histograms = histograms;
     }
 }
 
@@ -152,18 +173,20 @@ impl Changes {
         self.histograms.iter().map(|(series, delta)| (series, delta))
     }
 
-    /// By how much a counter grew; 0 if it didn't or doesn't exist.
+    /// By how much a counter grew, modulo 2^64; 0 if it didn't or doesn't exist.
     #[must_use]
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        self.counters.iter().filter(|(series, _)| series.is(name, labels)).map(|&(_, delta)| delta).sum()
+        // Counters of the recorder that differ in the order of labels of one name are one series here.
+        let of_series = self.counters.iter().filter(|(series, _)| series.is(name, labels));
+        of_series.fold(0, |grown, &(_, delta)| grown.wrapping_add(delta))
     }
 
-    /// What all counters of a name grew by a second, taken together.
+    /// By how much all counters of a name together grew per second.
     #[must_use]
     pub fn rate(&self, name: &str) -> f64 {
-        let grown: u64 =
-            self.counters.iter().filter(|(series, _)| series.name == name).map(|&(_, delta)| delta).sum();
-        if self.duration.is_zero() { 0.0 } else { grown as f64 / self.duration.as_secs_f64() }
+        let of_name = self.counters.iter().filter(|(series, _)| series.name == name);
+        let grown: f64 = of_name.map(|&(_, delta)| delta as f64).sum();
+        if self.duration.is_zero() { 0.0 } else { grown / self.duration.as_secs_f64() }
     }
 
     /// What was recorded in all histograms of a name, merged. `None` if nothing was.

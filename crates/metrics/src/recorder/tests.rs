@@ -151,6 +151,49 @@ fn an_observer_tells_a_series_from_the_one_that_it_replaced() {
 }
 
 #[test]
+fn an_observer_never_sees_less_than_nothing_in_a_word_that_changes_hands() {
+    let handle = Recorder::new().handle();
+    // So many that reading them takes longer than it takes to make and drop a counter.
+    let _others: Vec<_> = (0..2_000).map(|i| handle.counter("other", &[("i", &i.to_string())])).collect();
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Each counter takes over the word of the one before.
+            for name in (0..64).map(|i| i.to_string()).cycle() {
+                if is_done.load(Ordering::Relaxed) {
+                    break;
+                }
+                let key = key("c", &[("i", &name)]);
+                metrics::CounterFn::increment(&*handle.inner.counter(&key), 1);
+                handle.inner.take_probe(&key);
+            }
+        });
+        let mut epoch = handle.epoch();
+        let mut largest = 0;
+        for _ in 0..30 {
+            largest = epoch.swap().counters().map(|(_, delta)| delta).fold(largest, u64::max);
+        }
+        is_done.store(true, Ordering::Relaxed);
+        assert!(largest <= 1, "{largest}");
+    });
+}
+
+#[test]
+fn changes_that_add_up_to_2_to_the_64_do_not_panic() {
+    let handle = Recorder::new().handle();
+    let mut epoch = handle.epoch();
+    // A label twice: two counters of the recorder, and one series for an observer, which sorts the labels.
+    let labels = [("a", "1"), ("a", "2"), ("b", "")];
+    handle.counter("c", &labels).increment(u64::MAX);
+    handle.counter("c", &[labels[1], labels[0], labels[2]]).increment(3);
+    assert_eq!(handle.series(), 2);
+    let changes = epoch.swap();
+    assert_eq!(changes.counter("c", &labels), 2);
+    let grown = changes.rate("c") * changes.duration().as_secs_f64();
+    assert!((grown / 2f64.powi(64) - 1.0).abs() < 1e-9, "{grown}");
+}
+
+#[test]
 fn a_new_series_does_not_wait_for_a_scrape() {
     let handle = Recorder::builder().idle_timeout(Duration::from_nanos(1)).build().handle();
     let (made, wait) = std::sync::mpsc::channel();
