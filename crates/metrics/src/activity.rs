@@ -1,4 +1,4 @@
-//! Which series it is, and when it last changed.
+//! The identity of a series, and when it last changed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) struct Activity {
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Activity {
-    /// The activity of a series that is made at `now`, and has this state from the start.
+    /// The activity of a series that is made at `now`, with the state 0.
     pub(crate) fn new(now: Duration) -> Self {
         Self {
             // Relaxed: the ids only have to be distinct.

@@ -15,8 +15,10 @@ impl Handle {
     /// Counters have the suffix `_total`, which they get if their name hasn't got it. Histograms have the buckets set by
     /// [`Builder::classic_buckets`](crate::Builder::classic_buckets).
     ///
-    /// Threads that record never wait for it. It takes the time of adding up all threads' parts and of writing the text;
-    /// calls take turns.
+    /// It takes the time of adding up all threads' parts and of writing the text; calls take turns. Threads that hold a
+    /// handle never wait for it. A thread that makes a series may wait while the list of series is read. With an
+    /// [idle timeout](crate::Builder::idle_timeout), a thread that looks a series up may also wait while idle ones are
+    /// dropped.
     ///
     /// [text format]: https://prometheus.io/docs/instrumenting/exposition_formats/
     #[must_use]

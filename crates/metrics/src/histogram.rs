@@ -14,7 +14,7 @@ use crate::snapshot::{Buckets, HistogramSnapshot, Specials};
 /// A histogram of a recorder. Clones count together; a histogram that lives is never dropped from its recorder.
 ///
 /// It has [2<sup>schema</sup> buckets](Schema) for each octave of all positive and all negative numbers. The buckets of
-/// eight octaves are a block. Each thread that records a value in a block allocates it for itself, at schema 3 some 768
+/// eight octaves are a block. Each thread that records a value in a block allocates it for itself, at schema 3 in 768
 /// bytes. Latencies from a microsecond to ten seconds are in three or four blocks.
 ///
 /// ```
@@ -48,7 +48,8 @@ impl Histogram {
     }
 
     /// What has been counted. It includes each value that was recorded before; of values that are recorded meanwhile it
-    /// may have one in the count and not yet in the sum, or the other way round. Wait-free.
+    /// may have one in the count and not yet in the sum, or the other way round. Wait-free
+    /// except for the allocator.
     #[must_use]
     pub fn snapshot(&self) -> HistogramSnapshot {
         self.0.snapshot()

@@ -15,7 +15,7 @@
 //!
 //! # Trade-offs
 //!
-//! - **Writes are cheap, reads are dear.** Each thread adds to memory of its own: a load and a store, no locked
+//! - **Writes are cheap, reads are expensive.** Each thread adds to memory of its own: a load and a store, no locked
 //!   instruction, no cache line that another thread writes. A read adds up the parts of all threads.
 //! - **Memory grows with threads times series.** A counter takes 8 bytes for each thread that counts, a
 //!   [`Histogram`] 768 bytes for each thread and block of eight octaves at schema 3. The memory of ended threads is used

@@ -76,7 +76,7 @@ fn observers_beside_writers_see_every_event_once() {
         let (mut seen, mut looks) = ([(0, 0); 2], 0);
         loop {
             let is_last = writers.iter().all(|writer| writer.is_finished());
-            // The second looks more seldom than the first.
+            // The second looks less often than the first.
             for (i, epoch) in
                 epochs.iter_mut().enumerate().filter(|&(i, _)| is_last || i == 0 || looks % 7 == 0)
             {
