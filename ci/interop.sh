@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Python package atomik-core 0.4.0 and a Rust `DeltaStream` against each other, and the Python programs of the
-# documentation.
-# Needs python3 with venv, and PyPI.
+# documentation. Needs python3 with venv, and PyPI.
+# Results are kept in ci/last-runs.md by RECORD=1, see ci/record-run.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,5 +10,7 @@ venv=$target/golden-venv
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/pip" install --quiet --disable-pip-version-check atomik-core==0.4.0
 cargo build --quiet --locked --example interop
-"$venv/bin/python" ci/interop.py "$target/debug/examples/interop"
+exchanged=$("$venv/bin/python" ci/interop.py "$target/debug/examples/interop")
+echo "$exchanged"
 "$venv/bin/python" ci/patterns.py
+./ci/record-run.py ci/interop.sh "$exchanged"

@@ -3,7 +3,10 @@
 # those of a run that is not interrupted:
 #
 #   ./ci/kill.sh [KILLS]
+#
+# Results are kept in ci/last-runs.md by RECORD=1, see ci/record-run.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export ATOMIK_KILLS=${1:-1000}
 cargo test --release --locked -p atomik-checkpoint --examples --test exactly_once -- --nocapture
+./ci/record-run.py "ci/kill.sh $ATOMIK_KILLS" 'the totals are those of a run that is not interrupted'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that the library builds for x86-64 without SSE2, as kernels of operating systems and UEFI applications are built.
+# Checks the library for x86-64 without SSE2, as kernels of operating systems and UEFI applications are built.
 #
 #   ci/no-sse2.sh [--targets [--cache FOLDER]]
 #
@@ -23,7 +23,8 @@ if [[ ${1-} != --targets ]]; then
         exit 1
     fi
     cd "$project"
-    exec cargo check -p atomik-core --lib --no-default-features --locked --quiet --target-dir target/no-sse2
+    exec cargo check -p atomik-core --lib --no-default-features --locked --quiet \
+        --target-dir "${CARGO_TARGET_DIR:-target}/no-sse2"
 fi
 shift
 if [[ ${1-} == --cache ]]; then

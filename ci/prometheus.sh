@@ -6,7 +6,8 @@
 #   ./ci/prometheus.sh [SECONDS]      seconds of load, 12 unless given
 #
 # Needs root on Debian, to install the packages prometheus, protobuf-compiler, libprotobuf-dev and golang-github-prometheus-client-model-dev
-# if they are missing, curl, and python3 with venv and PyPI.
+# if they are missing, curl, and python3 with venv and PyPI. Results are kept in ci/last-runs.md by RECORD=1, see
+# ci/record-run.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-12}
@@ -70,3 +71,6 @@ if grep -h 'level=\(warn\|error\)' "$work"/*.log; then
     echo 'ci/prometheus.sh: a server complained' >&2
     exit 1
 fi
+version=$(prometheus --version 2>&1 | sed -n '1s/^prometheus, version \([^ ]*\).*/\1/p')
+./ci/record-run.py "ci/prometheus.sh $seconds" \
+    "Prometheus $version stored what the service counted; the official parsers read the other formats"

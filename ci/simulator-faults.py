@@ -7,7 +7,8 @@
     ci/simulator-faults.py --write         plant all, and put the results in the table of crates/replica/tests/README.md
     ci/simulator-faults.py --check         compares that table with the faults; plants none
 
-Works on a copy in target/simulator-faults. Exits with 1 if a fault is not found or does not build.
+Works on a copy in target/simulator-faults. Exits with 1 if a fault is not found or does not build. A complete run is kept
+in ci/last-runs.md by RECORD=1, see ci/record-run.py.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import re
 import subprocess
 import sys
 
-from planting import Copy, Table, read_faults
+from planting import ROOT, Copy, Table, read_faults
 
 FAULTS = read_faults("ci/simulator-faults.toml")["fault"]
 COPY = Copy("simulator-faults", ["crates/replica"])
@@ -88,7 +89,10 @@ def main():
     chosen = [fault for fault in FAULTS if given.only in fault["what"]]
     results = {fault["what"]: plant(fault, given.seeds) for fault in chosen}
     missed = [what for what, seed in results.items() if seed is None]
-    print(f"{len(chosen) - len(missed)} of {len(chosen)} faults found")
+    found = f"{len(chosen) - len(missed)} of {len(chosen)} faults found"
+    print(found, flush=True)
+    if not given.only and not missed:
+        subprocess.run([ROOT / "ci/record-run.py", "ci/simulator-faults.py", found], check=True)
     if given.write and not given.only and not missed:
         TABLE.write(("fault", "found by seed"), [(what, str(seed)) for what, seed in results.items()])
     sys.exit(len(missed) > 0)

@@ -1,5 +1,5 @@
 # A Debian root for checks that need a compiler, a C library or an emulator which the host may not have.
-# Sourced by ci/other-architectures.sh and ci/thread-sanitizer.sh; both share one root.
+# Sourced by ci/other-architectures.sh, ci/thread-sanitizer.sh and ci/no-sse2.sh, which share one root.
 #
 # The root holds Debian's own Rust compiler, whose standard library is packaged for every architecture of Debian. It
 # must be run as root on an x86-64 Debian with apt. Outside the cache folder nothing is changed, except that mmdebstrap
