@@ -14,8 +14,11 @@
 //! the feature `std` the processor can't be asked, so the target features that the program is compiled for decide, and
 //! the environment is not read.
 //!
-//! A kernel waits for nothing and accesses no memory but its arguments. (Those of `par` run on several threads, which wait
-//! for one another.) Kernels are not atomic: the borrow of a slice keeps other threads from writing to it.
+//! A kernel waits for nothing and accesses no memory but its arguments, and [`diff`] the memory of its batch. There are
+//! two exceptions. The first kernel call of a process chooses the level; with the feature `std` it reads the environment,
+//! for which it allocates and may wait for other threads. A program that can't have that in its first kernel call calls
+//! [`level`] before. And the kernels of `par` run on several threads, which wait for one another. Kernels are not
+//! atomic: the borrow of a slice keeps other threads from writing to it.
 
 mod clmul;
 mod compare;
@@ -269,7 +272,8 @@ pub fn level() -> Level {
 /// because wide ones lower the clock of a processor that they share, and for tests and benchmarks of one level. A
 /// later call replaces the cap of an earlier one; the cap in the [environment](env_level) holds in any case.
 ///
-/// Another thread that is in a kernel meanwhile completes the call on its old level. Ordering: Relaxed.
+/// Another thread that is in a kernel meanwhile completes the call on its old level. The cap also holds if that is the
+/// first kernel call of the process, which chooses a level by itself. Ordering: Relaxed.
 ///
 /// ```
 /// use atomik_core::kernel::{self, Level};
