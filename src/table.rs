@@ -167,6 +167,11 @@ impl<'a, A: Algebra> IntoIterator for &'a Table<A> {
 
 impl<A: Algebra> FromIterator<u64> for Table<A> {
     /// A table with these states.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than [`Table::MAX_LEN`] states, or if there is no memory for them.
+    #[track_caller]
     fn from_iter<I: IntoIterator<Item = u64>>(states: I) -> Self {
         let states: alloc::vec::Vec<u64> = states.into_iter().collect();
         let table = Self::new(states.len());

@@ -60,18 +60,21 @@ impl Taken {
 
 impl<A: Algebra> TableFanIn<A> {
     /// The exclusive observer of this table, for as long as the table is borrowed. `None` if it was given out
-    /// before, even if it has been dropped since. Wait-free but for the allocator.
+    /// before, even if it has been dropped since. Wait-free except for the allocator, which every call uses.
     ///
     /// Its first epoch begins with the fan-in itself, so it has the deltas that were made before this call too.
     #[must_use]
     pub fn exclusive_epoch(&self) -> Option<ExclusiveTableEpoch<&Self>> {
-        self.taken.take().then(|| ExclusiveTableEpoch { epoch: TableEpoch::from_identity(self) })
+        // Made before it is taken: a panic in the allocation leaves it to the next caller.
+        let epoch = TableEpoch::from_identity(self);
+        self.taken.take().then_some(ExclusiveTableEpoch { epoch })
     }
 
-    /// [`exclusive_epoch`](Self::exclusive_epoch) for `'static`: it keeps the fan-in alive.
+    /// Does what [`exclusive_epoch`](Self::exclusive_epoch) does, for `'static`: the observer keeps the fan-in alive.
     #[must_use]
     pub fn exclusive_epoch_owned(self: &Arc<Self>) -> Option<ExclusiveTableEpoch<Arc<Self>>> {
-        self.taken.take().then(|| ExclusiveTableEpoch { epoch: TableEpoch::from_identity(Arc::clone(self)) })
+        let epoch = TableEpoch::from_identity(Arc::clone(self));
+        self.taken.take().then_some(ExclusiveTableEpoch { epoch })
     }
 }
 

@@ -23,16 +23,20 @@ unsafe impl<A: Algebra> Send for TableProducer<'_, A> {}
 unsafe impl<A: Algebra> Sync for TableProducer<'_, A> {}
 
 impl<'a, A: Algebra> TableProducer<'a, A> {
+    #[track_caller]
     pub(super) fn claim(fan_in: FanInRef<'a, TableFanIn<A>>) -> Self {
         let (index, _) = fan_in.producers.claim();
         // From here on the slot is returned, even if there is no memory for the plane.
         let lease = Lease::new(fan_in, index);
-        let made = lease.producers.slot(index).get_or_try_make(lease.len);
-        let plane = NonNull::from(made.unwrap_or_else(|error| panic!("{error}")));
+        let plane = match lease.producers.slot(index).get_or_try_make(lease.len) {
+            Ok(plane) => NonNull::from(plane),
+            Err(error) => panic!("{error}"),
+        };
         Self { plane, lease }
     }
 
-    /// ACCUM: the state at `addr` becomes state ∘ `delta`. Wait-free: a load and a store, Release.
+    /// ACCUM: the state at `addr` becomes state ∘ `delta`. A load and a store, Release. Wait-free where a
+    /// 64-bit store is one instruction.
     ///
     /// # Panics
     ///

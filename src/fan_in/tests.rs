@@ -373,6 +373,17 @@ fn the_exclusive_observer_is_given_out_once() {
 }
 
 #[test]
+fn an_exclusive_observer_that_cannot_be_made_is_not_taken() {
+    // A reference this long panics where it is made.
+    let mut table = TableFanIn::<Add>::new(0);
+    table.len = usize::MAX;
+    let made = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| table.exclusive_epoch().is_some()));
+    assert!(made.is_err());
+    table.len = 1;
+    assert!(table.exclusive_epoch().is_some());
+}
+
+#[test]
 fn planes_are_used_again() {
     let table = TableFanIn::<Add>::new(3);
     for _ in 0..10 {
