@@ -1,4 +1,4 @@
-//! A level that goes up and down.
+//! A gauge that goes up and down.
 
 use core::fmt;
 
@@ -6,15 +6,15 @@ use super::{FanIn, Producer};
 use crate::algebra::Add;
 use crate::sync::const_fn;
 
-/// A level that many threads move up and down, such as the number of connections in flight. It never reads below zero if
-/// each down follows its own up.
+/// A gauge that many threads move up and down, such as the number of connections in flight. It never reads below zero if
+/// it starts at zero or above, stays below 2⁶³, and each down follows its own up.
 ///
 /// A [`FanIn<Add>`](FanIn) into which ups and downs are accumulated alike reads below zero now and then: of an up and a
 /// down that are made during a read, the read may include the down and miss the up. This type keeps the ups in one fan-in
 /// and the downs in another, and reads the downs first. If a read includes a down, then the up before it has happened
 /// before the second fan-in is read, so it is included too.
 ///
-/// A read may be too high, by the ups made while it goes on whose downs it misses. Where a level has to be that of one
+/// A read may be too high, by the ups made while it goes on whose downs it misses. Where a gauge has to be read at one
 /// instant, use a [`Counter`](crate::Counter) and [`read_signed`](crate::Counter::read_signed).
 ///
 /// "Follows" means that the up happens before the down: on the same thread, or handed over to another one by a channel, a
@@ -51,27 +51,27 @@ pub struct UpDown {
 
 impl UpDown {
     const_fn! {
-        /// Creates a level that starts at `level`. It allocates nothing, and may be a `static`.
+        /// Creates a gauge that starts at `start`. It allocates nothing, and may be a `static`.
         #[must_use]
-        pub const fn new(level: u64) -> Self {
-            Self { ups: FanIn::new(level), downs: FanIn::new(0) }
+        pub const fn new(start: i64) -> Self {
+            Self { ups: FanIn::new(start.cast_unsigned()), downs: FanIn::new(0) }
         }
     }
 
-    /// Moves the level up by `n`, as [`FanIn::accum`] accumulates.
+    /// Moves the gauge up by `n`, as [`FanIn::accum`] accumulates.
     #[inline]
     pub fn up(&self, n: u64) {
         self.ups.accum(n);
     }
 
-    /// Moves the level down by `n`, as [`FanIn::accum`] accumulates.
+    /// Moves the gauge down by `n`, as [`FanIn::accum`] accumulates.
     #[inline]
     pub fn down(&self, n: u64) {
         self.downs.accum(n);
     }
 
-    /// The level: the start and all ups, less all downs. Wait-free, and Acquire: loads each slot of the downs and then
-    /// each slot of the ups.
+    /// READ: the start and all ups, less all downs, modulo 2⁶⁴ and taken from −2⁶³ to 2⁶³ − 1. Wait-free, and
+    /// Acquire: loads each slot of the downs and then each slot of the ups.
     #[inline]
     #[must_use]
     pub fn read(&self) -> i64 {
@@ -80,14 +80,18 @@ impl UpDown {
         self.ups.read().wrapping_sub(downs).cast_signed()
     }
 
-    /// A writer with two slots of its own, for as long as the level is borrowed, as [`FanIn::producer`].
+    /// A writer with two slots of its own, for as long as the gauge is borrowed, as [`FanIn::producer`].
+    ///
+    /// # Panics
+    ///
+    /// As [`FanIn::producer`].
     #[inline]
     #[must_use]
     pub fn producer(&self) -> UpDownProducer<'_> {
         UpDownProducer { ups: self.ups.producer(), downs: self.downs.producer() }
     }
 
-    /// The start and the total of all ups.
+    /// The start and the total of all ups, modulo 2⁶⁴.
     #[must_use]
     pub fn ups(&self) -> &FanIn<Add> {
         &self.ups
@@ -120,13 +124,13 @@ pub struct UpDownProducer<'a> {
 }
 
 impl UpDownProducer<'_> {
-    /// Moves the level up by `n`, as [`Producer::accum`] accumulates.
+    /// Moves the gauge up by `n`, as [`Producer::accum`] accumulates.
     #[inline]
     pub fn up(&mut self, n: u64) {
         self.ups.accum(n);
     }
 
-    /// Moves the level down by `n`, as [`Producer::accum`] accumulates.
+    /// Moves the gauge down by `n`, as [`Producer::accum`] accumulates.
     #[inline]
     pub fn down(&mut self, n: u64) {
         self.downs.accum(n);
