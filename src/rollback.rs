@@ -81,7 +81,8 @@ use history::History;
 ///
 /// An edit is one level: a call of [`apply`](Self::apply), or a [`group`](Self::group) of them. An edit after an undo
 /// discards the levels that were undone. An edit that changes nothing, because its delta is the identity, is no
-/// edit: it makes no level and discards none.
+/// edit: it makes no level and discards none. Two levels that cancel each other stay levels, also when they collapse
+/// into one ([`with_depth`](Self::with_depth)); an undo of that one returns the identity.
 ///
 /// # Checkpoints
 ///

@@ -80,6 +80,17 @@ fn an_identity_delta_makes_no_level_and_keeps_the_redo_levels() {
 }
 
 #[test]
+fn collapsed_levels_that_cancel_each_other_stay_a_level() {
+    let counter = Counter::new(0);
+    let mut edits = Rollback::with_depth(&counter, depth(2));
+    for delta in [7, 7u64.wrapping_neg(), 1] {
+        edits.apply(delta);
+    }
+    assert_eq!((edits.undo(), edits.undo(), edits.undo()), (Some(1), Some(0), None));
+    assert_eq!(counter.read(), 0);
+}
+
+#[test]
 fn names_inside_collapsed_levels_are_forgotten() {
     let counter = Counter::new(0);
     let mut edits = Rollback::with_depth(&counter, depth(8));
