@@ -53,9 +53,10 @@ use crate::sync::const_fn;
 /// number of producers that were alive at once. The list for threads without a handle goes by a number that each
 /// thread of the process gets at its first [`accum`](Self::accum) on any fan-in: it has at most twice as many slots as
 /// the greatest number of such threads that were alive at once, even if only one of them uses this fan-in. So a fan-in
-/// with one count in it takes 1.1 KB with glibc's allocator. Ten thousand of them take 11 MB, where ten thousand
-/// [`Context`](crate::Context)s take 80 KB: for many counts that are each written now and then, use a [`TableFanIn`] or
-/// a [`Table`](crate::Table).
+/// with one count in it takes 1.1 KB with glibc's allocator if the thread that made the count was the first of the process
+/// to call `accum`, and up to 16 KB more if it was the hundredth. Ten thousand such fan-ins take 11 MB, or 170 MB, where
+/// ten thousand [`Context`](crate::Context)s take 80 KB: for many counts that are each written now and then, use a
+/// [`TableFanIn`] or a [`Table`](crate::Table).
 ///
 /// **Reads.** A read loads every slot that was ever made, since slots are reused but never freed. It takes a few
 /// nanoseconds for up to 16 slots. A fan-in that once had 100,000 producers at the same time keeps 131,072 slots, which
@@ -115,6 +116,10 @@ impl<A: Algebra> FanIn<A> {
     /// A writer with a slot of its own, for as long as the fan-in is borrowed: for scoped threads, and for any thread
     /// if the fan-in is a `static`. Lock-free except for the allocator. Allocates when more producers are alive than
     /// there are slots.
+    ///
+    /// # Panics
+    ///
+    /// If 2²⁵ producers are alive.
     #[inline]
     #[must_use]
     pub fn producer(&self) -> Producer<'_, A> {
@@ -122,6 +127,10 @@ impl<A: Algebra> FanIn<A> {
     }
 
     /// Does what [`producer`](Self::producer) does, for `'static`: the producer keeps the fan-in alive.
+    ///
+    /// # Panics
+    ///
+    /// As [`producer`](Self::producer).
     ///
     /// ```
     /// use std::sync::Arc;
@@ -140,17 +149,17 @@ impl<A: Algebra> FanIn<A> {
 
     /// ACCUM without a handle, through a slot of the calling thread: the state becomes state ∘ `delta`.
     ///
-    /// Release, as [`Producer::accum`]. Wait-free, except for a thread's first call on this fan-in, which is lock-free
-    /// and may allocate. Two kinds of callers share one cell instead, where a delta is an RMW with the progress of
-    /// [`Context::accum`](crate::Context::accum):
+    /// Release, as [`Producer::accum`]. Wait-free where a 64-bit store is one instruction, except for a thread's first
+    /// call on this fan-in, which is lock-free and may allocate. Two kinds of callers share one cell instead, where a
+    /// delta is an RMW with the progress of [`Context::accum`](crate::Context::accum):
     ///
     /// - a thread whose thread-locals are being destroyed;
     /// - a global allocator that is called while the thread makes its slot (see [`docs::threads`]).
     ///
     /// Without the feature `std` all callers share that cell.
     ///
-    /// Not for signal handlers: one that interrupts this function on its own thread may lose a delta. [`docs::threads`]
-    /// says what to use there.
+    /// Not for signal handlers: a handler that interrupts this function on its own thread may lose a delta, and a first
+    /// call allocates, which may deadlock. [`docs::threads`] says what to use there.
     ///
     /// [`docs::threads`]: crate::docs::threads
     #[inline]
@@ -179,7 +188,7 @@ impl<A: Algebra> FanIn<A> {
     /// READ: what the initial state and all deltas compose to. Wait-free: loads each slot, Acquire. The
     /// [type](Self)'s docs say which concurrent deltas it may miss, and what a read costs.
     ///
-    /// So a level that goes up and down may read below zero, as a number near 2⁶⁴, although it never is: of an up and the
+    /// So a gauge that goes up and down may read below zero, as a number near 2⁶⁴, although it never is: of an up and the
     /// down after it, both made during the read, the read may include the down and miss the up. A read can't do that if
     /// ups and downs are in two fan-ins and the downs are read first. [`UpDown`] is that pair.
     #[inline]
@@ -200,8 +209,8 @@ impl<A: Algebra> FanIn<A> {
 }
 
 impl FanIn<Add> {
-    /// READ as a signed number, for a level that also goes down: the state modulo 2⁶⁴, taken from −2⁶³ to
-    /// 2⁶³ − 1. Everything else is as for [`read`](Self::read): while deltas are made, a level that never is below
+    /// READ as a signed number, for a gauge that also goes down: the state modulo 2⁶⁴, taken from −2⁶³ to
+    /// 2⁶³ − 1. Everything else is as for [`read`](Self::read): while deltas are made, a gauge that never is below
     /// zero may be read below zero. [`UpDown`] avoids that.
     ///
     /// ```

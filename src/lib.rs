@@ -37,9 +37,10 @@
 //! - **Reading a [`FanIn`] is not linearizable.** A read contains every delta that happened before it. Of concurrent
 //!   deltas it may contain a later one and miss an earlier one. Where a read has to be the state of one instant, use a
 //!   [`Context`].
-//! - **Writers cost memory and time to read.** A fan-in takes about 1 KB, and 128 to 256 bytes more for each further
-//!   writer that was alive at the same time; a [`TableFanIn`] takes a table for each writer. Slots are reused but never
-//!   freed, and a read visits all of them. [`FanIn`] says what 100,000 producers cost, or 10,000 fan-ins.
+//! - **Writers cost memory and time to read.** A fan-in takes about 1 KB, and up to 256 bytes for each producer that was
+//!   alive at the same time. If [`FanIn::accum`] is called on it, it also takes up to 256 bytes for each thread that was
+//!   alive at the same time and called `accum` on any fan-in of the process. A [`TableFanIn`] takes a table for each
+//!   writer. Slots are reused but never freed, and a read visits all of them. [`FanIn`] says what 100,000 producers cost, or 10,000 fan-ins.
 //! - **A [`Fingerprint`] is not a MAC.** Anyone who knows the seed can construct collisions. Where an adversary chooses
 //!   the data, use a keyed cryptographic hash.
 //!
@@ -49,8 +50,8 @@
 //! |---|---|
 //! | a state that threads change now and then | [`Context`]: [`AtomikContext`] for XOR, [`Counter`] for addition |
 //! | a state that many threads change all the time | [`FanIn`] and its [`Producer`]s |
-//! | a level that goes up and down | [`UpDown`] |
-//! | a level that goes up and down, and is never below zero | [`UpDown`] |
+//! | a gauge that goes up and down, such as the number of open connections | [`UpDown`] |
+//! | a number that is changed now and then, and may be negative | [`Counter`], by [`Counter::read_signed`] |
 //! | many states, by address | [`Table`], or [`TableFanIn`] where threads contend |
 //! | what has changed since the last look | [`Epoch`], [`TableEpoch`] |
 //! | undo and redo | [`Rollback`], [`TableRollback`] |

@@ -64,7 +64,7 @@
 //! In Python, `accum` reads the accumulator and then writes it: that no delta gets lost between the two is due to the
 //! interpreter's global lock. A [`FanIn`](crate::FanIn) needs no lock, because each producer has a slot that nobody
 //! else writes to. Counts need `FanIn<Add>`, because XOR can't sum. Where a single word is enough, use a
-//! [`Context`](crate::Context); for many addresses, a [`TableFanIn`](crate::TableFanIn); for a level that goes up and
+//! [`Context`](crate::Context); for many addresses, a [`TableFanIn`](crate::TableFanIn); for a gauge that goes up and
 //! down, an [`UpDown`](crate::UpDown).
 //!
 //! # Epoch checkpointing

@@ -12,18 +12,22 @@
 //! | [global allocator](#global-allocators) | yes, exactly | existing ones; none may be made there | yes | `accum` |
 //! | [child of `fork`](#fork) | yes: each process counts for itself | yes, the same | yes, the same | any |
 //! | [fiber that changes threads](#fibers) | **no**: may lose deltas | yes, goes with its fiber | yes | a producer |
-//! | [signal handler](#signal-handlers) | **no**: may lose a delta | **no**: it can't be shared | yes | a `Context` |
+//! | [signal handler](#signal-handlers) | **no**: may lose a delta, and may deadlock | **no**: it can't be shared | yes | a `Context` |
 //!
-//! A context works everywhere, because a delta to it is one atomic instruction on one word, whichever thread executes it.
+//! A "no" means that a delta may be lost. Two entries are about more than that. In a signal handler, a thread's first
+//! `accum` on a fan-in allocates, and most allocators must not be called in a handler. For fibers, the reason is a rule of
+//! thread-locals that the library has no part in.
+//!
+//! A context works everywhere, because a delta to it is one atomic operation on one word, whichever thread executes it.
 //! It is slower if many threads write to it.
 //!
 //! # What the library keeps for a thread
 //!
-//! With the feature `std` each thread that calls `accum` has an *index*, the smallest number that no other such thread
-//! has. It is one for all fan-ins of the process. The first call in a thread claims it, and a destructor of a
-//! thread-local returns it when the thread ends. In each fan-in the index leads to a slot, or to a plane of a table, of
-//! which the thread is the only writer. Slots and planes are made when they are first needed. The next thread with the
-//! same index continues from what it finds there.
+//! With the feature `std` each thread that calls `accum` has an *index*, a number that no other such thread has and that
+//! is below the greatest number of such threads that were alive at once. It is one for all fan-ins of the process. The
+//! first call in a thread claims it, and a destructor of a thread-local returns it when the thread ends. In each fan-in
+//! the index leads to a slot, or to a plane of a table, of which the thread is the only writer. Slots and planes are made
+//! when they are first needed. The next thread with the same index continues from what it finds there.
 //!
 //! Each fan-in also has one *shared* cell, and each table fan-in a shared plane. They take the deltas of callers that
 //! can't have a slot, by an atomic RMW. Readers include them. Without the feature `std` they take all deltas that do not
@@ -166,9 +170,13 @@
 //!
 //! A handler interrupts its thread between any two instructions. If that is between the load and the store of an `accum`,
 //! or of a producer's, then the thread stores a value without the handler's delta. Whether the two are one instruction is
-//! up to the compiler. A handler may also interrupt a thread that is making its slot, and then must not allocate.
+//! up to the compiler.
 //!
-//! A delta to a [`Context`] can't be interrupted, and takes no lock and no memory. It is async-signal-safe:
+//! A thread's first `accum` on a fan-in allocates. `malloc` is not async-signal-safe: if the handler interrupted it, a
+//! call from the handler may deadlock or corrupt the heap. So `accum` is not async-signal-safe either.
+//!
+//! A delta to a [`Context`] is never half done when a handler runs, and takes no lock and no memory. It is
+//! async-signal-safe:
 //!
 //! ```
 //! use atomik_core::Counter;
@@ -182,7 +190,10 @@
 //! # assert_eq!(INTERRUPTED.read(), 1);
 //! ```
 //!
-//! Reads of everything are safe there too: [`FanIn::read`] takes no lock and no memory.
+//! These reads take no lock and no memory, so they are async-signal-safe too: [`Context::read`], [`FanIn::read`],
+//! [`UpDown::read`] and [`TableFanIn::read`] with their variants for signed and floating-point numbers, and the method
+//! `snapshot` of [`Table`] and [`TableFanIn`] into memory that exists. Observers of tables are not: `epoch` and `swap`
+//! allocate, and `swap` and `is_clean` may be the [first kernel call](crate::kernel) of the process.
 //!
 //! # Where it is tested
 //!
@@ -193,8 +204,13 @@
 //! after they returned their index, and an allocator that accumulates.
 //!
 //! [`Context`]: crate::Context
+//! [`Context::read`]: crate::Context::read
 //! [`Counter`]: crate::Counter
 //! [`FanIn`]: crate::FanIn
 //! [`FanIn::accum`]: crate::FanIn::accum
 //! [`FanIn::read`]: crate::FanIn::read
+//! [`Table`]: crate::Table
+//! [`TableFanIn`]: crate::TableFanIn
 //! [`TableFanIn::accum`]: crate::TableFanIn::accum
+//! [`TableFanIn::read`]: crate::TableFanIn::read
+//! [`UpDown::read`]: crate::UpDown::read

@@ -32,11 +32,12 @@ use crate::table::{COPY_WORDS, Table, TableEpoch, TableSource, states};
 /// The 65th thread without a handle, and every further one that is alive at the same time, pays for a function call and
 /// two more loads.
 ///
-/// **Memory.** A table fan-in takes 1.2 KB, and each plane 8 bytes for each address. There is one plane for each producer, up to the greatest number of
-/// producers that were alive at once. There is also one for each thread that calls [`accum`](Self::accum), up to the
-/// greatest number of threads without a handle that were alive at once in the process, and one that threads without a
-/// plane share, if there ever was such a thread. Planes are reused and never freed while the fan-in lives. If a table
-/// is large and its writers are many and rarely write, a shared [`Table`] is smaller.
+/// **Memory.** A table fan-in takes 1.2 KB on 64-bit targets, and each plane (a shard of the whole table) 8 bytes for each
+/// address and at most 312 more. There is one plane for each producer, up to the greatest number of producers that were
+/// alive at once. There is also one for each thread that calls [`accum`](Self::accum), up to the greatest number of threads
+/// without a handle that were alive at once in the process, and one that threads without a plane share, if there ever was
+/// such a thread. Planes are reused and never freed while the fan-in lives. If a table is large and its writers are many and
+/// rarely write, a shared [`Table`] is smaller.
 ///
 /// **Reads.** A reader loads an address from every plane that was ever made, also from planes whose writers are gone.
 ///
@@ -77,6 +78,7 @@ impl<A: Algebra> TableFanIn<A> {
         ///
         /// If `len` is more than [`Table::MAX_LEN`].
         #[must_use]
+        #[track_caller]
         pub const fn new(len: usize) -> Self {
             assert!(len <= Table::<A>::MAX_LEN, "a table can't be longer than 32-bit addresses reach");
             Self {
@@ -102,32 +104,41 @@ impl<A: Algebra> TableFanIn<A> {
     ///
     /// # Panics
     ///
-    /// If there is no memory for the plane.
+    /// If there is no memory for the plane, or if 2²⁵ producers are alive.
     #[must_use]
+    #[track_caller]
     pub fn producer(&self) -> TableProducer<'_, A> {
         TableProducer::claim(FanInRef::Borrowed(self))
     }
 
     /// Does what [`producer`](Self::producer) does, for `'static`: the producer keeps the fan-in alive.
+    ///
+    /// # Panics
+    ///
+    /// As [`producer`](Self::producer).
     #[must_use]
+    #[track_caller]
     pub fn producer_owned(self: &Arc<Self>) -> TableProducer<'static, A> {
         TableProducer::claim(FanInRef::Owned(Arc::clone(self)))
     }
 
     /// ACCUM without a handle, through a plane of the calling thread: the state at `addr` becomes state ∘ `delta`.
     ///
-    /// Release, as [`TableProducer::accum`]. Wait-free, except for a thread's first call on this fan-in, which is
-    /// lock-free and allocates the thread's plane. Three kinds of callers share one plane instead, where a delta is an
-    /// RMW with the progress of [`Context::accum`]:
+    /// Release, as [`TableProducer::accum`]. Wait-free where a 64-bit store is one instruction, except for a thread's
+    /// first call on this fan-in, which is lock-free and allocates the thread's plane. Three kinds of callers share one
+    /// plane instead, where a delta is an RMW with the progress of [`Context::accum`]:
     ///
     /// - a thread whose thread-locals are being destroyed;
-    /// - a thread for whose plane there is no memory;
+    /// - a thread for whose plane there is no memory: each of its deltas first asks the allocator again, so that the
+    ///   thread has a plane as soon as there is memory for it;
     /// - a global allocator that is called while the thread makes its plane (see [`docs::threads`]).
     ///
-    /// Without the feature `std` all callers share that plane.
+    /// Without the feature `std` all callers share that plane. If there is no memory for that plane either, the first
+    /// delta to it ends in [`handle_alloc_error`](alloc::alloc::handle_alloc_error), which aborts the process with `std`
+    /// and panics by default without it.
     ///
-    /// Not for signal handlers: one that interrupts this function on its own thread may lose a delta. [`docs::threads`]
-    /// says what to use there.
+    /// Not for signal handlers: a handler that interrupts this function on its own thread may lose a delta, and a first
+    /// call allocates, which may deadlock. [`docs::threads`] says what to use there.
     ///
     /// # Panics
     ///
@@ -231,8 +242,8 @@ impl<A: Algebra> TableFanIn<A> {
 }
 
 impl TableFanIn<Add> {
-    /// READ as a signed number, for a level that also goes down: the state at `addr` modulo 2⁶⁴, taken from
-    /// −2⁶³ to 2⁶³ − 1. Everything else is as for [`read`](Self::read): while deltas are made, a level that
+    /// READ as a signed number, for a gauge that also goes down: the state at `addr` modulo 2⁶⁴, taken from
+    /// −2⁶³ to 2⁶³ − 1. Everything else is as for [`read`](Self::read): while deltas are made, a gauge that
     /// never is below zero may be read below zero, as [`FanIn::read`](crate::FanIn::read) explains. To avoid that, keep
     /// the ups and the downs in two tables and read the downs first.
     ///

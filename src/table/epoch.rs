@@ -21,7 +21,8 @@ pub(crate) const COPY_WORDS: usize = 512;
 /// it, to another address, in the next epoch.
 ///
 /// An observer holds 8 bytes for each address. All methods that read the table are wait-free, with Acquire
-/// ordering. Formatting an observer with `Debug` does not read the table.
+/// ordering, except for the allocator, where a batch grows, and for the [first kernel call](crate::kernel) of the
+/// process. Formatting an observer with `Debug` does not read the table.
 ///
 /// ```
 /// use atomik_core::AtomikTable;
