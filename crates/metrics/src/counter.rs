@@ -22,8 +22,8 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct Counter(pub(crate) Arc<CounterCell>);
 
 impl Counter {
-    /// Adds to the counter: a load and a store, to a cache line that no other thread writes. Release: whoever sees the
-    /// count sees what this thread did before.
+    /// Adds to the counter: a load and a store, to a cache line that no other thread writes. Release: a thread that
+    /// sees the count also sees what this thread did before.
     ///
     /// Wait-free except for the allocator. Counters are in chunks of 64 to 512, and a thread's first increment of a
     /// counter in a chunk allocates 768 to 4,352 bytes.
