@@ -78,7 +78,7 @@ pub(super) fn kernels() -> &'static Kernels {
 /// Chooses the best kernels, unless another thread chooses some meanwhile.
 #[cold]
 fn choose_first() -> &'static Kernels {
-    CHOSEN.get_or_set(best(Level::Avx512))
+    CHOSEN.get_or_set(best(Level::HIGHEST))
 }
 
 /// Chooses the best kernels of at most the level `highest`, whatever was chosen before.

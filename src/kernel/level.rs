@@ -34,6 +34,9 @@ impl Level {
     /// All levels, the lowest first.
     const ALL: [Self; 4] = [Self::Portable, Self::Sse2, Self::Avx2, Self::Avx512];
 
+    /// The greatest level.
+    pub(super) const HIGHEST: Self = Self::ALL[Self::ALL.len() - 1];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
