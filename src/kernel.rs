@@ -36,7 +36,7 @@ mod vector;
 mod x86_64;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::algebra::Algebra;
 use crate::delta::{AddressOutOfRange, DeltaBatch};

@@ -154,6 +154,7 @@ fn streams_equal_loads<F: Kind>(seed: u64, data: &[u8], cuts: &[usize]) -> Resul
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (data.len() + 1)).chain([0, data.len()]).collect();
     cuts.sort_unstable();
     let expected = F::make(seed).load(data);
+    let _level = kernel::tests::lock_level();
     for level in [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512] {
         kernel::set_level(level);
         let mut streamed = F::make(seed);

@@ -14,6 +14,14 @@ use super::{ApplyWireError, Level, apply, apply_wire};
 use crate::algebra::{Add, Algebra, Xor};
 use crate::delta::{AddressOutOfRange, DeltaBatch, DeltaMessage};
 
+/// Held by tests that set the level of the process, so that they don't disturb one another.
+static LEVEL: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+pub(crate) fn lock_level() -> std::sync::MutexGuard<'static, ()> {
+    // A test that failed has poisoned the lock, and leaves nothing behind that matters.
+    LEVEL.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// What each kernel does, as plainly as possible.
 mod oracle {
     use super::*;
@@ -402,6 +410,7 @@ fn diff_refuses_unequal_lengths() {
 
 #[test]
 fn set_level_caps_the_level_until_the_next_call() {
+    let _level = lock_level();
     let best = super::level();
     for level in [Level::Portable, Level::Sse2, Level::Avx2, Level::Avx512] {
         let used = super::set_level(level);
