@@ -1,13 +1,17 @@
-//! Proves that atomik-core needs no std: it would clash with the panic handler here. Started by the C
-//! library, which is all that is linked; exits with 0 if the states are right.
+//! Proves that atomik-core and atomik-replica need no std, which would clash with the panic handler here. Nothing but the
+//! C library is linked, which starts the program. Exits with 0 if the states are right.
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
+use alloc::sync::Arc;
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use atomik_core::{Add, AtomikContext, AtomikTable, FanIn, Fingerprint, Rollback, TableFanIn};
+use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 unsafe extern "C" {
     safe fn abort() -> !;
@@ -59,6 +63,21 @@ static ALLOCATOR: Bump = Bump { memory: UnsafeCell::new([0; HEAP]), used: Atomic
 
 static FAN_IN: FanIn<Add> = FanIn::new(0);
 
+/// What one replica holds after another one put a value.
+fn replicated() -> Option<u64> {
+    let cluster = ClusterConfig::new("no std", 3);
+    let start = |node| {
+        let local = Arc::new(TableFanIn::<Add>::new(3));
+        Replica::new(&cluster, local, ReplicaId { node, incarnation: 1 }).ok()
+    };
+    let (mut here, mut there) = (start(1)?, start(2)?);
+    here.put(2, 8).ok()?;
+    while let Some((_, packet)) = here.poll_transmit() {
+        there.receive(Peer(1), &packet).ok()?;
+    }
+    Some(there.merged()[2])
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     let context = AtomikContext::new(0xCAFE);
@@ -83,6 +102,7 @@ extern "C" fn main() -> i32 {
         && FAN_IN.read() == 42
         && epoch.swap().iter().eq([(7, 5)])
         && planes.read(2) == 6
-        && fingerprint.value() != 0;
+        && fingerprint.value() != 0
+        && replicated() == Some(8);
     i32::from(!right)
 }
