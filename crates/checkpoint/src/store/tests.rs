@@ -6,6 +6,8 @@ use atomik_core::{Add, FanIn, Table, TableEpoch, Xor};
 use proptest::prelude::*;
 
 use super::*;
+use crate::log::CheckpointPiece;
+use crate::recovered::Recovered;
 
 /// A log in memory that fails when it is told to.
 #[derive(Clone, Debug, Default)]
