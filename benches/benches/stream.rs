@@ -14,6 +14,7 @@ use atomik_core::{Add, Algebra, DeltaBatch, TableFanIn, Xor, kernel};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 /// The length of the header before the words of a frame.
+const NOW: Duration = Duration::ZERO;
 const HEADER: usize = 68;
 const SHARD: usize = 4_096;
 
@@ -53,14 +54,16 @@ fn frames() -> [Ratio; 2] {
         let (_, frame) = sender.poll_transmit().expect("every word changed");
         assert_eq!(frame.len(), HEADER + 16 * SHARD);
 
-        let (time, received) = nanoseconds(|| receiver.receive(Peer(1), &frame));
+        let (time, received) = nanoseconds(|| receiver.receive(NOW, Peer(1), &frame));
         assert_eq!(received.map(|received| received.applied), Ok(1));
         new.push(time);
         let (time, applied) = nanoseconds(|| kernel::apply_wire::<Xor>(&mut words, &frame[HEADER..]));
         assert_eq!(applied, Ok(()));
         wire.push(time);
         let (time, received) = nanoseconds(|| {
-            (0..100).map(|_| receiver.receive(Peer(1), &frame).expect("it is whole").known).sum::<usize>()
+            (0..100)
+                .map(|_| receiver.receive(NOW, Peer(1), &frame).expect("it is whole").known)
+                .sum::<usize>()
         });
         assert_eq!(received, 100);
         known.push(time / 100.0);

@@ -5,6 +5,8 @@
 #[path = "../section.rs"]
 mod section;
 
+use std::time::Duration;
+
 use arbitrary::Arbitrary;
 use atomik_replica::{Peer, ReplicaId};
 use libfuzzer_sys::fuzz_target;
@@ -67,7 +69,7 @@ fuzz_target!(|frames: Vec<Frame>| {
             let before = state(&replica);
             let origin = ReplicaId { node: u64::from(frame.node % 6), incarnation: 0 };
             let shard = usize::from(frame.shard % 4);
-            match replica.receive(Peer(1), packet) {
+            match replica.receive(Duration::ZERO, Peer(1), packet) {
                 Ok(received) if received.applied == 1 => {
                     assert!(frame.is_valid());
                     assert_eq!(replica.version(origin, shard), frame.to);

@@ -5,6 +5,8 @@
 #[path = "../section.rs"]
 mod section;
 
+use std::time::Duration;
+
 use arbitrary::Arbitrary;
 use atomik_replica::Peer;
 use libfuzzer_sys::fuzz_target;
@@ -77,7 +79,7 @@ fuzz_target!(|packets: Vec<(u8, Vec<Section>)>| {
     let size: usize = packets.iter().map(|(_, bytes)| bytes.len()).sum();
     bounded(size, || {
         for (peer, packet) in packets {
-            let _ = replica.receive(Peer(peer.into()), &packet);
+            let _ = replica.receive(Duration::ZERO, Peer(peer.into()), &packet);
         }
         let mut answers = 0;
         while replica.poll_transmit().is_some() {

@@ -5,6 +5,7 @@ use atomik_loom_tests::{Past, check_pasts, join};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 use loom::thread;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Two threads start a replica on one fan-in. One of them succeeds.
 ///
@@ -104,7 +105,7 @@ fn packets_are_received_beside_a_producer_and_a_view() {
             let packets = packets.clone();
             thread::spawn(move || {
                 for packet in &packets {
-                    assert_eq!(replica.receive(Peer(2), packet).unwrap().applied, 1);
+                    assert_eq!(replica.receive(Duration::ZERO, Peer(2), packet).unwrap().applied, 1);
                 }
                 replica
             })

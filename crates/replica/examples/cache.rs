@@ -4,9 +4,13 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atomik_core::{TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
+
+/// Nothing here waits for a timer, so the time stands still.
+const NOW: Duration = Duration::ZERO;
 
 struct Nodes([Replica<Xor>; 3]);
 
@@ -16,7 +20,7 @@ impl Nodes {
         for from in 0..3 {
             while let Some((_, packet)) = self.0[from].poll_transmit() {
                 for to in (0..3).filter(|&to| to != from) {
-                    self.0[to].receive(Peer(from as u64), &packet)?;
+                    self.0[to].receive(NOW, Peer(from as u64), &packet)?;
                 }
             }
         }

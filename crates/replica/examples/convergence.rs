@@ -5,11 +5,14 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atomik_core::{AtomikContext, DeltaMessage, DeltaStream, TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 const WRITES: u64 = 1_000;
+/// Nothing here waits for a timer, so the time stands still.
+const NOW: Duration = Duration::ZERO;
 
 /// Drops a fifth of the packets, repeats a fifth, and shuffles the rest. Every run makes the same choices.
 fn unreliable<T: Clone>(packets: Vec<T>) -> Vec<T> {
@@ -88,16 +91,16 @@ fn replicated() -> Result<(u64, u64), Box<dyn Error>> {
         packets.extend(std::iter::from_fn(|| a.poll_transmit()));
     }
     for (_, packet) in unreliable(packets) {
-        b.receive(Peer(1), &packet)?;
+        b.receive(NOW, Peer(1), &packet)?;
     }
     // The last packet may have been lost. A node sends its version vector from time to time; the peer requests what
     // it lacks, and is answered.
-    b.receive(Peer(1), &a.version_vector_packet())?;
+    b.receive(NOW, Peer(1), &a.version_vector_packet())?;
     while let Some((_, request)) = b.poll_transmit() {
-        a.receive(Peer(2), &request)?;
+        a.receive(NOW, Peer(2), &request)?;
     }
     while let Some((_, answer)) = a.poll_transmit() {
-        b.receive(Peer(1), &answer)?;
+        b.receive(NOW, Peer(1), &answer)?;
     }
     Ok((a.merged()[0], b.merged()[0]))
 }

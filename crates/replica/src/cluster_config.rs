@@ -8,11 +8,13 @@ use crate::block::BLOCK_WORDS;
 use crate::checksum::WordDigest;
 use crate::error::ReplicaError;
 use crate::shape::Shape;
+use crate::timing::Timing;
 
-/// What the replicas of one table agree on, and the bounds of one replica.
+/// What the replicas of one table agree on, and the bounds and intervals of one replica.
 ///
 /// All replicas of a cluster have the same name, table length, shard size and initial base. Packets carry a digest of
-/// these, and a replica refuses packets with another digest. The bounds may differ from replica to replica.
+/// these, and a replica refuses packets with another digest. The bounds and intervals may differ from
+/// replica to replica.
 ///
 /// ```
 /// use atomik_replica::ClusterConfig;
@@ -28,6 +30,7 @@ pub struct ClusterConfig {
     pub(crate) max_origins: usize,
     pub(crate) packet_len: usize,
     pub(crate) max_waiting: usize,
+    pub(crate) timing: Timing,
 }
 
 impl ClusterConfig {
@@ -41,6 +44,7 @@ impl ClusterConfig {
             max_origins: 256,
             packet_len: 1 << 16,
             max_waiting: 1 << 16,
+            timing: Timing::new(),
         }
     }
 
@@ -88,6 +92,13 @@ impl ClusterConfig {
     #[must_use]
     pub fn with_max_waiting(mut self, max_waiting: usize) -> Self {
         self.max_waiting = max_waiting;
+        self
+    }
+
+    /// Sets how often the replica does what recurs.
+    #[must_use]
+    pub fn with_timing(mut self, timing: Timing) -> Self {
+        self.timing = timing;
         self
     }
 

@@ -6,6 +6,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //! use atomik_core::{Add, TableFanIn};
 //! use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 //!
@@ -21,7 +22,7 @@
 //! local.producer().accum(7, 42);
 //! here.tick();
 //! while let Some((_, packet)) = here.poll_transmit() {
-//!     there.receive(Peer(1), &packet)?;
+//!     there.receive(Duration::ZERO, Peer(1), &packet)?; // the time, by a clock of the program
 //! }
 //! assert_eq!(there.view().read(7), 42);
 //! # Ok::<(), atomik_replica::PacketError>(())
@@ -92,9 +93,12 @@ mod shape;
 mod shard;
 mod state;
 mod store_queue;
+mod timers;
+mod timing;
 
 pub use cluster_config::ClusterConfig;
 pub use error::{PacketError, PacketErrorKind, PacketField, ReplicaError};
 pub use peer::{Peer, Recipient};
 pub use replica::{Event, Received, Replica, ShardDigest, StoredShard, Transaction, View};
 pub use replica_id::ReplicaId;
+pub use timing::Timing;

@@ -3,6 +3,7 @@
 mod integrity;
 mod receive;
 mod store;
+mod timeout;
 mod transmit;
 mod view;
 
@@ -27,6 +28,8 @@ use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
 use crate::state::ReplicaState;
 use crate::store_queue::StoreQueue;
+use crate::timers::Timers;
+use crate::timing::Timing;
 use integrity::EventQueue;
 
 /// A node's copy of a table that converges with the copies of other nodes.
@@ -65,16 +68,18 @@ use integrity::EventQueue;
 ///   [`send_version_vector`](Self::send_version_vector) queue some.
 /// - *Store:* [`poll_store`](Self::poll_store) gives shards to write, and [`stored`](Self::stored) confirms them. They
 ///   are for replicas that were started by [`restore`](Self::restore) or [`resume`](Self::resume).
-/// - *Timers:* [`heartbeat`](Self::heartbeat) and, for safety against failing memory, [`audit`](Self::audit).
+/// - *Timers:* [`poll_timeout`](Self::poll_timeout) says when to call [`handle_timeout`](Self::handle_timeout), which
+///   makes the calls that recur: [`tick`](Self::tick), [`heartbeat`](Self::heartbeat), [`audit`](Self::audit) and others.
 /// - *Events:* [`poll_event`](Self::poll_event) reports failures. [`refetch`](Self::refetch) repairs a shard.
 /// - *Inspection:* [`id`](Self::id), [`version_vector`](Self::version_vector), [`digest`](Self::digest) and others take
 ///   `&self`.
 ///
 /// After any call of the first five groups, call `poll_store` if there is a store, then `poll_transmit` until it returns
-/// `None`, and `poll_event` likewise.
+/// `None`, `poll_event` likewise, and at last `poll_timeout`.
 ///
 /// ```
 /// use std::sync::Arc;
+/// use std::time::Duration;
 /// use atomik_core::{Add, TableFanIn};
 /// use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 ///
@@ -93,7 +98,7 @@ use integrity::EventQueue;
 /// here.tick();
 /// while let Some((_, packet)) = here.poll_transmit() {
 ///     for _ in 0..3 {
-///         there.receive(Peer(1), &packet)?; // duplicates change nothing
+///         there.receive(Duration::ZERO, Peer(1), &packet)?; // duplicates change nothing
 ///     }
 /// }
 /// assert_eq!(there.merged()[7], 42);
@@ -112,8 +117,12 @@ pub struct Replica<A: Algebra> {
     outbox: Outbox,
     store: Option<StoreQueue>,
     events: EventQueue,
+    timing: Timing,
+    timers: Timers,
     /// The last shard whose digest went out.
     last_digest: Option<ShardKey>,
+    /// The last shard that a timer audited.
+    last_audit: usize,
 }
 
 /// Starting.
@@ -160,7 +169,10 @@ impl<A: Algebra> Replica<A> {
             outbox: Outbox::new(cluster.packet_len, cluster.max_waiting),
             store: has_store.then(|| StoreQueue::new(cluster.max_waiting)),
             events: EventQueue::default(),
+            timing: cluster.timing,
+            timers: Timers::default(),
             last_digest: None,
+            last_audit: 0,
         })
     }
 }

@@ -3,9 +3,13 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atomik_core::{TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
+
+/// No test here waits for a timer.
+const NOW: Duration = Duration::ZERO;
 
 /// The system's allocator. It counts, for each thread, the live bytes and their maximum.
 struct Counting;
@@ -79,7 +83,7 @@ fn an_origin_that_never_wrote_costs_less_than_a_kibibyte() {
     let (grown, _, ()) = grown(|| {
         for (node, packets) in &packets {
             for packet in packets {
-                one.receive(Peer(*node), packet).unwrap();
+                one.receive(NOW, Peer(*node), packet).unwrap();
                 drop(sent(&mut one));
             }
         }
@@ -109,7 +113,7 @@ fn an_origin_costs_little_more_than_the_blocks_that_it_touched() {
         // Three times, because the cost depends on what was touched and not on what arrived.
         let (grown, _, ()) = grown(|| {
             for packet in written.iter().chain(&written).chain(&written).flatten() {
-                one.receive(Peer(2), packet).unwrap();
+                one.receive(NOW, Peer(2), packet).unwrap();
             }
         });
         let touched = ORIGINS * LEN.div_ceil(64) / step.div_ceil(64);
@@ -172,7 +176,7 @@ fn packets(cluster: &ClusterConfig) -> Vec<Vec<u8>> {
     }
     let frames = [0, 1].map(|shard| peer.frame_since(peer.id(), shard, 0).unwrap());
     let mut asking = replica(cluster, LEN, 3);
-    asking.receive(Peer(2), &peer.version_vector_packet()).unwrap();
+    asking.receive(NOW, Peer(2), &peer.version_vector_packet()).unwrap();
     asking.hello(Recipient::All);
     peer.heartbeat(2);
     let mut all = frames.to_vec();
@@ -197,7 +201,7 @@ fn refused_packets_take_no_memory() {
                     fix_checksums(&mut packet);
                 }
                 let mut one = replica(&cluster, LEN, 1);
-                let (live, most, received) = grown(|| one.receive(Peer(2), &packet).is_ok());
+                let (live, most, received) = grown(|| one.receive(NOW, Peer(2), &packet).is_ok());
                 if !received {
                     refused += 1;
                     assert_eq!((live, most), (0, 0), "byte {at} of {packet:02x?}");
@@ -209,7 +213,7 @@ fn refused_packets_take_no_memory() {
         packet[52..60].fill(0xFF);
         fix_checksums(&mut packet);
         let mut one = replica(&cluster, LEN, 1);
-        let (_, most, received) = grown(|| one.receive(Peer(2), &packet).is_ok());
+        let (_, most, received) = grown(|| one.receive(NOW, Peer(2), &packet).is_ok());
         assert!(!received && most == 0);
     }
     assert!(refused > 1_000);
@@ -237,7 +241,7 @@ fn a_flood_takes_no_more_memory_than_the_bounds_allow() {
                     (0..words).for_each(|word| packet[HEADER + 16 * word + 12..][..4].copy_from_slice(&low));
                 }
                 fix_checksums(&mut packet);
-                taken += usize::from(one.receive(Peer(round), &packet).is_ok());
+                taken += usize::from(one.receive(NOW, Peer(round), &packet).is_ok());
             }
         }
     };
@@ -259,14 +263,14 @@ fn events_that_nobody_polls_are_bounded() {
     let packets = packets(&cluster);
     let mut one = replica(&cluster, LEN, 1);
     for frame in packets.iter().filter(|packet| packet[5] == 1) {
-        one.receive(Peer(2), frame).unwrap();
+        one.receive(NOW, Peer(2), frame).unwrap();
     }
     let mut wrong = packets.iter().find(|packet| packet[5] == 4).unwrap().clone();
     wrong[HEADER] ^= 1;
     fix_checksums(&mut wrong);
     let receive = |one: &mut Replica<Xor>, times| {
         for _ in 0..times {
-            one.receive(Peer(2), &wrong).unwrap();
+            one.receive(NOW, Peer(2), &wrong).unwrap();
         }
     };
     receive(&mut one, 1_024);

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
 
 use atomik_core::{Add, AtomikContext, AtomikTable, FanIn, Fingerprint, Rollback, TableFanIn};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
@@ -73,7 +74,7 @@ fn replicated() -> Option<u64> {
     let (mut here, mut there) = (start(1)?, start(2)?);
     here.put(2, 8).ok()?;
     while let Some((_, packet)) = here.poll_transmit() {
-        there.receive(Peer(1), &packet).ok()?;
+        there.receive(Duration::ZERO, Peer(1), &packet).ok()?;
     }
     Some(there.merged()[2])
 }

@@ -1,5 +1,7 @@
 //! What comes from peers.
 
+use core::time::Duration;
+
 use atomik_core::Algebra;
 
 use super::Replica;
@@ -40,7 +42,8 @@ impl Received {
 }
 
 impl<A: Algebra> Replica<A> {
-    /// Takes a packet from `peer`. It may be a duplicate, it may be old, and another node may have forwarded it.
+    /// Takes a packet from `peer` at the time `now`, as [`handle_timeout`](Self::handle_timeout) counts it. The packet may
+    /// be a duplicate, it may be old, and another node may have forwarded it.
     ///
     /// The sections of a packet take effect one after the other, and each is checked completely before it does. The cost
     /// of a frame that is known already is a check of its header. A new frame takes three passes: one for its checksum,
@@ -50,7 +53,8 @@ impl<A: Algebra> Replica<A> {
     /// # Errors
     ///
     /// [`PacketError`] if a section was refused. That section and those after it had no effect.
-    pub fn receive(&mut self, peer: Peer, packet: &[u8]) -> Result<Received, PacketError> {
+    pub fn receive(&mut self, now: Duration, peer: Peer, packet: &[u8]) -> Result<Received, PacketError> {
+        self.timers.advance(now);
         let mut received = Received::default();
         let mut rest = packet;
         while !rest.is_empty() {
@@ -59,6 +63,9 @@ impl<A: Algebra> Replica<A> {
                 self.receive_section(peer, rest).map_err(|kind| PacketError { at, kind })?;
             received.add(effect);
             rest = after;
+        }
+        if received.version_vector && received.behind == 0 {
+            self.stop_listening();
         }
         Ok(received)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError};
 
-use crate::{LEN, cluster, node, origin, sent};
+use crate::{LEN, NOW, cluster, node, origin, sent};
 
 #[test]
 fn a_fan_in_has_one_replica_for_its_whole_life() {
@@ -51,7 +51,7 @@ fn as_many_origins_as_the_bound_allows_converge() {
     }
     for replica in &mut nodes {
         for (peer, packet) in &packets {
-            replica.receive(*peer, packet).unwrap();
+            replica.receive(NOW, *peer, packet).unwrap();
         }
     }
     let sum = nodes[0].merged().iter().sum::<u64>();
@@ -63,7 +63,7 @@ fn as_many_origins_as_the_bound_allows_converge() {
     let (mut more, mut producer) = node::<Add>(NODES);
     producer.accum(0, 1);
     more.tick();
-    let refused = nodes[0].receive(Peer(NODES), &sent(&mut more)).unwrap_err().kind;
+    let refused = nodes[0].receive(NOW, Peer(NODES), &sent(&mut more)).unwrap_err().kind;
     assert_eq!(refused, PacketErrorKind::TooManyOrigins { origin: origin(NODES), bound: NODES as usize });
 }
 
@@ -77,7 +77,7 @@ fn origins_beyond_the_bound_are_refused() {
         producer.accum(0, 1);
         peer.tick();
         for packet in [sent(&mut peer), peer.version_vector_packet()] {
-            let refused = replica.receive(Peer(other), &packet).err();
+            let refused = replica.receive(NOW, Peer(other), &packet).err();
             kinds.extend(refused.map(|error| (other, error.kind)));
         }
     }
@@ -93,7 +93,7 @@ fn a_cloned_identity_is_refused() {
     clone.tick();
     let refused = Some(PacketErrorKind::ClonedIdentity { id: origin(1), shard: 1, found: 1, own: 0 });
     for packet in [sent(&mut clone), clone.version_vector_packet()] {
-        assert_eq!(one.receive(Peer(2), &packet).err().map(|error| error.kind), refused);
+        assert_eq!(one.receive(NOW, Peer(2), &packet).err().map(|error| error.kind), refused);
     }
     assert_eq!(one.merged()[70], 0);
 }
@@ -107,7 +107,7 @@ fn queues_are_bounded() {
     (0..LEN).for_each(|addr| producer.accum(addr, 1));
     two.tick();
     sent(&mut two);
-    let received = one.receive(Peer(2), &two.version_vector_packet()).unwrap();
+    let received = one.receive(NOW, Peer(2), &two.version_vector_packet()).unwrap();
     assert_eq!(received.behind, LEN.div_ceil(64));
     for peer in 0..100 {
         one.send_version_vector(Recipient::Peer(Peer(peer)));
@@ -133,11 +133,11 @@ fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
 
     // The same holds for requests, which all fit into one packet, and for answers.
     let mut late = node::<Xor>(2).0;
-    late.receive(Peer(1), &one.version_vector_packet()).unwrap();
+    late.receive(NOW, Peer(1), &one.version_vector_packet()).unwrap();
     let request = late.poll_transmit().unwrap();
     assert_eq!((request.0, request.1.len()), (Recipient::Peer(Peer(1)), 16 * 68));
     assert_eq!(late.poll_transmit(), None);
-    one.receive(Peer(2), &request.1).unwrap();
+    one.receive(NOW, Peer(2), &request.1).unwrap();
     let answers = std::iter::from_fn(|| one.poll_transmit());
     assert!(answers.map(|(_, packet)| packet.len()).eq(lens));
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Event, Peer, Recipient, Replica, ReplicaError};
 
-use crate::{LEN, catch_up, node, origin, sent};
+use crate::{LEN, NOW, catch_up, node, origin, sent};
 
 #[test]
 fn a_late_replica_gets_everything_and_a_returning_one_what_changed() {
@@ -63,12 +63,12 @@ fn catching_up_continues_where_it_was_interrupted() {
     one.tick();
     sent(&mut one);
     let (mut late, _b) = node::<Add>(2);
-    late.receive(Peer(1), &one.version_vector_packet()).unwrap();
-    one.receive(Peer(2), &sent(&mut late)).unwrap();
+    late.receive(NOW, Peer(1), &one.version_vector_packet()).unwrap();
+    one.receive(NOW, Peer(2), &sent(&mut late)).unwrap();
     // The answers are a frame for each shard of 64 words. Ten of them arrive, then the link fails.
     let answers = sent(&mut one);
     let frame = 68 + 64 * 16;
-    assert_eq!(late.receive(Peer(1), &answers[..10 * frame]).unwrap().applied, 10);
+    assert_eq!(late.receive(NOW, Peer(1), &answers[..10 * frame]).unwrap().applied, 10);
     assert_ne!(late.merged(), one.merged());
 
     // Another peer, which has everything from the first, sends the rest.
@@ -88,15 +88,15 @@ fn a_lost_announcement_is_seen_as_a_gap_and_requested() {
     sent(&mut one);
     producer.accum(1, 2);
     one.tick();
-    let received = two.receive(Peer(1), &sent(&mut one)).unwrap();
+    let received = two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     assert_eq!((received.applied, received.gaps), (0, 1));
     assert_eq!(two.merged()[1], 0);
     let (to, request) = two.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(1)));
-    one.receive(Peer(2), &request).unwrap();
+    one.receive(NOW, Peer(2), &request).unwrap();
     let (to, answer) = one.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(2)));
-    two.receive(Peer(1), &answer).unwrap();
+    two.receive(NOW, Peer(1), &answer).unwrap();
     assert_eq!(two.merged()[..2], [1, 2]);
 }
 
@@ -125,13 +125,13 @@ fn digests_detect_a_divergence_and_refetching_repairs_it() {
     (0..LEN).for_each(|addr| producer.accum(addr, 1 + addr as u64));
     one.tick();
     let frames = sent(&mut one);
-    two.receive(Peer(1), &frames).unwrap();
+    two.receive(NOW, Peer(1), &frames).unwrap();
     // Another process under the same id makes other content under the same version.
     let (mut twin, mut other) = node::<Xor>(1);
     other.accum(100, 0xBAD);
     twin.tick();
     let (mut three, _c) = node::<Xor>(3);
-    three.receive(Peer(1), &sent(&mut twin)).unwrap();
+    three.receive(NOW, Peer(1), &sent(&mut twin)).unwrap();
     catch_up(&mut three, &mut one);
     assert_ne!(three.merged(), one.merged());
 
@@ -139,11 +139,11 @@ fn digests_detect_a_divergence_and_refetching_repairs_it() {
     let digests = sent(&mut two);
     // Events that nobody polls are kept up to a bound of 1,024.
     for _ in 0..1_030 {
-        three.receive(Peer(2), &digests).unwrap();
+        three.receive(NOW, Peer(2), &digests).unwrap();
     }
     assert_eq!(std::iter::from_fn(|| three.poll_event()).count(), 1_024);
 
-    three.receive(Peer(2), &digests).unwrap();
+    three.receive(NOW, Peer(2), &digests).unwrap();
     let event = three.poll_event();
     let Some(Event::Diverged { origin, shard, version, peer, ours, theirs }) = event else {
         panic!("{event:?}");
@@ -155,9 +155,9 @@ fn digests_detect_a_divergence_and_refetching_repairs_it() {
 
     three.refetch(origin, shard, peer).unwrap();
     let request = sent(&mut three);
-    two.receive(Peer(3), &request).unwrap();
+    two.receive(NOW, Peer(3), &request).unwrap();
     let answer = sent(&mut two);
-    three.receive(Peer(2), &answer).unwrap();
+    three.receive(NOW, Peer(2), &answer).unwrap();
     assert_eq!(three.merged(), one.merged());
     assert!((0..LEN).all(|addr| three.view().read(addr) == one.merged()[addr]));
     assert_eq!(request.len() + answer.len(), 68 + 68 + 64 * 16);
@@ -172,18 +172,18 @@ fn a_shard_that_is_refetched_does_not_leave() {
     let ((mut one, mut producer), (mut two, _b)) = (node::<Xor>(1), node::<Xor>(2));
     [0, 64].into_iter().for_each(|addr| producer.accum(addr, 1));
     one.tick();
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     // Both ask for both shards. The answers are written together, and one packet is polled.
     let (mut three, mut four) = (node::<Xor>(3).0, node::<Xor>(4).0);
     for (name, requester) in [(3, &mut three), (4, &mut four)] {
-        requester.receive(Peer(2), &two.version_vector_packet()).unwrap();
-        two.receive(Peer(name), &sent(requester)).unwrap();
+        requester.receive(NOW, Peer(2), &two.version_vector_packet()).unwrap();
+        two.receive(NOW, Peer(name), &sent(requester)).unwrap();
     }
     let (to, answer) = two.poll_transmit().unwrap();
     assert_eq!(to, Recipient::Peer(Peer(3)));
-    three.receive(Peer(2), &answer).unwrap();
+    three.receive(NOW, Peer(2), &answer).unwrap();
 
     two.refetch(origin(1), 0, Peer(1)).unwrap();
-    four.receive(Peer(2), &sent(&mut two)).unwrap();
+    four.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     assert_eq!([0, 64].map(|addr| four.merged()[addr]), [0, 1]);
 }

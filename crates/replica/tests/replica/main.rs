@@ -6,11 +6,15 @@ mod states;
 mod store;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atomik_core::{Algebra, TableFanIn, TableProducer};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
 const LEN: usize = 1_000;
+
+/// The time in tests that don't wait for a timer.
+const NOW: Duration = Duration::ZERO;
 
 fn cluster() -> ClusterConfig {
     ClusterConfig::new("tests", LEN).with_shard_words(64)
@@ -34,10 +38,10 @@ fn sent<A: Algebra>(replica: &mut Replica<A>) -> Vec<u8> {
 
 /// Passes a version vector to `late`, its requests back, and the answers. Returns the bytes of requests and answers.
 fn catch_up<A: Algebra>(late: &mut Replica<A>, from: &mut Replica<A>) -> usize {
-    late.receive(Peer(1), &from.version_vector_packet()).unwrap();
+    late.receive(NOW, Peer(1), &from.version_vector_packet()).unwrap();
     let requests = sent(late);
-    from.receive(Peer(2), &requests).unwrap();
+    from.receive(NOW, Peer(2), &requests).unwrap();
     let answers = sent(from);
-    late.receive(Peer(1), &answers).unwrap();
+    late.receive(NOW, Peer(1), &answers).unwrap();
     requests.len() + answers.len()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Peer, Recipient, Replica};
 
-use crate::{LEN, cluster, node, origin, sent};
+use crate::{LEN, NOW, cluster, node, origin, sent};
 
 #[test]
 fn deltas_from_before_the_replica_are_in_its_first_tick() {
@@ -21,20 +21,20 @@ fn deltas_from_before_the_replica_are_in_its_first_tick() {
 fn concurrent_puts_compose_and_one_of_concurrent_loads_wins_everywhere() {
     let ((mut one, _a), (mut two, _b)) = (node::<Add>(1), node::<Add>(2));
     one.put(5, 50).unwrap();
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     one.put(5, 7).unwrap();
     two.put(5, 9).unwrap();
     let (first, second) = (sent(&mut one), sent(&mut two));
-    two.receive(Peer(1), &first).unwrap();
-    one.receive(Peer(2), &second).unwrap();
+    two.receive(NOW, Peer(1), &first).unwrap();
+    one.receive(NOW, Peer(2), &second).unwrap();
     assert_eq!(one.merged()[5] as i64, -34);
     assert_eq!(two.merged()[5] as i64, -34);
 
     one.load(5, 7).unwrap();
     two.load(5, 9).unwrap();
     let (first, second) = (sent(&mut one), sent(&mut two));
-    two.receive(Peer(1), &first).unwrap();
-    one.receive(Peer(2), &second).unwrap();
+    two.receive(NOW, Peer(1), &first).unwrap();
+    one.receive(NOW, Peer(2), &second).unwrap();
     assert_eq!((one.merged()[5], two.merged()[5]), (9, 9));
     assert_eq!((one.view().read(5), two.view().read(5)), (9, 9));
 }
@@ -44,7 +44,7 @@ fn a_snapshot_of_a_view_has_the_states_that_it_reads() {
     let ((mut one, mut a), (mut two, mut b)) = (node::<Add>(1), node::<Add>(2));
     (0..LEN).for_each(|addr| a.accum(addr, addr as u64));
     one.tick();
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     (0..LEN).step_by(3).for_each(|addr| b.accum(addr, 1 << 40));
 
     let view = two.view();
@@ -74,14 +74,14 @@ fn replicas_agree_on_loads_among_running_producers() {
         for round in 0..200 {
             let loader = if round % 2 == 0 { &mut one } else { &mut two };
             loader.load(9, 1 << 40).unwrap();
-            two.receive(Peer(1), &sent(&mut one)).unwrap();
-            one.receive(Peer(2), &sent(&mut two)).unwrap();
+            two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+            one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
         }
     });
     one.tick();
     two.tick();
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
-    one.receive(Peer(2), &sent(&mut two)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+    one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     assert_eq!(one.merged(), two.merged());
     assert!((1 << 40..=(1 << 40) + 400_000).contains(&one.merged()[9]));
     assert_eq!(one.view().read(9), one.merged()[9]);
@@ -95,10 +95,10 @@ fn an_origin_that_never_wrote_has_no_plane() {
         let (mut peer, _producer) = node::<Xor>(other);
         peer.hello(Recipient::All);
         peer.tick();
-        one.receive(Peer(other), &sent(&mut peer)).unwrap();
+        one.receive(NOW, Peer(other), &sent(&mut peer)).unwrap();
         let vector = peer.version_vector_packet();
         assert_eq!(vector.len(), 68);
-        let received = one.receive(Peer(other), &vector).unwrap();
+        let received = one.receive(NOW, Peer(other), &vector).unwrap();
         assert!(received.version_vector && received.behind == 0);
     }
     assert_eq!(one.origins(), 1);

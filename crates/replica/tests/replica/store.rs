@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atomik_core::{Add, Algebra, TableFanIn, Xor};
 use atomik_replica::{PacketErrorKind, PacketField, Peer, Replica, ReplicaError, ReplicaId};
 
-use crate::{LEN, cluster, node, origin, sent};
+use crate::{LEN, NOW, cluster, node, origin, sent};
 
 /// A store as a program would have it: the last bytes of each shard.
 type Store = std::collections::BTreeMap<(ReplicaId, usize), Vec<u8>>;
@@ -39,7 +39,7 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     producer.accum(4, 1);
     one.tick();
     assert!(!one.stored(number - 1) && one.stored(number));
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     assert_eq!(two.merged()[4], 5);
 
     drop(one);
@@ -49,7 +49,7 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     again.tick();
     let number = write_to(&mut store, &mut again);
     assert!(again.stored(number) && again.poll_store().is_none());
-    two.receive(Peer(1), &sent(&mut again)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut again)).unwrap();
     assert_eq!((again.merged()[4], two.merged()[4]), (15, 15));
 
     let local = Arc::new(TableFanIn::<Add>::new(LEN));
@@ -66,9 +66,9 @@ fn asked_for_what_is_not_stored() -> (Replica<Xor>, Replica<Xor>, Replica<Xor>) 
     producer.accum(0, 1);
     producer.accum(64, 2);
     one.tick();
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
-    three.receive(Peer(2), &one.version_vector_packet()).unwrap();
-    two.receive(Peer(3), &sent(&mut three)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+    three.receive(NOW, Peer(2), &one.version_vector_packet()).unwrap();
+    two.receive(NOW, Peer(3), &sent(&mut three)).unwrap();
     assert_eq!(two.poll_transmit(), None);
     (one, two, three)
 }
@@ -78,10 +78,10 @@ fn an_answer_leaves_as_it_was_stored_although_a_later_version_arrived() {
     let (mut one, mut two, mut three) = asked_for_what_is_not_stored();
     let number = two.poll_store().unwrap().number;
     one.put(0, 5).unwrap();
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     assert_eq!(two.merged()[0], 5);
     assert!(two.stored(number));
-    three.receive(Peer(2), &sent(&mut two)).unwrap();
+    three.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     assert_eq!([0, 64].map(|addr| three.merged()[addr]), [1, 2]);
 }
 
@@ -90,13 +90,13 @@ fn a_shard_that_was_refetched_has_to_be_stored_again() {
     let (mut one, mut two, mut three) = asked_for_what_is_not_stored();
     let number = two.poll_store().unwrap().number;
     two.refetch(origin(1), 0, Peer(1)).unwrap();
-    one.receive(Peer(2), &sent(&mut two)).unwrap();
-    two.receive(Peer(1), &sent(&mut one)).unwrap();
+    one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     assert!(two.stored(number));
     // The version is the same as before, but its content may not be what the store was given.
     let again = two.poll_store().unwrap();
     assert_eq!(again.shards.iter().map(|shard| shard.shard).collect::<Vec<_>>(), [0]);
-    three.receive(Peer(2), &sent(&mut two)).unwrap();
+    three.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     assert_eq!([0, 64].map(|addr| three.merged()[addr]), [0, 2]);
 }
 
@@ -126,7 +126,7 @@ fn a_store_with_as_many_origins_as_the_bound_allows_can_be_used() {
     for other in 2..4 {
         let (mut peer, _producer) = node::<Add>(other);
         peer.put(0, other).unwrap();
-        one.receive(Peer(other), &sent(&mut peer)).unwrap();
+        one.receive(NOW, Peer(other), &sent(&mut peer)).unwrap();
     }
     let mut shards: Vec<Vec<u8>> =
         one.poll_store().unwrap().shards.into_iter().map(|shard| shard.bytes).collect();
@@ -174,6 +174,6 @@ fn damaged_shards_of_a_store_are_refused() {
     }
     // The form in which a shard is stored is refused in packets.
     let (mut two, _b) = node::<Xor>(2);
-    let refused = two.receive(Peer(1), &shards[0]).err().map(|error| error.kind);
+    let refused = two.receive(NOW, Peer(1), &shards[0]).err().map(|error| error.kind);
     assert_eq!(refused, Some(PacketErrorKind::Unsupported { field: PacketField::Kind, found: 6 }));
 }

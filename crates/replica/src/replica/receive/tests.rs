@@ -1,5 +1,6 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::*;
 use crate::cluster_config::ClusterConfig;
@@ -8,6 +9,7 @@ use crate::frame::{FrameContext, Header};
 use crate::register::{Entry, LoadTimestamp, Register, Total};
 use atomik_core::{TableFanIn, Xor};
 
+const NOW: Duration = Duration::ZERO;
 const ORIGIN: ReplicaId = ReplicaId { node: 2, incarnation: 1 };
 
 /// A section has no words.
@@ -51,7 +53,7 @@ fn receive<const N: usize>(
 ) -> Result<Received, PacketErrorKind> {
     let mut replica = replica();
     let packet = section(kind, shard, words, entries);
-    let received = replica.receive(Peer(2), &packet).map_err(|PacketError { kind, .. }| kind);
+    let received = replica.receive(NOW, Peer(2), &packet).map_err(|PacketError { kind, .. }| kind);
     let applied = matches!(received, Ok(Received { applied: 1, .. }));
     assert_eq!(replica.version(ORIGIN, shard as usize), if applied { 5 } else { 0 });
     assert!(applied || replica.merged().iter().all(|&state| state == 0));
@@ -65,13 +67,13 @@ fn sections_before_a_refused_one_take_effect() {
     let mut one = replica();
     let packet = [totals(1), totals(1), totals(2), versions].concat();
     let received = Received { applied: 2, known: 1, version_vector: true, behind: 1, ..Received::default() };
-    assert_eq!(one.receive(Peer(2), &packet), Ok(received));
+    assert_eq!(one.receive(NOW, Peer(2), &packet), Ok(received));
 
     let mut packet = [totals(0), totals(1)].concat();
     let at = packet.len();
     packet.extend(totals(3));
     let kind = PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found: 3 };
-    assert_eq!(one.receive(Peer(2), &packet), Err(PacketError { at, kind }));
+    assert_eq!(one.receive(NOW, Peer(2), &packet), Err(PacketError { at, kind }));
     assert_eq!([0, 1, 2].map(|shard| one.version(ORIGIN, shard)), [5; 3]);
     assert_eq!([0, 64, 128].map(|addr| one.merged()[addr]), [9; 3]);
 }
@@ -95,9 +97,9 @@ fn a_version_vector_of_zeros_adds_no_origin() {
     let full = cluster().with_max_origins(1);
     let mut replica = Replica::<Xor>::new(&full, Arc::new(TableFanIn::new(138)), id).unwrap();
     let versions = |versions| section(SectionKind::VersionVector, 0, &numbers(versions), &[]);
-    assert_eq!(replica.receive(Peer(2), &versions([0, 0])).map(|received| received.behind), Ok(0));
+    assert_eq!(replica.receive(NOW, Peer(2), &versions([0, 0])).map(|received| received.behind), Ok(0));
     let kind = PacketErrorKind::TooManyOrigins { origin: ORIGIN, bound: 1 };
-    assert_eq!(replica.receive(Peer(2), &versions([0, 1])), Err(PacketError { at: 0, kind }));
+    assert_eq!(replica.receive(NOW, Peer(2), &versions([0, 1])), Err(PacketError { at: 0, kind }));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use alloc::vec;
+use core::time::Duration;
 
 use super::*;
 use crate::frame::Header;
@@ -18,7 +19,7 @@ fn any_version_that_is_received_comes_back_from_the_store() {
     let header = Header { kind: SectionKind::Totals, origin: other, shard: 0, from: 0, to: u64::MAX };
     let frame = raw_section(context, header, &[raw_word(0, 7, u64::MAX)], &[]);
     let mut replica = start(&[]).unwrap();
-    assert_eq!(replica.receive(Peer(2), &frame).map(|received| received.applied), Ok(1));
+    assert_eq!(replica.receive(NOW, Peer(2), &frame).map(|received| received.applied), Ok(1));
     let stored: Vec<_> = replica.poll_store().unwrap().shards.into_iter().map(|shard| shard.bytes).collect();
     assert_eq!(start(&stored).unwrap().merged(), [7]);
 
@@ -35,6 +36,7 @@ fn any_version_that_is_received_comes_back_from_the_store() {
     }
 }
 
+const NOW: Duration = Duration::ZERO;
 const OWN: ReplicaId = ReplicaId { node: 1, incarnation: 1 };
 const OTHER: ReplicaId = ReplicaId { node: 2, incarnation: 1 };
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -122,7 +123,7 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn receive(&mut self, node: usize, from: usize, bytes: &[u8]) -> Checked {
-        let received = self.running(node).replica.receive(Peer(from as u64), bytes);
+        let received = self.running(node).replica.receive(Duration::ZERO, Peer(from as u64), bytes);
         prop_assert!(received.is_ok(), "a valid packet was refused: {:?}", received);
         self.check(node)
     }
@@ -134,7 +135,7 @@ impl<A: Algebra> World<A> {
             let at = bit as usize / 8 % bytes.len();
             bytes[at] ^= 1 << (bit % 8);
             // It is refused, or it was known already. The check shows whether it changed anything that it should not.
-            let _ = self.running(packet.to).replica.receive(Peer(packet.from as u64), &bytes);
+            let _ = self.running(packet.to).replica.receive(Duration::ZERO, Peer(packet.from as u64), &bytes);
             self.check(packet.to)?;
         }
         Ok(())

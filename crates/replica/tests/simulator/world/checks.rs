@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::time::Duration;
 
 use atomik_core::Algebra;
 use atomik_replica::{Peer, Recipient, ReplicaId};
@@ -138,7 +139,7 @@ impl<A: Algebra> World<A> {
     fn replay(&mut self, node: usize) -> Checked {
         for index in (0..self.history.len()).rev() {
             let bytes = Rc::clone(&self.history[index]);
-            let received = self.running(node).replica.receive(Peer(0), &bytes);
+            let received = self.running(node).replica.receive(Duration::ZERO, Peer(0), &bytes);
             prop_assert!(received.is_ok(), "a valid packet was refused: {:?}", received);
         }
         self.check(node)
