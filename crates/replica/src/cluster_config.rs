@@ -48,10 +48,11 @@ impl ClusterConfig {
         }
     }
 
-    /// Sets the size of a shard in words: a multiple of 64, at most 65,536. The default is 4,096.
+    /// Sets the size of a shard in words: 16, 32, or a multiple of 64 up to 65,536. The default is 4,096.
     ///
-    /// Everything that ever changed in a shard has to fit into one frame, with 16 bytes for each word. So choose 64
-    /// where packets are datagrams.
+    /// Everything that ever changed in a shard has to fit into one frame: a header, 16 bytes for each word and 44 for each
+    /// address that was [loaded](crate::Replica::load). So choose 64 where packets are datagrams, or 16 if addresses are
+    /// loaded: see [`with_packet_len`](Self::with_packet_len).
     #[must_use]
     pub fn with_shard_words(mut self, shard_words: usize) -> Self {
         self.shape.shard_words = shard_words;
@@ -69,7 +70,8 @@ impl ClusterConfig {
     /// is 256.
     ///
     /// Every start of a node that writes afterwards is an origin. The bound limits the memory that peers can make a
-    /// replica use: an origin takes up to one table and a twentieth, and 48 bytes for each address that was loaded.
+    /// replica use: an origin takes up to one table and a tenth, and 88 bytes for each address that was loaded. With shards
+    /// of less than 64 words, it takes more: up to 24 bytes a word.
     #[must_use]
     pub fn with_max_origins(mut self, max_origins: usize) -> Self {
         self.max_origins = max_origins;
@@ -115,7 +117,9 @@ impl ClusterConfig {
         if let Some(base) = self.base.as_ref().filter(|base| base.len() != len) {
             return Err(ReplicaError::BaseLength { base: base.len(), cluster });
         }
-        if shard_words == 0 || shard_words % BLOCK_WORDS != 0 || shard_words > 1 << 16 {
+        let is_small = matches!(shard_words, 16 | 32);
+        let is_whole = shard_words % BLOCK_WORDS == 0 && (1..=1 << 16).contains(&shard_words);
+        if !is_small && !is_whole {
             return Err(ReplicaError::ShardWords { shard_words });
         }
         Ok(self.shape)
@@ -153,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_has_a_multiple_of_64_words_up_to_65536() {
+    fn a_shard_has_16_or_32_words_or_a_multiple_of_64_up_to_65536() {
         let checked =
             |shard_words| ClusterConfig::new("a", 100).with_shard_words(shard_words).checked_shape(100);
-        for shard_words in [64, 128, 65_536] {
+        for shard_words in [16, 32, 64, 128, 65_536] {
             assert_eq!(checked(shard_words), Ok(Shape { len: 100, shard_words }));
         }
-        for shard_words in [0, 1, 63, 65, 65_537, 65_600] {
+        for shard_words in [0, 1, 8, 17, 48, 63, 65, 65_537, 65_600] {
             assert_eq!(checked(shard_words), Err(ReplicaError::ShardWords { shard_words }));
         }
     }

@@ -23,7 +23,7 @@ pub enum ReplicaError {
         /// The length of the cluster's table.
         cluster: usize,
     },
-    /// The shard size is not a multiple of 64 from 64 to 65,536.
+    /// The shard size is not 16, 32 or a multiple of 64 up to 65,536.
     ShardWords {
         /// The shard size in words.
         shard_words: usize,
@@ -89,7 +89,7 @@ impl fmt::Display for ReplicaError {
             Self::ShardWords { shard_words } => {
                 write!(
                     f,
-                    "a shard can't have {shard_words} words: the size is a multiple of 64 from 64 to 65536"
+                    "a shard can't have {shard_words} words: the size is 16, 32 or a multiple of 64 up to 65536"
                 )
             }
             Self::SecondReplica => f.write_str("the fan-in has given out its exclusive observer before"),

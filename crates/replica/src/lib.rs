@@ -50,7 +50,7 @@
 //!
 //! # Trade-offs
 //!
-//! - **Memory follows writers.** Each origin that wrote costs what it touched, on every replica and for good: about 8.3
+//! - **Memory follows writers.** Each origin that wrote costs what it touched, on every replica and for good: about 8.7
 //!   bytes a word. Every start of a node is a new origin. [`ClusterConfig::with_max_origins`] is the bound.
 //! - **Concurrent writes of a value need [`load`](Replica::load).** Two concurrent [`put`](Replica::put)s compose to a value
 //!   that neither wrote.

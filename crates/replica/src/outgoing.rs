@@ -96,7 +96,7 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
     /// Writes the digest of a shard, if its version may leave.
     pub(crate) fn write_digest(&self, out: &mut Vec<u8>, key: ShardKey) {
         if let Some(shard) = self.state.shard(key).filter(|_| self.may_leave(key)) {
-            self.context.write_digest(out, key, shard.version(), shard.digest());
+            self.context.write_digest(out, key, shard.version(), shard.current_digest());
         }
     }
 
@@ -104,8 +104,8 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
     pub(crate) fn write_version_vector(&self, out: &mut Vec<u8>) {
         let others = self.state.planes().iter().map(Plane::origin).filter(|&origin| origin != self.id);
         for origin in core::iter::once(self.id).chain(others) {
-            let end = self.state.plane(origin).map_or(0, Plane::shards_end);
-            self.write_versions(out, origin, 0..end);
+            let last = self.state.plane(origin).and_then(|plane| plane.shards().last());
+            self.write_versions(out, origin, 0..last.map_or(0, |(index, _)| index + 1));
         }
     }
 

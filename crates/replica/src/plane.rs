@@ -1,23 +1,23 @@
 //! The totals of one origin over the whole table.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
+use alloc::collections::BTreeMap;
 
 use crate::replica_id::ReplicaId;
 use crate::shape::Shape;
 use crate::shard::Shard;
 
 /// One origin's totals over the whole table.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Plane {
     origin: ReplicaId,
-    /// A shard is allocated when it is first touched. The list ends with the last shard that was.
-    shards: Vec<Option<Box<Shard>>>,
+    /// The shards that were touched. What was not touched costs nothing, wherever it lies in the table.
+    shards: BTreeMap<u32, Box<Shard>>,
 }
 
 impl Plane {
     pub(crate) fn new(origin: ReplicaId) -> Self {
-        Self { origin, shards: Vec::new() }
+        Self { origin, shards: BTreeMap::new() }
     }
 
     pub(crate) fn origin(&self) -> ReplicaId {
@@ -27,46 +27,36 @@ impl Plane {
     /// A shard, if it was ever touched.
     #[inline]
     pub(crate) fn shard(&self, index: usize) -> Option<&Shard> {
-        self.shards.get(index)?.as_deref()
+        self.shards.get(&(index as u32)).map(Box::as_ref)
     }
 
     /// A shard, if it was ever touched.
     pub(crate) fn shard_mut(&mut self, index: usize) -> Option<&mut Shard> {
-        self.shards.get_mut(index)?.as_deref_mut()
+        self.shards.get_mut(&(index as u32)).map(Box::as_mut)
     }
 
     /// A shard. It is allocated if it does not exist.
     #[inline]
     pub(crate) fn get_or_insert(&mut self, index: usize, shape: Shape) -> &mut Shard {
-        if index >= self.shards.len() {
-            self.shards.resize_with(index + 1, || None);
-        }
-        self.shards[index].get_or_insert_with(|| Box::new(Shard::new(shape.range(index))))
+        self.shards.entry(index as u32).or_insert_with(|| Box::new(Shard::new(shape, index)))
     }
 
     pub(crate) fn insert(&mut self, index: usize, shard: Box<Shard>) {
-        if index >= self.shards.len() {
-            self.shards.resize_with(index + 1, || None);
-        }
-        self.shards[index] = Some(shard);
+        self.shards.insert(index as u32, shard);
     }
 
-    pub(crate) fn remove(&mut self, index: usize) {
-        if let Some(shard) = self.shards.get_mut(index) {
-            *shard = None;
-        }
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Box<Shard>> {
+        self.shards.remove(&(index as u32))
     }
 
-    /// The shards that were touched, with their indices.
+    /// The shards that were touched, with their indices, in ascending order.
     pub(crate) fn shards(&self) -> impl Iterator<Item = (usize, &Shard)> {
-        self.shards
-            .iter()
-            .enumerate()
-            .filter_map(|(index, shard)| shard.as_deref().map(|shard| (index, shard)))
+        self.shards.iter().map(|(&index, shard)| (index as usize, shard.as_ref()))
     }
 
-    /// One more than the index of the last shard that was ever touched.
-    pub(crate) fn shards_end(&self) -> usize {
-        self.shards.len()
+    /// The first shard that was touched with an index of `start` or above.
+    pub(crate) fn next_shard(&self, start: usize) -> Option<usize> {
+        let start = u32::try_from(start).ok()?;
+        self.shards.range(start..).next().map(|(&index, _)| index as usize)
     }
 }

@@ -50,9 +50,10 @@ use integrity::EventQueue;
 /// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
 ///
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
-/// tick. Beside them are a plane for each local producer, the base if there is one, and about 8.3 bytes for each word
+/// tick. Beside them are a plane for each local producer, the base if there is one, and about 8.7 bytes for each word
 /// that an origin touched, in blocks of 64 words. So n writers that write everywhere take n tables. A loaded address
-/// takes about 60 bytes more, and 48 for each origin that wrote to it since. An origin that never wrote takes nothing.
+/// takes up to 64 bytes more, and up to 88 for each origin that wrote to it since. An origin that never wrote takes
+/// nothing.
 ///
 /// **Trust.** All replicas of a cluster trust one another. Checksums detect damage, not intent: an origin can write what
 /// it likes under its own id.

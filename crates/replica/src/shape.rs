@@ -9,7 +9,7 @@ use crate::replica_id::ReplicaId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(crate) len: usize,
-    /// A multiple of [`BLOCK_WORDS`].
+    /// 16, 32, or a multiple of [`BLOCK_WORDS`].
     pub(crate) shard_words: usize,
 }
 
@@ -30,9 +30,14 @@ impl Shape {
         addr as usize / self.shard_words
     }
 
+    /// The number of words in a block.
+    pub(crate) fn block_words(self) -> usize {
+        BLOCK_WORDS.min(self.shard_words)
+    }
+
     /// The number of blocks in a shard.
     pub(crate) fn blocks_of(self, shard: usize) -> usize {
-        self.range(shard).len().div_ceil(BLOCK_WORDS)
+        self.range(shard).len().div_ceil(self.block_words())
     }
 }
 

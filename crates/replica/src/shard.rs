@@ -2,34 +2,46 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::ops::Range;
 
-use crate::block::{BLOCK_WORDS, Block};
-use crate::checksum::WordDigest;
+use crate::block::Block;
 use crate::register::{Entry, Total};
-use crate::replica_id::ReplicaId;
+use crate::shape::Shape;
 
 /// A shard of a plane.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Shard {
-    /// The first address. It is a multiple of [`BLOCK_WORDS`].
+    /// The first address. It is a multiple of the length of a block.
     first: u32,
     /// The number of addresses.
     len: u32,
+    /// The number of words in a block: a power of two.
+    block_words: u32,
     version: u64,
     /// The version that the store is known to have.
     stored: u64,
     /// A block is allocated when it is first touched. The list ends with the last allocated block.
     blocks: Vec<Option<Box<Block>>>,
-    /// In ascending order of their addresses.
-    entries: Vec<Entry>,
+    /// The sum of the blocks' digests, as they were last computed.
+    digest: u64,
+    /// A bit for each block: whether it may have changed since its digest was computed.
+    changed: Vec<u64>,
 }
 
 impl Shard {
-    /// An empty shard of these addresses, at version 0.
-    pub(crate) fn new(range: Range<usize>) -> Self {
-        let (first, len) = (range.start as u32, range.len() as u32);
-        Self { first, len, version: 0, stored: 0, blocks: Vec::new(), entries: Vec::new() }
+    /// An empty shard, at version 0.
+    pub(crate) fn new(shape: Shape, index: usize) -> Self {
+        let range = shape.range(index);
+        Self {
+            first: range.start as u32,
+            // A shard has at most 65,536 words.
+            len: range.len() as u32,
+            block_words: shape.block_words() as u32,
+            version: 0,
+            stored: 0,
+            blocks: Vec::new(),
+            digest: 0,
+            changed: Vec::new(),
+        }
     }
 
     #[inline]
@@ -50,20 +62,38 @@ impl Shard {
         self.stored = version;
     }
 
-    /// The block that an address lies in. It is allocated if it does not exist.
+    /// The index of the block that an address lies in.
+    #[inline]
+    fn block_index(&self, addr: u32) -> usize {
+        ((addr - self.first) / self.block_words) as usize
+    }
+
+    /// The offset of an address in its block.
+    #[inline]
+    fn offset(&self, addr: u32) -> usize {
+        (addr % self.block_words) as usize
+    }
+
+    /// The block that an address lies in, to be changed. It is allocated if it does not exist.
     #[inline]
     pub(crate) fn block_mut(&mut self, addr: u32) -> &mut Block {
-        let index = (addr - self.first) as usize / BLOCK_WORDS;
+        let index = self.block_index(addr);
         if index >= self.blocks.len() {
-            self.blocks.resize_with(index + 1, || None);
+            self.grow(index);
         }
-        self.blocks[index].get_or_insert_with(|| Box::new(Block::new()))
+        self.changed[index / 64] |= 1 << (index % 64);
+        self.blocks[index].get_or_insert_with(|| Block::new(self.block_words as usize))
+    }
+
+    #[cold]
+    fn grow(&mut self, index: usize) {
+        self.blocks.resize_with(index + 1, || None);
+        self.changed.resize(index / 64 + 1, 0);
     }
 
     /// Whether the block that an address lies in is allocated.
     pub(crate) fn has_block(&self, addr: u32) -> bool {
-        let index = (addr - self.first) as usize / BLOCK_WORDS;
-        self.blocks.get(index).is_some_and(Option::is_some)
+        self.blocks.get(self.block_index(addr)).is_some_and(Option::is_some)
     }
 
     /// The allocated blocks, each with its index in the shard.
@@ -71,94 +101,119 @@ impl Shard {
         (0..).zip(&self.blocks).filter_map(|(index, block)| block.as_deref().map(|block| (index, block)))
     }
 
-    /// The allocated blocks, each with its first address.
-    fn blocks_by_addr(&self) -> impl Iterator<Item = (u32, &Block)> {
-        self.blocks().map(|(index, block)| (self.first + index * BLOCK_WORDS as u32, block))
+    /// The first address of a block.
+    fn first_of(&self, block: u32) -> u32 {
+        self.first + block * self.block_words
+    }
+
+    /// The totals of a block, each with its address. The last block may reach past the end of the table.
+    fn totals_of<'a>(&self, index: u32, block: &'a Block) -> impl Iterator<Item = (u32, Total)> + use<'a> {
+        let first = self.first_of(index);
+        let inside = (self.len - index * self.block_words) as usize;
+        let totals = block.totals.iter().take(inside).enumerate();
+        totals.map(move |(offset, &total)| (first + offset as u32, total))
     }
 
     /// The totals of all allocated blocks, each with its address.
     pub(crate) fn totals(&self) -> impl Iterator<Item = (u32, Total)> {
-        self.blocks_by_addr().flat_map(|(first, block)| block.totals_from(first))
+        self.blocks().flat_map(|(index, block)| self.totals_of(index, block))
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// The entries, in ascending order of their addresses.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.blocks().flat_map(|(_, block)| block.entries())
     }
 
     /// The total of an address. It is the identity if the address was never touched.
     pub(crate) fn total(&self, addr: u32) -> Total {
-        let offset = (addr - self.first) as usize;
-        let block = self.blocks.get(offset / BLOCK_WORDS).and_then(Option::as_deref);
-        block.map_or(Total::default(), |block| block.totals[offset % BLOCK_WORDS])
+        let block = self.blocks.get(self.block_index(addr)).and_then(Option::as_deref);
+        block.map_or(Total::default(), |block| block.totals[self.offset(addr)])
     }
 
+    #[inline]
     pub(crate) fn entry(&self, addr: u32) -> Option<&Entry> {
-        self.entries.binary_search_by_key(&addr, |entry| entry.addr).ok().map(|at| &self.entries[at])
+        self.blocks.get(self.block_index(addr))?.as_deref()?.entry(self.offset(addr))
     }
 
-    /// Sets the entry of an address. The caller stamps the block.
-    pub(crate) fn set_entry(&mut self, entry: Entry) {
-        match self.entries.binary_search_by_key(&entry.addr, |entry| entry.addr) {
-            Ok(at) => self.entries[at] = entry,
-            Err(at) => self.entries.insert(at, entry),
-        }
+    /// Sets the entry of an address, and returns the one that was there. The caller stamps the block.
+    pub(crate) fn set_entry(&mut self, entry: Entry) -> Option<Entry> {
+        let offset = self.offset(entry.addr);
+        self.block_mut(entry.addr).set_entry(offset, entry)
     }
 
-    /// The blocks that changed after a version, each with its first address.
+    /// The blocks that changed after a version, each with its index in the shard.
     fn blocks_since(&self, since: u64) -> impl Iterator<Item = (u32, &Block)> {
-        self.blocks_by_addr().filter(move |(_, block)| block.stamp > since)
+        self.blocks().filter(move |(_, block)| block.stamp > since)
     }
 
     /// The totals of all blocks that changed after a version. Identities are among them, because the identity is a
     /// total like any other.
     pub(crate) fn totals_since(&self, since: u64) -> impl Iterator<Item = (u32, Total)> {
-        let totals = self.blocks_since(since).flat_map(|(first, block)| block.totals_from(first));
-        // The last block may reach past the end of the table.
-        totals.filter(|(addr, _)| addr - self.first < self.len)
+        self.blocks_since(since).flat_map(|(index, block)| self.totals_of(index, block))
     }
 
     /// The entries of all blocks that changed after a version.
     pub(crate) fn entries_since(&self, since: u64) -> impl Iterator<Item = &Entry> {
-        self.blocks_since(since).flat_map(|(first, _)| {
-            let start = self.entries.partition_point(|entry| entry.addr < first);
-            self.entries[start..].iter().take_while(move |entry| entry.addr - first < BLOCK_WORDS as u32)
-        })
+        self.blocks_since(since).flat_map(|(_, block)| block.entries())
     }
 
     /// A digest of the content: of all totals that are not the identity, and of all entries. It does not depend on which
-    /// blocks are allocated or on their stamps, which may differ between holders.
+    /// blocks are allocated or on their stamps, which may differ between holders. Reads the whole shard.
     pub(crate) fn digest(&self) -> u64 {
-        let mut digest = WordDigest::new();
-        for (addr, total) in self.totals().filter(|(_, total)| total.0 != 0) {
-            digest.word(addr.into());
-            digest.word(total.0);
-        }
-        // This is no address, so totals can't be mistaken for entries.
-        digest.word(u64::MAX);
-        for Entry { addr, register, total } in &self.entries {
-            let ReplicaId { node, incarnation } = register.timestamp.origin;
-            for word in
-                [(*addr).into(), register.timestamp.counter, node, incarnation, register.value, total.0]
-            {
-                digest.word(word);
+        let digests = self.blocks().map(|(index, block)| block.compute_digest(self.first_of(index)));
+        digests.fold(0, u64::wrapping_add)
+    }
+
+    /// The same as [`digest`](Self::digest), unless memory failed. Reads only the blocks that changed since the digest
+    /// was last computed.
+    pub(crate) fn kept_digest(&mut self) -> u64 {
+        for at in 0..self.changed.len() {
+            let mut rest = core::mem::take(&mut self.changed[at]);
+            while rest != 0 {
+                let index = at * 64 + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                let first = self.first_of(index as u32);
+                if let Some(block) = &mut self.blocks[index] {
+                    let digest = block.compute_digest(first);
+                    let old = core::mem::replace(&mut block.digest, digest);
+                    self.digest = self.digest.wrapping_sub(old).wrapping_add(digest);
+                }
             }
         }
-        digest.finish()
+        self.digest
+    }
+
+    /// The same as [`digest`](Self::digest), which was kept if nothing has changed since.
+    pub(crate) fn current_digest(&self) -> u64 {
+        if self.changed.iter().all(|&changed| changed == 0) { self.digest } else { self.digest() }
+    }
+
+    /// Reads the whole shard and keeps its digest, so that damage since the last time shows.
+    pub(crate) fn refresh_digest(&mut self) -> u64 {
+        for (index, block) in self.blocks.iter().enumerate() {
+            if block.is_some() {
+                self.changed[index / 64] |= 1 << (index % 64);
+            }
+        }
+        self.kept_digest()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::block::BLOCK_WORDS;
     use crate::register::{LoadTimestamp, Register};
+    use crate::replica_id::ReplicaId;
     use alloc::vec;
 
+    const SHAPE: Shape = Shape { len: 256, shard_words: 128 };
     const ORIGIN: ReplicaId = ReplicaId { node: 2, incarnation: 3 };
 
     #[test]
     fn a_digest_covers_everything_but_identities() {
         let digest = |totals: &[(u32, u64)], entry: Option<[u64; 6]>| {
-            let mut shard = Shard::new(128..256);
+            let mut shard = Shard::new(SHAPE, 1);
             for &(addr, total) in totals {
                 shard.block_mut(addr).totals[addr as usize % BLOCK_WORDS] = Total(total);
             }
@@ -167,7 +222,12 @@ mod tests {
                 let register = Register { timestamp, value };
                 shard.set_entry(Entry { addr: addr as u32, register, total: Total(total) });
             }
-            shard.digest()
+            let digest = shard.digest();
+            assert_eq!(
+                (shard.kept_digest(), shard.refresh_digest(), shard.kept_digest()),
+                (digest, digest, digest)
+            );
+            digest
         };
         let entry = [130, 1, ORIGIN.node, ORIGIN.incarnation, 4, 5];
         assert_eq!(digest(&[(129, 7)], None), digest(&[(129, 7), (130, 0), (200, 0)], None));
@@ -193,7 +253,7 @@ mod tests {
 
     #[test]
     fn a_version_is_asked_for_by_blocks_and_ends_with_the_shard() {
-        let mut shard = Shard::new(128..200);
+        let mut shard = Shard::new(Shape { len: 200, ..SHAPE }, 1);
         for (addr, stamp) in [(128, 1), (192, 2)] {
             let block = shard.block_mut(addr);
             (block.stamp, block.totals[0]) = (stamp, Total(addr.into()));
@@ -209,5 +269,43 @@ mod tests {
         assert_eq!(since(0), ((128..200).collect(), vec![129, 193]));
         assert_eq!(since(1), ((192..200).collect(), vec![193]));
         assert_eq!(since(2), (vec![], vec![]));
+    }
+
+    #[test]
+    fn the_last_shards_of_the_longest_table_have_all_their_addresses() {
+        const LAST: u32 = u32::MAX;
+        for shard_words in [16, 32, 64, 4_096, 65_536] {
+            let shape = Shape { len: 1 << 32, shard_words };
+            let index = shape.shard_of(LAST);
+            assert_eq!((index, shape.range(index).end), (shape.shards() - 1, 1 << 32));
+            let mut shard = Shard::new(shape, index);
+            let first = LAST - (shape.block_words() as u32 - 1);
+            let block = shard.block_mut(LAST);
+            block.stamp = 1;
+            *block.totals.last_mut().unwrap() = Total(7);
+            let timestamp = LoadTimestamp { counter: 1, origin: ORIGIN };
+            let entry = Entry { addr: LAST, register: Register { timestamp, value: 0 }, total: Total(0) };
+            assert_eq!(shard.set_entry(entry), None);
+            assert_eq!((shard.total(LAST), shard.entry(LAST)), (Total(7), Some(&entry)));
+            assert!(shard.totals_since(0).map(|(addr, _)| addr).eq(first..=LAST));
+            assert!(shard.totals().filter(|(_, total)| total.0 != 0).eq([(LAST, Total(7))]));
+            assert_eq!(shard.digest(), shard.kept_digest());
+        }
+    }
+
+    #[test]
+    fn a_kept_digest_follows_changes_and_a_fresh_one_shows_damage() {
+        let mut shard = Shard::new(SHAPE, 1);
+        for (addr, total) in [(128, 1), (192, 2), (129, 3), (192, 0), (255, 4)] {
+            shard.block_mut(addr).totals[addr as usize % BLOCK_WORDS] = Total(total);
+            assert_eq!((shard.kept_digest(), shard.current_digest()), (shard.digest(), shard.digest()));
+        }
+        let intact = shard.digest();
+        // A bit flips in memory.
+        shard.blocks[1].as_mut().unwrap().totals[3].0 ^= 8;
+        assert_eq!((shard.kept_digest(), shard.current_digest()), (intact, intact));
+        assert_ne!(shard.digest(), intact);
+        assert_eq!(shard.refresh_digest(), shard.digest());
+        assert_eq!(shard.kept_digest(), shard.digest());
     }
 }

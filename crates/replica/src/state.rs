@@ -1,6 +1,7 @@
 //! The state of a replica: the planes of all origins, and what they add up to.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -46,10 +47,10 @@ impl<A: Algebra> ReplicaState<A> {
         let remote = Arc::new(merged.iter().copied().collect());
         let registers = Registers::new(shape.len);
         let mut state = Self { shape, base, planes, own, registers, merged, remote };
-        for shard in 0..shape.shards() {
-            if state.planes.iter().any(|plane| plane.shard(shard).is_some()) {
-                state.recompute(shard);
-            }
+        let touched = state.planes.iter().flat_map(|plane| plane.shards().map(|(shard, _)| shard));
+        let touched: BTreeSet<usize> = touched.collect();
+        for shard in touched {
+            state.recompute(shard);
         }
         state
     }
@@ -95,11 +96,31 @@ impl<A: Algebra> ReplicaState<A> {
         self.shard(key).map_or(0, Shard::version)
     }
 
+    pub(crate) fn shard_mut(&mut self, key: ShardKey) -> Option<&mut Shard> {
+        let at = self.find(key.origin).ok()?;
+        self.planes[at].shard_mut(key.shard)
+    }
+
+    /// The shard after another one, in the order of origins and shards. The first one follows the last one.
+    pub(crate) fn next_key(&self, after: Option<ShardKey>) -> Option<ShardKey> {
+        let (at, start) = match after.map(|key| (self.find(key.origin), key)) {
+            None => (0, 0),
+            Some((Ok(at), key)) => (at, key.shard + 1),
+            Some((Err(at), _)) => (at, 0),
+        };
+        let of_plane = |plane: &Plane, start| {
+            plane.next_shard(start).map(|shard| ShardKey { origin: plane.origin(), shard })
+        };
+        let (before, from) = self.planes.split_at(at);
+        let first = from.first().and_then(|plane| of_plane(plane, start));
+        // After the rest of the plane come the planes behind it, and then all from the first one on.
+        let others = from.iter().skip(1).chain(before).chain(from.first());
+        first.or_else(|| others.filter_map(|plane| of_plane(plane, 0)).next())
+    }
+
     /// Notes that the store has a version of a shard.
     pub(crate) fn set_stored_version(&mut self, key: ShardKey, version: u64) {
-        if let Ok(at) = self.find(key.origin)
-            && let Some(shard) = self.planes[at].shard_mut(key.shard)
-        {
+        if let Some(shard) = self.shard_mut(key) {
             shard.set_stored_version(version);
         }
     }
@@ -158,13 +179,45 @@ impl<A: Algebra> ReplicaState<A> {
         }
     }
 
+    /// Sets an entry, whose cost does not depend on the number of origins while the winning register stays or a greater one
+    /// takes its place.
     fn apply_entry(&mut self, plane: usize, shard: usize, to: u64, entry: Entry) {
-        let Entry { addr, register, .. } = entry;
+        let Entry { addr, register, total } = entry;
         let touched = self.planes[plane].get_or_insert(shard, self.shape);
-        touched.set_entry(entry);
         touched.block_mut(addr).stamp = to;
-        let winner = self.registers.adopt(addr, register);
-        self.set_merged(addr, self.state_of_loaded(addr, winner));
+        let old = touched.set_entry(entry);
+        let before = self.registers.get(addr);
+        let winner = match before {
+            // No plane promises to keep its entry. What no plane has any more can't win.
+            Some(before) if register < before && old.is_some_and(|old| old.register == before) => {
+                self.greatest_register(addr).unwrap_or(register)
+            }
+            Some(before) => register.max(before),
+            None => register,
+        };
+        self.registers.set(addr, winner);
+        let state = match before {
+            Some(before) if before.timestamp == winner.timestamp => {
+                let of_winner = |entry: Entry| entry.register.timestamp == winner.timestamp;
+                let total_of = |entry: Entry| if of_winner(entry) { entry.total.0 } else { A::IDENTITY };
+                let totals = A::delta(old.map_or(A::IDENTITY, total_of), total_of(entry));
+                let values = A::delta(before.value, winner.value);
+                A::compose(self.merged[addr as usize], A::compose(values, totals))
+            }
+            // No other plane has an entry with a timestamp above all that were here.
+            _ if winner == register && before.is_none_or(|before| before < register) => {
+                A::compose(register.value, total.0)
+            }
+            _ => self.state_of_loaded(addr, winner),
+        };
+        self.set_merged(addr, state);
+    }
+
+    /// The greatest register of an address in any plane.
+    fn greatest_register(&self, addr: u32) -> Option<Register> {
+        let shard = self.shape.shard_of(addr);
+        let entries = self.planes.iter().filter_map(|plane| plane.shard(shard)?.entry(addr));
+        entries.map(|entry| entry.register).max()
     }
 
     /// Sets words of one block of the table. The totals of addresses that were loaded are stored, but do not count.
@@ -173,12 +226,15 @@ impl<A: Algebra> ReplicaState<A> {
         let first = block * BLOCK_WORDS;
         let end = self.shape.len.min(first + BLOCK_WORDS);
         let loaded = self.registers.loaded_in_block(block);
-        let touched = self.planes[plane].get_or_insert(shard, self.shape).block_mut(first as u32);
+        // A shard that is shorter than 64 words begins within them.
+        let first_of_shard = self.shape.range(shard).start.max(first);
+        let touched = self.planes[plane].get_or_insert(shard, self.shape).block_mut(first_of_shard as u32);
         touched.stamp = to;
+        let skipped = first_of_shard - first;
         let (merged, remote) = (&mut self.merged[first..end], &self.remote[first..end]);
         for word in words.iter() {
             let offset = word.addr() as usize % BLOCK_WORDS;
-            let old = core::mem::replace(&mut touched.totals[offset], word.total());
+            let old = core::mem::replace(&mut touched.totals[offset - skipped], word.total());
             if loaded >> offset & 1 == 1 {
                 continue;
             }
@@ -201,7 +257,7 @@ impl<A: Algebra> ReplicaState<A> {
             block.stamp = version;
             match registers.get(addr) {
                 None => {
-                    let total = &mut block.totals[addr as usize % BLOCK_WORDS];
+                    let total = &mut block.totals[addr as usize % shape.block_words()];
                     *total = Total(A::compose(total.0, delta));
                 }
                 Some(register) => {
@@ -246,28 +302,27 @@ impl<A: Algebra> ReplicaState<A> {
     /// Returns how many states differed.
     pub(crate) fn recompute(&mut self, shard: usize) -> usize {
         let range = self.shape.range(shard);
-        let (first, last) = (range.start as u32, (range.end - 1) as u32);
         let mut states: Box<[u64]> = match &self.base {
             Some(base) => base[range.clone()].into(),
             None => vec![A::IDENTITY; range.len()].into(),
         };
-        self.registers.clear(first..=last);
+        self.registers.clear(range.clone());
         for touched in self.planes.iter().filter_map(|plane| plane.shard(shard)) {
-            for (addr, total) in touched.totals().filter(|(addr, _)| *addr <= last) {
-                let state = &mut states[(addr - first) as usize];
+            for (addr, total) in touched.totals() {
+                let state = &mut states[addr as usize - range.start];
                 *state = A::compose(*state, total.0);
             }
             for entry in touched.entries() {
                 self.registers.adopt(entry.addr, entry.register);
             }
         }
-        for (addr, winner) in self.registers.range(first..=last) {
-            states[(addr - first) as usize] = self.state_of_loaded(addr, winner);
+        for (addr, winner) in self.registers.range(range.clone()) {
+            states[addr as usize - range.start] = self.state_of_loaded(addr, winner);
         }
         let mut differed = 0;
-        for (addr, &state) in (first..=last).zip(&states) {
-            differed += usize::from(self.merged[addr as usize] != state);
-            self.set_merged(addr, state);
+        for (addr, &state) in range.zip(&states) {
+            differed += usize::from(self.merged[addr] != state);
+            self.set_merged(addr as u32, state);
         }
         differed
     }

@@ -118,8 +118,54 @@ fn an_origin_costs_little_more_than_the_blocks_that_it_touched() {
         });
         let touched = ORIGINS * LEN.div_ceil(64) / step.div_ceil(64);
         println!("{} bytes for {touched} blocks of 64 words", grown);
-        // A block has 64 totals, a stamp and a pointer. The rest are shards, planes and the set of dirty shards.
-        assert!(grown <= touched * (64 * 8 + 16) + ORIGINS * LEN / 4_096 * 512);
+        // A block has 64 totals, a stamp, a digest, and pointers to it and to its entries. The rest are shards, planes and the set of dirty shards.
+        assert!(grown <= touched * (64 * 8 + 40) + ORIGINS * LEN / 4_096 * 512);
+    }
+}
+
+/// Replicas of small shards and of loaded addresses take what the docs say.
+#[test]
+fn small_shards_and_loaded_addresses_cost_what_is_documented() {
+    const LEN: usize = 8_192;
+    for (shard_words, a_word) in [(16, 24.0), (32, 17.0), (64, 13.0), (4_096, 8.7)] {
+        let cluster = ClusterConfig::new("memory", LEN).with_shard_words(shard_words);
+        let start = |node| {
+            let local = Arc::new(TableFanIn::new(LEN));
+            let producer = local.producer_owned();
+            (Replica::<Xor>::new(&cluster, local, ReplicaId { node, incarnation: 1 }).unwrap(), producer)
+        };
+        let ((mut one, mut producer), (mut two, _b)) = (start(1), start(2));
+        (0..LEN).for_each(|addr| producer.accum(addr, 1));
+        one.tick();
+        let frames = sent(&mut one);
+        let (took, _, ()) = grown(|| {
+            for frame in &frames {
+                two.receive(Peer(1), frame).unwrap();
+            }
+            // The set of versions to announce is not for good.
+            two.heartbeat(0);
+            drop(sent(&mut two));
+        });
+        println!("{:.2} bytes a word in shards of {shard_words}", took as f64 / LEN as f64);
+        assert!(took as f64 <= a_word * LEN as f64, "{took} bytes with shards of {shard_words}");
+    }
+    // Alone in 64 addresses, or all of them.
+    const LOADED: usize = 1_024;
+    for step in [64, 5, 1] {
+        let cluster = ClusterConfig::new("memory", LOADED);
+        let [mut one, mut two] = [1, 2].map(|node| replica(&cluster, LOADED, node));
+        let mut receive = |change: &dyn Fn(&mut Replica<Xor>, usize)| {
+            (0..LOADED).step_by(step).for_each(|addr| change(&mut one, addr));
+            for frame in sent(&mut one) {
+                two.receive(Peer(1), &frame).unwrap();
+            }
+        };
+        receive(&|one, addr| one.put(addr, 1).unwrap());
+        let (took, _, ()) = grown(|| receive(&|one, addr| one.load(addr, 5).unwrap()));
+        // Both replicas have a register and an entry.
+        let loaded = LOADED.div_ceil(step);
+        println!("{} bytes a loaded address, one of {step}", took / 2 / loaded);
+        assert!(took <= 2 * loaded * (64 + 88) + 1_024, "{took} bytes for {loaded} loaded addresses");
     }
 }
 

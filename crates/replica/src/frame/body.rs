@@ -34,7 +34,8 @@ pub(super) fn encode_entry(entry: &Entry) -> [u8; ENTRY_LEN] {
     record
 }
 
-pub(super) fn encode_block(index: u32, stamp: u64, totals: &[Total; BLOCK_WORDS]) -> [u8; BLOCK_LEN] {
+/// A block has as many totals as this, or fewer if its shard is small; the rest of the record is then zero.
+pub(super) fn encode_block(index: u32, stamp: u64, totals: &[Total]) -> [u8; BLOCK_LEN] {
     let mut record = [0; BLOCK_LEN];
     record[..4].copy_from_slice(&index.to_be_bytes());
     record[4..12].copy_from_slice(&stamp.to_be_bytes());

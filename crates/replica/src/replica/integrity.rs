@@ -134,12 +134,17 @@ impl<A: Algebra> Replica<A> {
         peer: Peer,
         section: &Section<'_>,
     ) -> Result<(), PacketErrorKind> {
-        let ShardKey { origin, shard } = self.checked_key(section)?;
+        let key = self.checked_key(section)?;
         section.check_counts(1, 0)?;
         section.check_body()?;
         let Some(theirs) = section.numbers().next() else { return Ok(()) };
-        let Some(ShardDigest { version, digest: ours }) = self.digest(origin, shard) else { return Ok(()) };
-        if version == section.header().to && ours != theirs {
+        let version = section.header().to;
+        // Only equal versions are compared, and the digest is kept, so that no digest costs more than what changed.
+        let Some(found) = self.state.shard_mut(key).filter(|shard| shard.version() == version) else {
+            return Ok(());
+        };
+        let (ShardKey { origin, shard }, ours) = (key, found.kept_digest());
+        if ours != theirs {
             self.events.push(Event::Diverged { origin, shard, version, peer, ours, theirs });
         }
         Ok(())

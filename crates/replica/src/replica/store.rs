@@ -185,7 +185,7 @@ fn withhold_answers<A: Algebra>(outbox: &mut Outbox, store: &mut StoreQueue, sou
 /// A shard as bytes for the store.
 fn write_shard(context: FrameContext, key: ShardKey, shard: &Shard) -> Vec<u8> {
     let mut out = Vec::new();
-    context.write_stored(&mut out, key, shard.version(), shard.blocks(), shard.entries().iter());
+    context.write_stored(&mut out, key, shard.version(), shard.blocks(), shard.entries());
     out
 }
 
@@ -219,7 +219,7 @@ fn read_shard(
     }
     section.check_body()?;
 
-    let mut shard = Box::new(Shard::new(range.clone()));
+    let mut shard = Box::new(Shard::new(shape, key.shard));
     shard.set_version(header.to);
     shard.set_stored_version(header.to);
     let (blocks, entries) = section.blocks();
@@ -227,7 +227,8 @@ fn read_shard(
     for (index, block) in blocks.iter().enumerate() {
         check_block(block, index, next, header.to, range.clone())?;
         let kept = shard.block_mut((range.start + block.index() as usize * BLOCK_WORDS) as u32);
-        (kept.stamp, kept.totals) = (block.stamp(), block.totals());
+        kept.stamp = block.stamp();
+        kept.totals.iter_mut().zip(block.totals()).for_each(|(kept, total)| *kept = total);
         next = block.index() + 1;
     }
     entries.check(&range)?;

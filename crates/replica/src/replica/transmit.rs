@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use core::ops::Bound;
 
 use atomik_core::Algebra;
 
@@ -29,16 +28,19 @@ impl<A: Algebra> Replica<A> {
 
     /// Queues, for all peers, the versions that are new since the last heartbeat, and the digests of the next `digests`
     /// shards in turn. Call it from a timer. Announcements of own versions leave between heartbeats.
+    ///
+    /// The cost is that of reading these shards, and does not depend on how many origins are known.
     pub fn heartbeat(&mut self, digests: usize) {
-        let keys: BTreeSet<ShardKey> =
-            self.version_vector().map(|(origin, shard, _)| ShardKey { origin, shard }).collect();
         let mut chosen = BTreeSet::new();
-        for _ in 0..digests.min(keys.len()) {
-            let after = self
-                .last_digest
-                .and_then(|last| keys.range((Bound::Excluded(last), Bound::Unbounded)).next());
-            self.last_digest = after.or(keys.first()).copied();
-            chosen.extend(self.last_digest);
+        for _ in 0..digests {
+            let Some(key) = self.state.next_key(self.last_digest) else { break };
+            if !chosen.insert(key) {
+                break;
+            }
+            self.last_digest = Some(key);
+            if let Some(shard) = self.state.shard_mut(key) {
+                shard.refresh_digest();
+            }
         }
         self.outbox.queue_heartbeat(chosen);
     }

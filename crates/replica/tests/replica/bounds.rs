@@ -164,7 +164,7 @@ fn each_error_says_what_was_wrong() {
         ),
         (
             ReplicaError::ShardWords { shard_words: 63 },
-            "a shard can't have 63 words: the size is a multiple of 64 from 64 to 65536",
+            "a shard can't have 63 words: the size is 16, 32 or a multiple of 64 up to 65536",
         ),
         (ReplicaError::SecondReplica, "the fan-in has given out its exclusive observer before"),
         (ReplicaError::Address { addr: 5, len: 5 }, "there is no address 5 in a table of 5"),

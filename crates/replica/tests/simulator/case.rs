@@ -11,8 +11,7 @@ pub(crate) struct Case {
     pub(crate) addrs: usize,
     /// How many different deltas are used. If there are few, they often cancel.
     pub(crate) deltas: usize,
-    /// The number of blocks of 64 words in a shard.
-    pub(crate) shard_blocks: usize,
+    pub(crate) shard_words: usize,
     pub(crate) nodes: usize,
     /// A bit for each node: whether it has a store.
     pub(crate) stores: u8,
@@ -171,14 +170,15 @@ fn step() -> impl Strategy<Value = Step> {
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
     let steps = prop::collection::vec(step(), 10..160);
-    let sizes = (1..=8usize, 1..=4usize, 1..=2usize, 2..=6usize);
+    let shard_words = prop_oneof![1 => Just(16), 1 => Just(32), 2 => Just(64), 3 => Just(128)];
+    let sizes = (1..=8usize, 1..=4usize, shard_words, 2..=6usize);
     (any::<bool>(), any::<bool>(), sizes, any::<u8>(), steps).prop_map(
-        |(adds, has_base, (addrs, deltas, shard_blocks, nodes), stores, steps)| Case {
+        |(adds, has_base, (addrs, deltas, shard_words, nodes), stores, steps)| Case {
             adds,
             has_base,
             addrs,
             deltas,
-            shard_blocks,
+            shard_words,
             nodes,
             stores,
             steps,

@@ -63,6 +63,11 @@ impl Oracle {
         addr / self.shard_words
     }
 
+    /// The block that an address lies in: 64 words, or a shard of fewer.
+    pub(crate) fn block_of(&self, addr: usize) -> usize {
+        addr / self.shard_words.min(64)
+    }
+
     /// The operations on an address that these versions cover.
     fn known<'a>(&'a self, versions: &'a Versions, addr: usize) -> impl Iterator<Item = &'a Operation> {
         let shard = self.shard_of(addr);

@@ -75,7 +75,7 @@ impl<A: Algebra> World<A> {
     }
 
     fn new(case: &Case) -> Self {
-        let shard_words = 64 * case.shard_blocks;
+        let shard_words = case.shard_words;
         let cluster = ClusterConfig::new("simulated", LEN).with_shard_words(shard_words).with_packet_len(700);
         let (cluster, base) = if case.has_base {
             let base: Vec<u64> = (100..).take(LEN).collect();

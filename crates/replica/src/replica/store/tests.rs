@@ -25,7 +25,7 @@ fn any_version_that_is_received_comes_back_from_the_store() {
 
     // But the own origin needs versions to go on with.
     let started = |version| {
-        let mut shard = Shard::new(0..1);
+        let mut shard = Shard::new(Shape { len: 1, shard_words: 4_096 }, 0);
         shard.set_version(version);
         start(&[write_shard(context, ShardKey { origin: own, shard: 0 }, &shard)]).map(drop)
     };

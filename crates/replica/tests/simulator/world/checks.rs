@@ -27,7 +27,8 @@ impl<A: Algebra> World<A> {
         let changed = self.check_frame(writer, shard, &frame)?;
         if writer == self.nodes[node].writer {
             for addr in frame.words.keys() {
-                let in_block = changed.iter().any(|other| other / 64 == addr / 64);
+                let in_block =
+                    changed.iter().any(|other| self.oracle.block_of(*other) == self.oracle.block_of(*addr));
                 prop_assert!(in_block, "address {} did not change after version {}", addr, since);
             }
         }
@@ -180,13 +181,13 @@ impl<A: Algebra> World<A> {
             let frame = Frame::parse(&frame.unwrap_or_default());
             prop_assert_eq!(frame.to, version);
             let changed = self.check_frame(writer, shard, &frame)?;
-            let block_of = |addr: &usize| addr / 64;
+            let block_of = |addr: &usize| self.oracle.block_of(*addr);
             let touched: BTreeSet<_> = changed.iter().map(block_of).collect();
             let held: BTreeSet<_> = frame.words.keys().map(block_of).collect();
             prop_assert_eq!(&held, &touched, "blocks that were not touched take memory");
             blocks += held.len();
         }
-        prop_assert!(blocks <= LEN.div_ceil(64) * replica.origins());
+        prop_assert!(blocks <= (self.oracle.block_of(LEN - 1) + 1) * replica.origins());
         Ok(())
     }
 }
