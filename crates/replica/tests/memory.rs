@@ -140,7 +140,7 @@ fn small_shards_and_loaded_addresses_cost_what_is_documented() {
         let frames = sent(&mut one);
         let (took, _, ()) = grown(|| {
             for frame in &frames {
-                two.receive(Peer(1), frame).unwrap();
+                two.receive(NOW, Peer(1), frame).unwrap();
             }
             // The set of versions to announce is not for good.
             two.heartbeat(0);
@@ -157,7 +157,7 @@ fn small_shards_and_loaded_addresses_cost_what_is_documented() {
         let mut receive = |change: &dyn Fn(&mut Replica<Xor>, usize)| {
             (0..LOADED).step_by(step).for_each(|addr| change(&mut one, addr));
             for frame in sent(&mut one) {
-                two.receive(Peer(1), &frame).unwrap();
+                two.receive(NOW, Peer(1), &frame).unwrap();
             }
         };
         receive(&|one, addr| one.put(addr, 1).unwrap());
