@@ -11,7 +11,7 @@ use atomik_core::{Add, TableFanIn};
 use atomik_replica::{ClusterConfig, Replica, ReplicaError, ReplicaId, StoredShard};
 
 pub const LEN: usize = 300;
-pub const HEADER: usize = 68;
+pub const HEADER: usize = 80;
 
 /// The system's allocator. It counts the live bytes and their maximum.
 struct Counting;
@@ -121,11 +121,11 @@ pub type Entry = (Addr, u64, u8, u64, u64);
 pub fn header(node: u8, shard: u8, [from, to]: [u64; 2], words: usize, entries: usize) -> Vec<u8> {
     let mut bytes = vec![0; HEADER];
     bytes[23] = node;
-    bytes[35] = shard;
-    bytes[36..44].copy_from_slice(&from.to_be_bytes());
-    bytes[44..52].copy_from_slice(&to.to_be_bytes());
-    bytes[52..56].copy_from_slice(&(words as u32).to_be_bytes());
-    bytes[56..60].copy_from_slice(&(entries as u32).to_be_bytes());
+    bytes[39] = shard;
+    bytes[40..48].copy_from_slice(&from.to_be_bytes());
+    bytes[48..56].copy_from_slice(&to.to_be_bytes());
+    bytes[56..60].copy_from_slice(&(words as u32).to_be_bytes());
+    bytes[60..64].copy_from_slice(&(entries as u32).to_be_bytes());
     bytes
 }
 
@@ -148,7 +148,7 @@ pub fn are_valid(entries: &[Entry], range: &Range<usize>) -> bool {
         && entries.iter().all(|entry| entry.0.is_in(range) && entry.1 < 1 << 63)
 }
 
-/// Corrects the fixed bytes and the checksums of a section, so that the checks behind them are reached.
+/// Corrects the fixed bytes, the length and the checksums of a section, so that the checks behind them are reached.
 pub fn fix_checksums(section: &mut [u8], kind: Option<u8>) {
     if section.len() < HEADER {
         return;
@@ -160,8 +160,12 @@ pub fn fix_checksums(section: &mut [u8], kind: Option<u8>) {
     if let Some(kind) = kind {
         section[5] = kind;
     }
+    let origin = crc32c::crc32c(&section[16..32]);
+    section[32..36].copy_from_slice(&origin.to_be_bytes());
+    let body_len = (section.len() - HEADER) as u32;
+    section[68..72].copy_from_slice(&body_len.to_be_bytes());
     let body = crc32c::crc32c(&section[HEADER..]);
-    section[60..64].copy_from_slice(&body.to_be_bytes());
-    let header = crc32c::crc32c(&section[..64]);
-    section[64..68].copy_from_slice(&header.to_be_bytes());
+    section[72..76].copy_from_slice(&body.to_be_bytes());
+    let header = crc32c::crc32c(&section[..76]);
+    section[76..80].copy_from_slice(&header.to_be_bytes());
 }

@@ -13,9 +13,9 @@ use atomik_benches::run::{Run, Subject};
 use atomik_core::{Add, Algebra, DeltaBatch, TableFanIn, Xor, kernel};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 
-/// The length of the header before the words of a frame.
 const NOW: Duration = Duration::ZERO;
-const HEADER: usize = 68;
+/// The length of the header before the words of a frame.
+const HEADER: usize = 80;
 const SHARD: usize = 4_096;
 
 fn replica<A: Algebra>(node: u64, len: usize) -> (Replica<A>, Arc<TableFanIn<A>>) {

@@ -128,6 +128,6 @@ fn are_all_valid(stored: &[Stored]) -> Option<bool> {
 fn stored_shard(bytes: Vec<u8>) -> ((ReplicaId, usize), StoredShard) {
     let word = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
     let origin = ReplicaId { node: word(16), incarnation: word(24) };
-    let (shard, version) = (word(28) as u32 as usize, word(44));
+    let (shard, version) = (word(32) as u32 as usize, word(48));
     ((origin, shard), StoredShard { origin, shard, version, bytes })
 }

@@ -120,7 +120,7 @@ impl Error for ReplicaError {}
 ///
 /// A packet is a sequence of sections, which take effect one after the other. The sections before the refused one were
 /// valid and have taken effect. The refused one and those after it have not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketError {
     /// The offset in the packet at which the refused section begins, in bytes.
     pub at: usize,
@@ -141,7 +141,7 @@ impl Error for PacketError {}
 /// The kinds call for different reactions. `Truncated` and `Checksum` mean damage on the way, which repairs itself.
 /// `Unsupported` and `Foreign` mean that something else talks to this replica. `Invalid` means a faulty sender.
 /// `TooManyOrigins` and `ClonedIdentity` concern the cluster as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PacketErrorKind {
     /// The bytes end before the section does.
@@ -153,7 +153,8 @@ pub enum PacketErrorKind {
     },
     /// A checksum is wrong, so the bytes were damaged.
     Checksum {
-        /// What it is the checksum of: [`Header`](PacketField::Header) or [`Body`](PacketField::Body).
+        /// What it is the checksum of: [`Header`](PacketField::Header), [`OriginId`](PacketField::OriginId) or
+        /// [`Body`](PacketField::Body).
         field: PacketField,
         /// The checksum of the bytes that arrived.
         found: u32,
@@ -162,8 +163,8 @@ pub enum PacketErrorKind {
     },
     /// The header asks for something that this version does not know, or that does not belong in a packet or store.
     Unsupported {
-        /// [`Magic`](PacketField::Magic), [`Format`](PacketField::Format), [`Kind`](PacketField::Kind) or
-        /// [`Reserved`](PacketField::Reserved).
+        /// [`Magic`](PacketField::Magic), [`Format`](PacketField::Format), [`Kind`](PacketField::Kind),
+        /// [`Folds`](PacketField::Folds) or [`Reserved`](PacketField::Reserved).
         field: PacketField,
         /// The field's value.
         found: u32,
@@ -228,6 +229,8 @@ pub enum PacketField {
     Algebra,
     /// The digest of the cluster's name, table length, shard size and initial base.
     Cluster,
+    /// The id of the origin.
+    OriginId,
     /// The shard.
     Shard,
     /// The version that the section starts from.
@@ -238,6 +241,10 @@ pub enum PacketField {
     Words,
     /// The number of entries.
     Entries,
+    /// The number of folds.
+    Folds,
+    /// The length of the body.
+    BodyLen,
     /// The address of a word or of an entry.
     Address,
     /// The low bits of the version, which each word repeats.
@@ -259,7 +266,11 @@ impl fmt::Display for PacketErrorKind {
                 write!(f, "there are {len} bytes, but at least {needed} are needed")
             }
             Self::Checksum { field, found, expected } => {
-                let what = if field == PacketField::Body { "body" } else { "header" };
+                let what = match field {
+                    PacketField::Body => "body",
+                    PacketField::OriginId => "id of the origin",
+                    _ => "header",
+                };
                 write!(f, "the {what} is damaged: its checksum is {found:#010x} instead of {expected:#010x}")
             }
             Self::Unsupported { field, found } => fmt_unsupported(f, field, found),
@@ -289,6 +300,7 @@ fn fmt_unsupported(f: &mut fmt::Formatter<'_>, field: PacketField, found: u32) -
         PacketField::Magic => write!(f, "it begins with {:02x?} instead of `ATMK`", found.to_be_bytes()),
         PacketField::Format => write!(f, "version {found} of the format is not known here"),
         PacketField::Kind => write!(f, "a section of kind {found} does not belong here"),
+        PacketField::Folds => write!(f, "it has {found} folds, which are not known here"),
         _ => write!(f, "byte 7 of the header is {found} instead of 0"),
     }
 }
@@ -301,6 +313,7 @@ fn fmt_invalid(f: &mut fmt::Formatter<'_>, field: PacketField, index: usize, fou
         PacketField::Words => write!(f, "such a section can't have {found} words"),
         PacketField::Entries => write!(f, "such a section can't have {found} entries"),
         PacketField::Body => write!(f, "{found} bytes follow the section"),
+        PacketField::BodyLen => write!(f, "a body of {found} bytes does not fit the counts of the header"),
         PacketField::Address => {
             write!(
                 f,
@@ -341,6 +354,11 @@ mod tests {
                 "the body is damaged: its checksum is 0x00000003 instead of 0x00000004",
             ),
             (
+                Checksum { field: OriginId, found: 5, expected: 6 },
+                "the id of the origin is damaged: its checksum is 0x00000005 instead of 0x00000006",
+            ),
+            (Unsupported { field: Folds, found: 2 }, "it has 2 folds, which are not known here"),
+            (
                 Unsupported { field: Magic, found: u32::from_be_bytes(*b"atmk") },
                 "it begins with [61, 74, 6d, 6b] instead of `ATMK`",
             ),
@@ -373,6 +391,7 @@ mod tests {
             (Words, "such a section can't have 70 words"),
             (Entries, "such a section can't have 70 entries"),
             (Body, "70 bytes follow the section"),
+            (BodyLen, "a body of 70 bytes does not fit the counts of the header"),
             (Address, "address 70, at index 2, is outside the shard, out of order or without a block"),
             (LowBits, "word 2 has the low bits 0x00000046 of another version"),
             (LoadCounter, "entry 2 has the counter 70, beyond 2^63 - 1"),

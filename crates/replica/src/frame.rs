@@ -5,12 +5,16 @@
 //! ```text
 //!  0  magic "ATMK"      4  format version   5  kind   6  algebra   7  zero
 //!  8  cluster          16  node            24  incarnation
-//! 32  shard            36  from            44  to
-//! 52  count of words   56  count of entries
-//! 60  CRC-32C of the body                  64  CRC-32C of the 64 bytes before
+//! 32  CRC-32C of node and incarnation
+//! 36  shard            40  from            48  to
+//! 56  count of words   60  count of entries
+//! 64  count of folds   68  length of the body in bytes
+//! 72  CRC-32C of the body                  76  CRC-32C of the 76 bytes before
 //! ```
 //!
 //! All numbers are big-endian. The kind decides what the body has, and what is counted as a word: see [`SectionKind`].
+//! The id of the origin has a checksum of its own, made where the id was, so that an id that was damaged on its way into
+//! a frame does not become an origin. No section has folds yet.
 
 mod body;
 mod write;
@@ -26,10 +30,10 @@ use body::{BLOCK_LEN, Blocks, ENTRY_LEN, Entries, NUMBER_LEN, WORD_LEN};
 pub(crate) use body::{StoredBlock, Totals, Words};
 
 const MAGIC: [u8; 4] = *b"ATMK";
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The length of a header in bytes.
-pub(crate) const HEADER_LEN: usize = 68;
+pub(crate) const HEADER_LEN: usize = 80;
 
 /// Where the fields of a header begin.
 mod offset {
@@ -40,13 +44,16 @@ mod offset {
     pub(super) const CLUSTER: usize = 8;
     pub(super) const NODE: usize = 16;
     pub(super) const INCARNATION: usize = 24;
-    pub(super) const SHARD: usize = 32;
-    pub(super) const FROM: usize = 36;
-    pub(super) const TO: usize = 44;
-    pub(super) const WORDS: usize = 52;
-    pub(super) const ENTRIES: usize = 56;
-    pub(super) const BODY_CRC: usize = 60;
-    pub(super) const HEADER_CRC: usize = 64;
+    pub(super) const ORIGIN_CRC: usize = 32;
+    pub(super) const SHARD: usize = 36;
+    pub(super) const FROM: usize = 40;
+    pub(super) const TO: usize = 48;
+    pub(super) const WORDS: usize = 56;
+    pub(super) const ENTRIES: usize = 60;
+    pub(super) const FOLDS: usize = 64;
+    pub(super) const BODY_LEN: usize = 68;
+    pub(super) const BODY_CRC: usize = 72;
+    pub(super) const HEADER_CRC: usize = 76;
 }
 
 /// What a section is.
@@ -130,21 +137,30 @@ pub(crate) struct Section<'a> {
 impl<'a> Section<'a> {
     /// Splits the first section off a packet. Returns it and the bytes that follow it.
     pub(crate) fn split(bytes: &'a [u8], context: FrameContext) -> Result<(Self, &'a [u8]), PacketErrorKind> {
+        check_format(bytes)?;
         let Some((raw, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Err(PacketErrorKind::Truncated { len: bytes.len(), needed: HEADER_LEN });
         };
         let header = check_header(raw, context)?;
-        let (words, entries) = (read_u32(raw, offset::WORDS), read_u32(raw, offset::ENTRIES));
-        let body_crc = read_u32(raw, offset::BODY_CRC);
-        // The counts have 32 bits, so this does not overflow.
-        let needed = u64::from(words) * header.kind.word_len() as u64 + u64::from(entries) * ENTRY_LEN as u64;
-        if needed > rest.len() as u64 {
-            let needed = usize::try_from(needed).unwrap_or(usize::MAX).saturating_add(HEADER_LEN);
+        let body_len = read_u32(raw, offset::BODY_LEN);
+        let Some((body, rest)) = rest.split_at_checked(body_len as usize) else {
+            let needed = HEADER_LEN.saturating_add(body_len as usize);
             return Err(PacketErrorKind::Truncated { len: bytes.len(), needed });
+        };
+        let folds = read_u32(raw, offset::FOLDS);
+        if folds != 0 {
+            return Err(PacketErrorKind::Unsupported { field: PacketField::Folds, found: folds });
         }
-        let (body, rest) = rest.split_at(needed as usize);
-        let (words, entries) = (words as usize, entries as usize);
-        Ok((Self { header, words, entries, body_crc, body }, rest))
+        let (words, entries) = (read_u32(raw, offset::WORDS), read_u32(raw, offset::ENTRIES));
+        // The counts have 32 bits, so this does not overflow.
+        let expected =
+            u64::from(words) * header.kind.word_len() as u64 + u64::from(entries) * ENTRY_LEN as u64;
+        if u64::from(body_len) != expected {
+            let found = body_len.into();
+            return Err(PacketErrorKind::Invalid { field: PacketField::BodyLen, index: 0, found });
+        }
+        let body_crc = read_u32(raw, offset::BODY_CRC);
+        Ok((Self { header, words: words as usize, entries: entries as usize, body_crc, body }, rest))
     }
 
     pub(crate) fn header(&self) -> Header {
@@ -200,15 +216,22 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Checks a header, except for its counts.
+/// Checks how a section begins, as far as there are bytes. Headers of other formats may have other lengths.
+fn check_format(bytes: &[u8]) -> Result<(), PacketErrorKind> {
+    let unsupported = |field, found| Err(PacketErrorKind::Unsupported { field, found });
+    let Some((magic, rest)) = bytes.split_first_chunk() else { return Ok(()) };
+    if *magic != MAGIC {
+        return unsupported(PacketField::Magic, u32::from_be_bytes(*magic));
+    }
+    match rest.first() {
+        Some(&format) if format != FORMAT => unsupported(PacketField::Format, format.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks a header, except for its format, its counts and the length of the body.
 fn check_header(raw: &[u8; HEADER_LEN], context: FrameContext) -> Result<Header, PacketErrorKind> {
     let unsupported = |field, found| Err(PacketErrorKind::Unsupported { field, found });
-    if raw[..offset::FORMAT] != MAGIC {
-        return unsupported(PacketField::Magic, read_u32(raw, 0));
-    }
-    if raw[offset::FORMAT] != FORMAT {
-        return unsupported(PacketField::Format, raw[offset::FORMAT].into());
-    }
     let expected = read_u32(raw, offset::HEADER_CRC);
     check_crc(PacketField::Header, crc32c(&raw[..offset::HEADER_CRC]), expected)?;
     let Some(kind) = SectionKind::from_byte(raw[offset::KIND]) else {
@@ -227,8 +250,18 @@ fn check_header(raw: &[u8; HEADER_LEN], context: FrameContext) -> Result<Header,
     }
     let origin =
         ReplicaId { node: read_u64(raw, offset::NODE), incarnation: read_u64(raw, offset::INCARNATION) };
+    let (found, expected) = (origin_crc(origin), read_u32(raw, offset::ORIGIN_CRC));
+    check_crc(PacketField::OriginId, found, expected)?;
     let shard = read_u32(raw, offset::SHARD);
     Ok(Header { kind, origin, shard, from: read_u64(raw, offset::FROM), to: read_u64(raw, offset::TO) })
+}
+
+/// The checksum of the id of an origin.
+pub(crate) fn origin_crc(origin: ReplicaId) -> u32 {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&origin.node.to_be_bytes());
+    bytes[8..].copy_from_slice(&origin.incarnation.to_be_bytes());
+    crc32c(&bytes)
 }
 
 fn check_crc(field: PacketField, found: u32, expected: u32) -> Result<(), PacketErrorKind> {

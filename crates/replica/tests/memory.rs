@@ -176,14 +176,15 @@ fn crc32c(bytes: &[u8]) -> u32 {
     })
 }
 
-const HEADER: usize = 68;
+const HEADER: usize = 80;
 
 /// Corrects the checksums of a packet with one section.
 fn fix_checksums(packet: &mut [u8]) {
-    let body = crc32c(&packet[HEADER..]);
-    packet[60..64].copy_from_slice(&body.to_be_bytes());
-    let header = crc32c(&packet[..64]);
-    packet[64..68].copy_from_slice(&header.to_be_bytes());
+    let (origin, body) = (crc32c(&packet[16..32]), crc32c(&packet[HEADER..]));
+    packet[32..36].copy_from_slice(&origin.to_be_bytes());
+    packet[72..76].copy_from_slice(&body.to_be_bytes());
+    let header = crc32c(&packet[..76]);
+    packet[76..80].copy_from_slice(&header.to_be_bytes());
 }
 
 const LEN: usize = 1_000;
@@ -203,8 +204,7 @@ fn sections(packet: &[u8]) -> Vec<Vec<u8>> {
     let mut rest = packet;
     while !rest.is_empty() {
         let count = |at: usize| u32::from_be_bytes(rest[at..at + 4].try_into().unwrap()) as usize;
-        let word = [16, 8, 0, 8, 0][usize::from(rest[5]) - 1];
-        let (section, after) = rest.split_at(HEADER + word * count(52) + 44 * count(56));
+        let (section, after) = rest.split_at(HEADER + count(68));
         sections.push(section.to_vec());
         rest = after;
     }
@@ -256,7 +256,8 @@ fn refused_packets_take_no_memory() {
         }
         // A header that announces more words than memory can hold.
         let mut packet = packet.clone();
-        packet[52..60].fill(0xFF);
+        packet[56..64].fill(0xFF);
+        packet[68..72].fill(0xFF);
         fix_checksums(&mut packet);
         let mut one = replica(&cluster, LEN, 1);
         let (_, most, received) = grown(|| one.receive(NOW, Peer(2), &packet).is_ok());
@@ -281,9 +282,9 @@ fn a_flood_takes_no_more_memory_than_the_bounds_allow() {
                     packet[24..32].copy_from_slice(&(round / 7).to_be_bytes());
                 }
                 if round % 3 != 1 && packet[5] == 1 {
-                    packet[36] = (round % 2) as u8;
-                    packet[44] = 2;
-                    let (low, words) = (packet[48..52].to_vec(), packet[55] as usize);
+                    packet[40] = (round % 2) as u8;
+                    packet[48] = 2;
+                    let (low, words) = (packet[52..56].to_vec(), packet[59] as usize);
                     (0..words).for_each(|word| packet[HEADER + 16 * word + 12..][..4].copy_from_slice(&low));
                 }
                 fix_checksums(&mut packet);

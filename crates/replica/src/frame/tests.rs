@@ -61,26 +61,41 @@ fn kind(bytes: &[u8]) -> PacketErrorKind {
     }
 }
 
-/// Makes the header's checksum right again.
+/// Makes the header's checksums right again.
 fn fix_checksum(bytes: &mut [u8]) {
-    let crc = crc32c(&bytes[..64]);
-    bytes[64..68].copy_from_slice(&crc.to_be_bytes());
+    let crc = crc32c(&bytes[16..32]);
+    bytes[32..36].copy_from_slice(&crc.to_be_bytes());
+    let crc = crc32c(&bytes[..76]);
+    bytes[76..80].copy_from_slice(&crc.to_be_bytes());
 }
 
 /// The format, byte by byte. All later versions must read what is written today.
 #[test]
 fn the_layout_is_as_documented() {
-    assert_eq!((HEADER_LEN, WORD_LEN, ENTRY_LEN, BLOCK_LEN), (68, 16, 44, 12 + 8 * 64));
+    assert_eq!((HEADER_LEN, WORD_LEN, ENTRY_LEN, BLOCK_LEN), (80, 16, 44, 12 + 8 * 64));
     let bytes = frame();
-    assert_eq!(bytes.len(), 68 + 2 * 16 + 44);
-    assert_eq!(bytes[..8], *b"ATMK\x01\x01\x00\x00");
+    assert_eq!(bytes.len(), 80 + 2 * 16 + 44);
+    assert_eq!(bytes[..8], *b"ATMK\x02\x01\x00\x00");
     let number = |at: usize| u64::from_be_bytes(bytes[at..at + 8].try_into().unwrap());
-    assert_eq!([8, 16, 24, 36, 44].map(number), [0xC1, 1, 2, 4, 5]);
-    assert_eq!([32, 52, 56].map(|at| number(at) >> 32), [3, 2, 1]);
+    assert_eq!([8, 16, 24, 40, 48].map(number), [0xC1, 1, 2, 4, 5]);
+    assert_eq!([36, 56, 60, 64, 68].map(|at| number(at) >> 32), [3, 2, 1, 0, 2 * 16 + 44]);
+    assert_eq!(number(32) >> 32, u64::from(crc32c(&bytes[16..32])));
     // A word is laid out as a `DeltaMessage`.
-    assert_eq!(bytes[68..84], [0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0, 5]);
-    assert_eq!(bytes[100..104], [0, 0, 0, 14]);
-    assert_eq!([104, 112, 120, 128, 136].map(number), [6, 7, 8, 9, 10]);
+    assert_eq!(bytes[80..96], [0, 0, 0, 11, 0, 0, 0, 0, 0, 0, 0, 12, 0, 0, 0, 5]);
+    assert_eq!(bytes[112..116], [0, 0, 0, 14]);
+    assert_eq!([116, 124, 132, 140, 148].map(number), [6, 7, 8, 9, 10]);
+}
+
+/// A section that asks for a version vector, as version 1 of the format had it. It is shorter than a header is now.
+#[test]
+fn another_version_of_the_format_is_refused_by_name() {
+    let mut bytes = frame()[..68].to_vec();
+    for format in [0, 1, 3, 255] {
+        bytes[4] = format;
+        let refused = PacketErrorKind::Unsupported { field: PacketField::Format, found: format.into() };
+        assert_eq!(kind(&bytes), refused);
+        assert_eq!(kind(&bytes[..5]), refused);
+    }
 }
 
 #[test]
@@ -119,7 +134,7 @@ fn a_flipped_bit_is_refused_anywhere() {
         let expected = match bit / 8 {
             0..4 => PacketField::Magic,
             4 => PacketField::Format,
-            5..68 => PacketField::Header,
+            5..80 => PacketField::Header,
             _ => PacketField::Body,
         };
         assert_eq!(field, expected, "bit {bit}");
@@ -141,9 +156,27 @@ fn a_valid_section_of_another_format_or_cluster_is_refused_by_name() {
     assert_eq!(changed(6, 1), foreign(PacketField::Algebra, 1, 0));
     assert_eq!(changed(7, 1), unsupported(PacketField::Reserved, 1));
     assert_eq!(changed(15, 0), foreign(PacketField::Cluster, 0, 0xC1));
-    assert!(matches!(changed(52, 0xFF), PacketErrorKind::Truncated { .. }));
+    assert!(matches!(changed(68, 0xFF), PacketErrorKind::Truncated { .. }));
+    let body_len = |found| PacketErrorKind::Invalid { field: PacketField::BodyLen, index: 0, found };
+    assert_eq!(changed(71, 75), body_len(75));
+    assert_eq!([changed(59, 1), changed(56, 0xFF), changed(63, 2)], [body_len(76); 3]);
+    assert_eq!(changed(67, 1), unsupported(PacketField::Folds, 1));
     let other = Section::split(&frame(), FrameContext::new::<Add>(0xC1)).err();
     assert_eq!(other, Some(foreign(PacketField::Algebra, 0, 1)));
+}
+
+#[test]
+fn an_origin_that_was_damaged_before_the_header_was_complete_is_refused() {
+    for bit in 8 * 16..8 * 36 {
+        let mut bytes = frame();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let crc = crc32c(&bytes[..76]);
+        bytes[76..80].copy_from_slice(&crc.to_be_bytes());
+        assert!(
+            matches!(kind(&bytes), PacketErrorKind::Checksum { field: PacketField::OriginId, .. }),
+            "{bit}"
+        );
+    }
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::body::{NUMBER_LEN, encode_block, encode_entry, encode_word};
-use super::{FORMAT, FrameContext, HEADER_LEN, Header, MAGIC, SectionKind, offset};
+use super::{FORMAT, FrameContext, HEADER_LEN, Header, MAGIC, SectionKind, offset, origin_crc};
 use crate::block::Block;
 use crate::checksum::crc32c;
 use crate::register::{Entry, Total};
@@ -84,7 +84,9 @@ impl FrameContext {
         out.resize(start + HEADER_LEN, 0);
         let word_count = append(out, words);
         let entry_count = append(out, entries.map(encode_entry));
-        let body_crc = crc32c(&out[start + HEADER_LEN..]);
+        let body = &out[start + HEADER_LEN..];
+        // A section has at most 65,536 words and as many entries, so its length fits.
+        let (body_len, body_crc) = (body.len() as u32, crc32c(body));
 
         let raw = &mut out[start..start + HEADER_LEN];
         raw[..offset::FORMAT].copy_from_slice(&MAGIC);
@@ -94,11 +96,13 @@ impl FrameContext {
         put(raw, offset::CLUSTER, self.cluster.to_be_bytes());
         put(raw, offset::NODE, header.origin.node.to_be_bytes());
         put(raw, offset::INCARNATION, header.origin.incarnation.to_be_bytes());
+        put(raw, offset::ORIGIN_CRC, origin_crc(header.origin).to_be_bytes());
         put(raw, offset::SHARD, header.shard.to_be_bytes());
         put(raw, offset::FROM, header.from.to_be_bytes());
         put(raw, offset::TO, header.to.to_be_bytes());
         put(raw, offset::WORDS, word_count.to_be_bytes());
         put(raw, offset::ENTRIES, entry_count.to_be_bytes());
+        put(raw, offset::BODY_LEN, body_len.to_be_bytes());
         put(raw, offset::BODY_CRC, body_crc.to_be_bytes());
         let header_crc = crc32c(&raw[..offset::HEADER_CRC]);
         put(raw, offset::HEADER_CRC, header_crc.to_be_bytes());

@@ -120,14 +120,14 @@ fn queues_are_bounded() {
 fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let mut producer = local.producer_owned();
-    // A frame of a whole shard has a header of 68 bytes and 64 words of 16; the last shard has 40 words.
-    let frame = 68 + 64 * 16;
+    // A frame of a whole shard has a header of 80 bytes and 64 words of 16; the last shard has 40 words.
+    let frame = 80 + 64 * 16;
     let mut one = Replica::new(&cluster().with_packet_len(2 * frame), local, origin(1)).unwrap();
     (0..LEN).for_each(|addr| producer.accum(addr, 1));
     one.tick();
     let packets: Vec<_> = std::iter::from_fn(|| one.poll_transmit()).collect();
     let mut lens = vec![2 * frame; 7];
-    lens.push(frame + 68 + 40 * 16);
+    lens.push(frame + 80 + 40 * 16);
     assert!(packets.iter().all(|(to, _)| *to == Recipient::All));
     assert!(packets.iter().map(|(_, packet)| packet.len()).eq(lens.iter().copied()));
 
@@ -135,7 +135,7 @@ fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
     let mut late = node::<Xor>(2).0;
     late.receive(NOW, Peer(1), &one.version_vector_packet()).unwrap();
     let request = late.poll_transmit().unwrap();
-    assert_eq!((request.0, request.1.len()), (Recipient::Peer(Peer(1)), 16 * 68));
+    assert_eq!((request.0, request.1.len()), (Recipient::Peer(Peer(1)), 16 * 80));
     assert_eq!(late.poll_transmit(), None);
     one.receive(NOW, Peer(2), &request.1).unwrap();
     let answers = std::iter::from_fn(|| one.poll_transmit());

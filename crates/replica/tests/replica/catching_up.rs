@@ -23,7 +23,7 @@ fn a_late_replica_gets_everything_and_a_returning_one_what_changed() {
     let changed = catch_up(&mut late, &mut one);
     assert_eq!(late.merged()[700], 701);
     // A request, and an answer with one shard of 64 words.
-    assert_eq!(changed, 68 + 68 + 64 * 16);
+    assert_eq!(changed, 80 + 80 + 64 * 16);
     assert!(changed * 10 < all);
 
     // A third gets everything from the second, which wrote none of it.
@@ -44,14 +44,14 @@ fn only_the_changed_blocks_of_a_large_shard_are_sent() {
     (0..4_096).for_each(|addr| producer.accum(addr, 1));
     one.tick();
     sent(&mut one);
-    assert_eq!(catch_up(&mut two, &mut one), 68 + 68 + 16 * 4_096);
+    assert_eq!(catch_up(&mut two, &mut one), 80 + 80 + 16 * 4_096);
     // Fifty versions of three words in two blocks.
     for _ in 0..50 {
         [70, 100, 4_000].into_iter().for_each(|addr| producer.accum(addr, 1));
         one.tick();
         sent(&mut one);
     }
-    assert_eq!(catch_up(&mut two, &mut one), 68 + 68 + 2 * 16 * 64);
+    assert_eq!(catch_up(&mut two, &mut one), 80 + 80 + 2 * 16 * 64);
     assert_eq!(two.merged(), one.merged());
     assert_eq!(catch_up(&mut two, &mut one), 0);
 }
@@ -67,7 +67,7 @@ fn catching_up_continues_where_it_was_interrupted() {
     one.receive(NOW, Peer(2), &sent(&mut late)).unwrap();
     // The answers are a frame for each shard of 64 words. Ten of them arrive, then the link fails.
     let answers = sent(&mut one);
-    let frame = 68 + 64 * 16;
+    let frame = 80 + 64 * 16;
     assert_eq!(late.receive(NOW, Peer(1), &answers[..10 * frame]).unwrap().applied, 10);
     assert_ne!(late.merged(), one.merged());
 
@@ -77,7 +77,7 @@ fn catching_up_continues_where_it_was_interrupted() {
     let moved = catch_up(&mut late, &mut other);
     assert_eq!(late.merged(), one.merged());
     let shards = LEN.div_ceil(64);
-    assert_eq!(moved, (shards - 10) * 68 + answers.len() - 10 * frame);
+    assert_eq!(moved, (shards - 10) * 80 + answers.len() - 10 * frame);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_heartbeat_has_a_section_for_each_run_of_shards_that_changed() {
         one.tick();
         let frames = sent(&mut one);
         let runs = changed.chunk_by(|a, b| a + 1 == *b).count();
-        assert_eq!(heartbeat(&mut one), [68 * runs + 8 * changed.len()]);
+        assert_eq!(heartbeat(&mut one), [80 * runs + 8 * changed.len()]);
         assert_eq!(heartbeat(&mut one), []);
         assert!(!frames.is_empty());
     }
@@ -160,7 +160,7 @@ fn digests_detect_a_divergence_and_refetching_repairs_it() {
     three.receive(NOW, Peer(2), &answer).unwrap();
     assert_eq!(three.merged(), one.merged());
     assert!((0..LEN).all(|addr| three.view().read(addr) == one.merged()[addr]));
-    assert_eq!(request.len() + answer.len(), 68 + 68 + 64 * 16);
+    assert_eq!(request.len() + answer.len(), 80 + 80 + 64 * 16);
 
     assert_eq!(three.refetch(self::origin(3), 0, peer), Err(ReplicaError::OwnShard { shard: 0 }));
     let unknown = ReplicaError::UnknownShard { origin: self::origin(9), shard: 0 };

@@ -32,7 +32,7 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     assert!(one.poll_store().is_some(), "there is something to write, and the write will fail");
     assert_eq!(one.poll_transmit(), None);
     assert_eq!(one.frame_since(one.id(), 0, 0), None);
-    assert_eq!(one.version_vector_packet()[68..], [0; 8]);
+    assert_eq!(one.version_vector_packet()[80..], [0; 8]);
     let number = write_to(&mut store, &mut one);
     assert_eq!(one.poll_transmit(), None);
     // What is in the transaction leaves. A later version stays.
@@ -110,7 +110,7 @@ fn sections_that_wait_for_the_store_are_bounded() {
     one.tick();
     let number = one.poll_store().unwrap().number;
     assert!(one.stored(number));
-    assert_eq!(sent(&mut one).len(), 3 * (68 + 64 * 16));
+    assert_eq!(sent(&mut one).len(), 3 * (80 + 64 * 16));
 }
 
 /// The order of the shards makes no difference.

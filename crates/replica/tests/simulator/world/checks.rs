@@ -206,15 +206,15 @@ impl Frame {
     fn parse(frame: &[u8]) -> Self {
         let u32_at = |at: usize| u32::from_be_bytes(frame[at..at + 4].try_into().unwrap());
         let u64_at = |at: usize| u64::from_be_bytes(frame[at..at + 8].try_into().unwrap());
-        let (words, entries) = (u32_at(52) as usize, u32_at(56) as usize);
-        let after_words = 68 + 16 * words;
+        let (words, entries) = (u32_at(56) as usize, u32_at(60) as usize);
+        let after_words = 80 + 16 * words;
         assert_eq!(frame.len(), after_words + 44 * entries);
-        let words = (68..after_words).step_by(16).map(|at| (u32_at(at) as usize, u64_at(at + 4)));
+        let words = (80..after_words).step_by(16).map(|at| (u32_at(at) as usize, u64_at(at + 4)));
         let entries = (after_words..frame.len()).step_by(44).map(|at| {
             let by = (u64_at(at + 12), u64_at(at + 20));
             let loaded = Loaded { counter: u64_at(at + 4), by, value: u64_at(at + 28) };
             (u32_at(at) as usize, (loaded, u64_at(at + 36)))
         });
-        Self { from: u64_at(36), to: u64_at(44), words: words.collect(), entries: entries.collect() }
+        Self { from: u64_at(40), to: u64_at(48), words: words.collect(), entries: entries.collect() }
     }
 }
