@@ -124,7 +124,8 @@ impl ReplicaStore {
     ///
     /// # Errors
     ///
-    /// [`SqliteError`] if the file can't be written; then nothing was. Try again with the replica's next transaction.
+    /// [`SqliteError`] if the file can't be written; then nothing was. Tell the replica by
+    /// [`Replica::store_failed`](atomik_replica::Replica::store_failed), and try again with its next transaction.
     pub fn write(&mut self, transaction: &Transaction) -> Result<(), SqliteError> {
         self.database.run_mut(|connection| {
             let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -22,6 +22,17 @@ impl ChangeSet {
         Self { from, blocks: Vec::new() }
     }
 
+    /// Adds changes that were made before these.
+    pub(crate) fn add_earlier(&mut self, earlier: Self) {
+        self.from = self.from.min(earlier.from);
+        if self.blocks.len() < earlier.blocks.len() {
+            self.blocks.resize(earlier.blocks.len(), [0; 2]);
+        }
+        for (masks, earlier) in self.blocks.iter_mut().zip(earlier.blocks) {
+            masks.iter_mut().zip(earlier).for_each(|(mask, earlier)| *mask |= earlier);
+        }
+    }
+
     /// The version after which the changes were made.
     pub(crate) fn from(&self) -> u64 {
         self.from
@@ -68,6 +79,17 @@ impl ChangeSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn earlier_changes_are_added() {
+        let (mut changes, mut earlier) = (ChangeSet::new(4), ChangeSet::new(2));
+        changes.insert_word(1);
+        earlier.insert_word(2);
+        earlier.insert_entry(70);
+        changes.add_earlier(earlier);
+        assert_eq!(changes.from(), 2);
+        assert!(changes.words().eq([1, 2]) && changes.entries().eq([70]));
+    }
 
     #[test]
     fn words_and_entries_are_separate_and_ascend() {

@@ -30,6 +30,7 @@ pub struct ClusterConfig {
     pub(crate) max_origins: usize,
     pub(crate) packet_len: usize,
     pub(crate) max_waiting: usize,
+    pub(crate) transaction_len: usize,
     pub(crate) timing: Timing,
 }
 
@@ -44,6 +45,7 @@ impl ClusterConfig {
             max_origins: 256,
             packet_len: 1 << 16,
             max_waiting: 1 << 16,
+            transaction_len: 1 << 20,
             timing: Timing::new(),
         }
     }
@@ -94,6 +96,16 @@ impl ClusterConfig {
     #[must_use]
     pub fn with_max_waiting(mut self, max_waiting: usize) -> Self {
         self.max_waiting = max_waiting;
+        self
+    }
+
+    /// Sets the number of bytes from which on a [`Transaction`](crate::Transaction) takes no further shard. The default is
+    /// 1,048,576.
+    ///
+    /// Shards are never cut, so a transaction can be longer by almost one shard, and has one shard at least.
+    #[must_use]
+    pub fn with_transaction_len(mut self, transaction_len: usize) -> Self {
+        self.transaction_len = transaction_len.max(1);
         self
     }
 

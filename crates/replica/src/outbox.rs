@@ -71,6 +71,14 @@ impl Outbox {
         self.changes.remove(&shard)
     }
 
+    /// Gives the changes of a shard back that were taken out for a transaction.
+    pub(crate) fn restore_changes(&mut self, shard: usize, changes: ChangeSet) {
+        match self.changes.get_mut(&shard) {
+            Some(later) => later.add_earlier(changes),
+            None => drop(self.changes.insert(shard, changes)),
+        }
+    }
+
     /// Queues a request for a shard of which `peer` has version `wanted`. There is one request for each peer and shard,
     /// for the greatest version.
     pub(crate) fn queue_request(&mut self, peer: Peer, key: ShardKey, wanted: u64) {
@@ -103,6 +111,16 @@ impl Outbox {
     /// Lets the answers that wait for the store try again.
     pub(crate) fn release_answers(&mut self) {
         self.answers.append(&mut self.awaiting_store);
+    }
+
+    /// Drops what waits for a peer.
+    pub(crate) fn remove_peer(&mut self, peer: Peer) {
+        self.requests.retain(|&(to, _), _| to != peer);
+        self.answers.retain(|&(to, _), _| to != peer);
+        self.awaiting_store.retain(|&(to, _), _| to != peer);
+        self.version_vectors.remove(&Recipient::Peer(peer));
+        self.hellos.remove(&Recipient::Peer(peer));
+        self.packets.retain(|(to, _)| *to != Recipient::Peer(peer));
     }
 
     /// Queues the whole version vector.

@@ -66,9 +66,11 @@ use integrity::EventQueue;
 ///   [`merged`](Self::merged) and [`view`](Self::view) read states.
 /// - *Receive:* [`receive`](Self::receive) takes a packet that arrived.
 /// - *Transmit:* [`poll_transmit`](Self::poll_transmit) gives packets to send. [`hello`](Self::hello) and
-///   [`send_version_vector`](Self::send_version_vector) queue some.
-/// - *Store:* [`poll_store`](Self::poll_store) gives shards to write, and [`stored`](Self::stored) confirms them. They
-///   are for replicas that were started by [`restore`](Self::restore) or [`resume`](Self::resume).
+///   [`send_version_vector`](Self::send_version_vector) queue some. [`remove_peer`](Self::remove_peer) drops those of a
+///   peer that is gone.
+/// - *Store:* [`poll_store`](Self::poll_store) gives shards to write. [`stored`](Self::stored) confirms them, or
+///   [`store_failed`](Self::store_failed) gives them up. They are for replicas that were started by
+///   [`restore`](Self::restore) or [`resume`](Self::resume).
 /// - *Timers:* [`poll_timeout`](Self::poll_timeout) says when to call [`handle_timeout`](Self::handle_timeout), which
 ///   makes the calls that recur: [`tick`](Self::tick), [`heartbeat`](Self::heartbeat), [`audit`](Self::audit) and others.
 /// - *Events:* [`poll_event`](Self::poll_event) reports failures. [`refetch`](Self::refetch) repairs a shard.
@@ -118,6 +120,8 @@ pub struct Replica<A: Algebra> {
     outbox: Outbox,
     store: Option<StoreQueue>,
     events: EventQueue,
+    /// The length in bytes from which on a transaction takes no further shard.
+    max_transaction: usize,
     timing: Timing,
     timers: Timers,
     /// The last shard whose digest went out.
@@ -170,6 +174,7 @@ impl<A: Algebra> Replica<A> {
             outbox: Outbox::new(cluster.packet_len, cluster.max_waiting),
             store: has_store.then(|| StoreQueue::new(cluster.max_waiting)),
             events: EventQueue::default(),
+            max_transaction: cluster.transaction_len,
             timing: cluster.timing,
             timers: Timers::default(),
             last_digest: None,

@@ -1,36 +1,85 @@
 //! What waits for the store.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use crate::peer::Recipient;
+use crate::change_set::ChangeSet;
+use crate::peer::{Peer, Recipient};
 use crate::shape::ShardKey;
 
-/// The shards that the store does not have yet, and the sections that wait until it does.
+/// The shards that the store does not have yet, and what waits until it does.
+///
+/// A shard is in one transaction at a time, so that the store may write transactions in any order. If it changes while it
+/// is in one, it waits for the next.
 pub(crate) struct StoreQueue {
     max_waiting: usize,
-    /// The shards whose present versions the store does not have.
+    /// The shards that changed and are in no transaction.
     unstored: BTreeSet<ShardKey>,
+    /// The shards that are in a transaction.
+    storing: BTreeSet<ShardKey>,
     /// The number of the last transaction.
     number: u64,
-    /// The versions in the last transaction, until it is confirmed.
-    in_flight: Vec<(ShardKey, u64)>,
+    /// The transactions that were neither confirmed nor given up, by their numbers.
+    in_flight: BTreeMap<u64, InFlight>,
+}
+
+/// A transaction that the store is to write.
+#[derive(Default)]
+pub(crate) struct InFlight {
+    shards: Vec<StoringShard>,
+    /// What waits until the shards are stored.
     withheld: Vec<Withheld>,
 }
 
-/// A section that waits until the store has its shard.
-struct Withheld {
-    key: ShardKey,
-    to: Recipient,
-    section: Vec<u8>,
+/// A shard in a transaction.
+pub(crate) struct StoringShard {
+    pub(crate) key: ShardKey,
+    /// Its version in the transaction. `None` if the shard was replaced since, so that the store has something else.
+    pub(crate) version: Option<u64>,
 }
 
-/// What the confirmation of a transaction releases.
-pub(crate) struct Confirmed {
-    /// The shards that were stored, with their versions.
-    pub(crate) versions: Vec<(ShardKey, u64)>,
-    /// The sections that waited for them.
-    pub(crate) sections: Vec<(Recipient, Vec<u8>)>,
+/// A section that waits until the store has its shard.
+pub(crate) struct Withheld {
+    pub(crate) key: ShardKey,
+    pub(crate) section: Vec<u8>,
+    pub(crate) cause: Cause,
+}
+
+/// Why a section is to be sent. If the transaction fails, the cause remains.
+pub(crate) enum Cause {
+    /// The shard is of the own plane, and these changes are announced to all.
+    Changes(ChangeSet),
+    /// A peer asked for what changed after a version.
+    Request { peer: Peer, since: u64 },
+}
+
+impl Cause {
+    pub(crate) fn recipient(&self) -> Recipient {
+        match *self {
+            Self::Changes(_) => Recipient::All,
+            Self::Request { peer, .. } => Recipient::Peer(peer),
+        }
+    }
+}
+
+impl InFlight {
+    /// Adds a shard at its present version.
+    pub(crate) fn insert(&mut self, key: ShardKey, version: u64) {
+        self.shards.push(StoringShard { key, version: Some(version) });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shards.is_empty()
+    }
+
+    pub(crate) fn keys(&self) -> BTreeSet<ShardKey> {
+        self.shards.iter().map(|shard| shard.key).collect()
+    }
+
+    /// Keeps a section until the transaction is confirmed.
+    pub(crate) fn withhold(&mut self, withheld: Withheld) {
+        self.withheld.push(withheld);
+    }
 }
 
 impl StoreQueue {
@@ -39,57 +88,118 @@ impl StoreQueue {
         Self {
             max_waiting,
             unstored: BTreeSet::new(),
+            storing: BTreeSet::new(),
             number: 0,
-            in_flight: Vec::new(),
-            withheld: Vec::new(),
+            in_flight: BTreeMap::new(),
         }
     }
 
     /// Notes that a shard has a version which the store does not have.
     pub(crate) fn mark_unstored(&mut self, key: ShardKey) {
-        self.unstored.insert(key);
-    }
-
-    /// The shards whose present versions the store does not have.
-    pub(crate) fn unstored(&self) -> &BTreeSet<ShardKey> {
-        &self.unstored
-    }
-
-    /// Begins a transaction of shards at these versions, in place of the last one. Returns its number.
-    pub(crate) fn begin(&mut self, versions: Vec<(ShardKey, u64)>) -> u64 {
-        self.number += 1;
-        self.in_flight = versions;
-        self.number
-    }
-
-    /// Keeps a section until its shard is stored. It is dropped if too many wait, and will be requested again.
-    pub(crate) fn withhold(&mut self, key: ShardKey, to: Recipient, section: Vec<u8>) {
-        if self.withheld.len() < self.max_waiting {
-            self.withheld.push(Withheld { key, to, section });
+        if !self.storing.contains(&key) {
+            self.unstored.insert(key);
         }
     }
 
-    /// Confirms the transaction of this number. `None` if it is not the last one. The caller calls
-    /// [`settle`](Self::settle) for each shard that has not changed since.
-    pub(crate) fn confirm(&mut self, number: u64) -> Option<Confirmed> {
-        (number == self.number).then(|| Confirmed {
-            versions: core::mem::take(&mut self.in_flight),
-            sections: core::mem::take(&mut self.withheld)
-                .into_iter()
-                .map(|withheld| (withheld.to, withheld.section))
-                .collect(),
-        })
+    /// Takes a shard for a transaction.
+    pub(crate) fn pop_unstored(&mut self) -> Option<ShardKey> {
+        self.unstored.pop_first()
     }
 
-    /// Notes that the store has the present version of a shard.
-    pub(crate) fn settle(&mut self, key: ShardKey) {
-        self.unstored.remove(&key);
+    /// How many transactions are in flight.
+    pub(crate) fn transactions(&self) -> usize {
+        self.in_flight.len()
     }
 
-    /// Forgets a shard that was removed, because what is on its way to the store is not what will be here.
+    /// Whether the store has everything.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unstored.is_empty() && self.storing.is_empty()
+    }
+
+    /// How many more sections may wait.
+    pub(crate) fn room(&self) -> usize {
+        let waiting: usize = self.in_flight.values().map(|transaction| transaction.withheld.len()).sum();
+        self.max_waiting.saturating_sub(waiting)
+    }
+
+    /// Begins a transaction. Returns its number.
+    pub(crate) fn begin(&mut self, transaction: InFlight) -> u64 {
+        self.number += 1;
+        self.storing.extend(transaction.shards.iter().map(|shard| shard.key));
+        self.in_flight.insert(self.number, transaction);
+        self.number
+    }
+
+    /// Ends the transaction of this number: its shards and what waited for them. `None` if it is not in flight. The caller
+    /// calls [`mark_unstored`](Self::mark_unstored) for each shard whose present version the store does not have.
+    pub(crate) fn end(&mut self, number: u64) -> Option<(Vec<StoringShard>, Vec<Withheld>)> {
+        let InFlight { shards, withheld } = self.in_flight.remove(&number)?;
+        for shard in &shards {
+            self.storing.remove(&shard.key);
+        }
+        Some((shards, withheld))
+    }
+
+    /// Notes that a shard was removed or replaced: what is on its way to the store is not what is here.
     pub(crate) fn forget(&mut self, key: ShardKey) {
         self.unstored.remove(&key);
-        self.in_flight.retain(|&(other, _)| other != key);
-        self.withheld.retain(|withheld| withheld.key != key);
+        for transaction in self.in_flight.values_mut() {
+            transaction.withheld.retain(|withheld| withheld.key != key);
+            let shards = transaction.shards.iter_mut();
+            shards.filter(|shard| shard.key == key).for_each(|shard| shard.version = None);
+        }
+    }
+
+    /// Drops what waits to be sent to a peer.
+    pub(crate) fn remove_peer(&mut self, peer: Peer) {
+        for transaction in self.in_flight.values_mut() {
+            transaction.withheld.retain(|withheld| withheld.cause.recipient() != Recipient::Peer(peer));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica_id::ReplicaId;
+
+    const ORIGIN: ReplicaId = ReplicaId { node: 1, incarnation: 1 };
+
+    fn key(shard: usize) -> ShardKey {
+        ShardKey { origin: ORIGIN, shard }
+    }
+
+    fn begin(queue: &mut StoreQueue, version: u64) -> u64 {
+        let mut transaction = InFlight::default();
+        while let Some(key) = queue.pop_unstored() {
+            transaction.insert(key, version);
+        }
+        queue.begin(transaction)
+    }
+
+    #[test]
+    fn a_shard_is_in_one_transaction_at_a_time() {
+        let mut queue = StoreQueue::new(10);
+        queue.mark_unstored(key(0));
+        let first = begin(&mut queue, 1);
+        queue.mark_unstored(key(0));
+        queue.mark_unstored(key(1));
+        let second = begin(&mut queue, 2);
+        assert_eq!(queue.in_flight[&second].keys(), BTreeSet::from([key(1)]));
+        assert_eq!((queue.transactions(), queue.is_settled()), (2, false));
+        // In either order, and each once.
+        assert!(queue.end(second).is_some() && queue.end(first).is_some());
+        assert!(queue.end(first).is_none() && queue.end(0).is_none());
+        assert_eq!((queue.transactions(), queue.is_settled()), (0, true));
+    }
+
+    #[test]
+    fn a_shard_that_was_replaced_has_no_version_in_the_store() {
+        let mut queue = StoreQueue::new(10);
+        queue.mark_unstored(key(0));
+        let number = begin(&mut queue, 1);
+        queue.forget(key(0));
+        let (shards, _) = queue.end(number).unwrap();
+        assert_eq!(shards.iter().map(|shard| shard.version).collect::<Vec<_>>(), [None]);
     }
 }

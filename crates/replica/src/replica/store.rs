@@ -13,13 +13,12 @@ use crate::error::{PacketErrorKind, PacketField, ReplicaError};
 use crate::frame::{FrameContext, Section, SectionKind, StoredBlock};
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
-use crate::peer::Recipient;
 use crate::plane::Plane;
 use crate::register::LoadTimestamp;
 use crate::replica_id::ReplicaId;
 use crate::shape::{Shape, ShardKey};
 use crate::shard::Shard;
-use crate::store_queue::StoreQueue;
+use crate::store_queue::{Cause, InFlight, StoreQueue, StoringShard, Withheld};
 
 /// A shard to be stored under the key (origin, shard), in place of what the store has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,12 +33,12 @@ pub struct StoredShard {
     pub bytes: Vec<u8>,
 }
 
-/// The shards that changed and are to be stored. Each must be stored completely or not at all. They may be stored
-/// together or one by one, in any order.
+/// Shards that changed and are to be stored. Each must be stored completely or not at all. They may be stored together or
+/// one by one, in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "what is not stored is not sent either"]
 pub struct Transaction {
-    /// The number of the transaction, for [`Replica::stored`].
+    /// The number of the transaction, for [`Replica::stored`] and [`Replica::store_failed`].
     pub number: u64,
     /// The shards.
     pub shards: Vec<StoredShard>,
@@ -52,8 +51,8 @@ impl<A: Algebra> Replica<A> {
     /// a backup.
     ///
     /// No totals, versions or digests leave this replica before the store has them. Call
-    /// [`poll_store`](Self::poll_store) after ticks and after packets, and [`stored`](Self::stored) for each
-    /// transaction that was written.
+    /// [`poll_store`](Self::poll_store) after ticks and after packets, and [`stored`](Self::stored) or
+    /// [`store_failed`](Self::store_failed) for each transaction.
     ///
     /// # Errors
     ///
@@ -123,61 +122,115 @@ impl<A: Algebra> Replica<A> {
         Self::start(cluster, local, id, planes, true)
     }
 
-    /// The shards that changed and that the store does not have. `None` if there are none, or if the replica has no
+    /// The next shards that changed and that the store does not have. `None` if there are none, or if the replica has no
     /// store. What depends on them is sent after [`stored`](Self::stored) confirms them.
     ///
-    /// If this is called again before that, as after a write that failed, the new transaction replaces the last one.
+    /// Any number of transactions may be in flight. A shard is in one of them at a time, so they may be written in any
+    /// order, and end in any order: each by `stored`, or by [`store_failed`](Self::store_failed). A program that wants to
+    /// write one at a time polls while [`storing`](Self::storing) is zero.
+    ///
+    /// A transaction takes no further shard once it is as long as
+    /// [`ClusterConfig::with_transaction_len`](crate::ClusterConfig::with_transaction_len) says.
     pub fn poll_store(&mut self) -> Option<Transaction> {
-        let Self { state, outbox, store: Some(store), id, context, .. } = self else { return None };
-        if store.unstored().is_empty() {
+        let Self { state, outbox, store: Some(store), id, context, max_transaction, .. } = self else {
             return None;
-        }
+        };
         let source = Outgoing::new(state, *id, *context, true);
-        let (mut shards, mut versions) = (Vec::new(), Vec::new());
-        for &key in &store.unstored().clone() {
+        let (mut shards, mut len, mut room) = (Vec::new(), 0, store.room());
+        let mut in_flight = InFlight::default();
+        while len < *max_transaction
+            && let Some(key) = store.pop_unstored()
+        {
             let Some(shard) = state.shard(key) else { continue };
             let (ShardKey { origin, shard: index }, version) = (key, shard.version());
             let bytes = write_shard(*context, key, shard);
+            len += bytes.len();
             shards.push(StoredShard { origin, shard: index, version, bytes });
-            versions.push((key, version));
+            in_flight.insert(key, version);
             if origin == *id
                 && let Some(changes) = outbox.take_changes(index)
+                && room > 0
             {
                 let mut section = Vec::new();
                 source.write_changes(&mut section, index, &changes);
-                store.withhold(key, Recipient::All, section);
+                in_flight.withhold(Withheld { key, section, cause: Cause::Changes(changes) });
+                room -= 1;
             }
         }
-        withhold_answers(outbox, store, &source);
-        Some(Transaction { number: store.begin(versions), shards })
+        if in_flight.is_empty() {
+            return None;
+        }
+        withhold_answers(outbox, &mut in_flight, &source, room);
+        Some(Transaction { number: store.begin(in_flight), shards })
     }
 
     /// Confirms that the store has all shards of the transaction with this number, durably. What waited for them may
-    /// then leave. Returns `false`, and does nothing, if it is not the last transaction.
+    /// then leave. Returns `false`, and does nothing, if no such transaction is in flight.
     pub fn stored(&mut self, number: u64) -> bool {
         let Some(store) = &mut self.store else { return false };
-        let Some(confirmed) = store.confirm(number) else { return false };
-        for (key, version) in confirmed.versions {
-            self.state.set_stored_version(key, version);
-            if self.state.version(key) == version {
-                store.settle(key);
+        let Some((shards, withheld)) = store.end(number) else { return false };
+        for StoringShard { key, version } in shards {
+            if let Some(version) = version {
+                self.state.set_stored_version(key, version);
+                self.outbox.mark_dirty(key);
             }
-            self.outbox.mark_dirty(key);
+            if version != Some(self.state.version(key)) {
+                store.mark_unstored(key);
+            }
         }
-        for (to, section) in confirmed.sections {
-            self.outbox.push_section(to, &section);
+        for Withheld { cause, section, .. } in withheld {
+            self.outbox.push_section(cause.recipient(), &section);
         }
         self.outbox.release_answers();
         true
     }
+
+    /// Gives up the transaction with this number: the store does not have it, or only some of its shards. They are in the
+    /// next transactions again. Returns `false`, and does nothing, if no such transaction is in flight.
+    ///
+    /// Call it for each transaction that is not confirmed, or its shards are never stored. Nothing retries at once: the
+    /// program decides when it polls again.
+    pub fn store_failed(&mut self, number: u64) -> bool {
+        let Some(store) = &mut self.store else { return false };
+        let Some((shards, withheld)) = store.end(number) else { return false };
+        for StoringShard { key, .. } in shards {
+            store.mark_unstored(key);
+        }
+        for Withheld { key, cause, .. } in withheld {
+            match cause {
+                Cause::Changes(changes) => self.outbox.restore_changes(key.shard, changes),
+                Cause::Request { peer, since } => self.outbox.queue_answer(peer, key, since),
+            }
+        }
+        true
+    }
+
+    /// How many transactions are in flight: polled, and neither [`stored`](Self::stored) nor
+    /// [failed](Self::store_failed).
+    #[must_use]
+    pub fn storing(&self) -> usize {
+        self.store.as_ref().map_or(0, StoreQueue::transactions)
+    }
+
+    /// Whether the store has everything that is known here. A replica without a store has nothing to store.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        self.store.as_ref().is_none_or(StoreQueue::is_settled)
+    }
 }
 
-/// Writes the answers from shards of a transaction now. Otherwise, ever later versions could put them off for ever.
-fn withhold_answers<A: Algebra>(outbox: &mut Outbox, store: &mut StoreQueue, source: &Outgoing<'_, A>) {
-    for ((peer, key), since) in outbox.take_answers(store.unstored()) {
+/// Writes the answers from shards of a transaction now, as many as there is room for. Otherwise, ever later versions could
+/// put them off for ever.
+fn withhold_answers<A: Algebra>(
+    outbox: &mut Outbox,
+    transaction: &mut InFlight,
+    source: &Outgoing<'_, A>,
+    room: usize,
+) {
+    for ((peer, key), since) in outbox.take_answers(&transaction.keys()).into_iter().take(room) {
         let mut section = Vec::new();
         if source.write_unstored_since(&mut section, key, since) {
-            store.withhold(key, Recipient::Peer(peer), section);
+            transaction.withhold(Withheld { key, section, cause: Cause::Request { peer, since } });
         }
     }
 }

@@ -7,7 +7,7 @@ use atomik_core::Algebra;
 
 use super::Replica;
 use crate::outgoing::Outgoing;
-use crate::peer::Recipient;
+use crate::peer::{Peer, Recipient};
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
 
@@ -54,6 +54,17 @@ impl<A: Algebra> Replica<A> {
     /// Queues a request for the whole version vector of a peer. Call it at a start, and after a partition.
     pub fn hello(&mut self, to: Recipient) {
         self.outbox.queue_hello(to);
+    }
+
+    /// Forgets a peer: what waits to be sent to it is dropped. Call it when the transport gives a peer up, since it may
+    /// have reconnected under another number.
+    ///
+    /// What was received from the peer stays. If packets of it still arrive, it is answered again.
+    pub fn remove_peer(&mut self, peer: Peer) {
+        self.outbox.remove_peer(peer);
+        if let Some(store) = &mut self.store {
+            store.remove_peer(peer);
+        }
     }
 
     /// The whole version vector as a packet: the version of every shard that is known here and may be told. The own

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use atomik_core::{Add, Algebra, TableFanIn, Xor};
-use atomik_replica::{PacketErrorKind, PacketField, Peer, Replica, ReplicaError, ReplicaId};
+use atomik_replica::{
+    PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId, Transaction,
+};
 
 use crate::{LEN, NOW, cluster, node, origin, sent};
 
@@ -29,8 +31,10 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     let (mut two, _b) = node::<Add>(2);
     producer.accum(4, 5);
     one.tick();
-    assert!(one.poll_store().is_some(), "there is something to write, and the write will fail");
-    assert_eq!(one.poll_transmit(), None);
+    let failed = one.poll_store().unwrap().number;
+    assert_eq!((one.poll_store(), one.storing(), one.is_stored()), (None, 1, false));
+    assert!(one.store_failed(failed) && !one.store_failed(failed) && !one.stored(failed));
+    assert_eq!((one.poll_transmit(), one.storing(), one.is_stored()), (None, 0, false));
     assert_eq!(one.frame_since(one.id(), 0, 0), None);
     assert_eq!(one.version_vector_packet()[80..], [0; 8]);
     let number = write_to(&mut store, &mut one);
@@ -38,7 +42,8 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     // What is in the transaction leaves. A later version stays.
     producer.accum(4, 1);
     one.tick();
-    assert!(!one.stored(number - 1) && one.stored(number));
+    assert!(!one.stored(number + 1) && one.stored(number));
+    assert!(!one.stored(number), "a transaction is confirmed once");
     two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     assert_eq!(two.merged()[4], 5);
 
@@ -48,7 +53,7 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     producer.accum(4, 10);
     again.tick();
     let number = write_to(&mut store, &mut again);
-    assert!(again.stored(number) && again.poll_store().is_none());
+    assert!(again.stored(number) && again.poll_store().is_none() && again.is_stored());
     two.receive(NOW, Peer(1), &sent(&mut again)).unwrap();
     assert_eq!((again.merged()[4], two.merged()[4]), (15, 15));
 
@@ -98,6 +103,98 @@ fn a_shard_that_was_refetched_has_to_be_stored_again() {
     assert_eq!(again.shards.iter().map(|shard| shard.shard).collect::<Vec<_>>(), [0]);
     three.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     assert_eq!([0, 64].map(|addr| three.merged()[addr]), [0, 2]);
+}
+
+/// A disk that is slower than the loop: two transactions are in flight all the time.
+#[test]
+fn a_confirmation_counts_although_later_transactions_began() {
+    let local = Arc::new(TableFanIn::<Add>::new(LEN));
+    let mut producer = local.producer_owned();
+    let mut one = Replica::restore(&cluster(), local, origin(1), Store::new().values()).unwrap();
+    let mut two = node::<Add>(2).0;
+    let (mut writing, mut shards) = (std::collections::VecDeque::new(), 0);
+    for turn in 0..1_000 {
+        // One shard changes all the time, another one once.
+        producer.accum(0, 1);
+        if turn == 1 {
+            producer.accum(64, 1);
+        }
+        one.tick();
+        if let Some(transaction) = one.poll_store() {
+            shards += transaction.shards.len();
+            writing.push_back(transaction.number);
+        }
+        if turn % 3 == 2 {
+            assert!(writing.pop_front().is_none_or(|number| one.stored(number)));
+        }
+        two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+    }
+    assert_eq!(two.merged()[64], 1);
+    assert!((990..=1_000).contains(&two.merged()[0]), "{} of 1,000", two.merged()[0]);
+    assert!((300..400).contains(&shards), "{shards} shards written");
+}
+
+#[test]
+fn what_a_failed_transaction_had_is_in_the_next_one() {
+    let (mut one, mut two, mut three) = asked_for_what_is_not_stored();
+    two.put(130, 4).unwrap();
+    let failed = two.poll_store().unwrap();
+    // A later version of one of the shards arrives before the failure is known.
+    one.put(0, 5).unwrap();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+    assert_eq!((two.poll_store(), two.poll_transmit()), (None, None));
+    assert!(two.store_failed(failed.number));
+    let again = two.poll_store().unwrap();
+    let keys = |transaction: &Transaction| -> Vec<_> {
+        transaction.shards.iter().map(|shard| (shard.origin, shard.shard)).collect()
+    };
+    assert_eq!(keys(&again), keys(&failed));
+    assert!(two.stored(again.number) && two.is_stored());
+    // The answers and the announcement leave, as if the first write had not been tried.
+    let received = three.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!((received.applied, received.gaps), (3, 0));
+    assert_eq!([0, 64, 130].map(|addr| three.merged()[addr]), [5, 2, 4]);
+}
+
+#[test]
+fn a_transaction_has_no_more_shards_than_its_length_allows() {
+    // All shards but the last one have the same length.
+    let transactions = |bound| {
+        let local = Arc::new(TableFanIn::<Xor>::new(LEN));
+        let mut producer = local.producer_owned();
+        (0..LEN).for_each(|addr| producer.accum(addr, 1));
+        let bounded = cluster().with_transaction_len(bound);
+        let mut one = Replica::restore(&bounded, local, origin(1), Store::new().values()).unwrap();
+        one.tick();
+        let transactions: Vec<_> = std::iter::from_fn(|| one.poll_store()).collect();
+        assert_eq!(one.storing(), transactions.len());
+        transactions.iter().rev().for_each(|transaction| assert!(one.stored(transaction.number)));
+        assert!(one.is_stored());
+        transactions.into_iter().map(|transaction| transaction.shards).collect::<Vec<_>>()
+    };
+    let shard = transactions(1)[0][0].bytes.len();
+    for (bound, most) in [(0, 1), (1, 1), (shard, 1), (shard + 1, 2), (1 << 20, 16)] {
+        let shards: Vec<usize> = transactions(bound).iter().map(Vec::len).collect();
+        assert!(shards.iter().all(|&shards| shards <= most), "{shards:?}");
+        assert_eq!((shards[0], shards.iter().sum::<usize>()), (most, 16));
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_a_peer_that_was_removed() {
+    let (_, mut two, mut three) = asked_for_what_is_not_stored();
+    // In turn: an answer that waits for the store, one that is withheld, requests, and what the transport asked for.
+    let number = two.poll_store().unwrap().number;
+    two.receive(NOW, Peer(3), &three.version_vector_packet()).unwrap();
+    two.hello(Recipient::Peer(Peer(3)));
+    two.send_version_vector(Recipient::Peer(Peer(3)));
+    two.remove_peer(Peer(3));
+    assert!(two.stored(number));
+    assert_eq!(two.poll_transmit(), None);
+    // What the peer asks afterwards is answered.
+    three.hello(Recipient::All);
+    two.receive(NOW, Peer(3), &sent(&mut three)).unwrap();
+    assert!(two.poll_transmit().is_some());
 }
 
 #[test]

@@ -33,8 +33,8 @@ struct Running<A: Algebra> {
     producers: Vec<TableProducer<'static, A>>,
     /// What the producers wrote since the last tick, by address.
     unticked: BTreeMap<usize, u64>,
-    /// The number of the last transaction, if all of it was written.
-    written: Option<u64>,
+    /// The numbers of the transactions that were written and not confirmed yet.
+    written: Vec<u64>,
 }
 
 struct Node<A: Algebra> {
@@ -77,6 +77,8 @@ impl<A: Algebra> World<A> {
     fn new(case: &Case) -> Self {
         let shard_words = case.shard_words;
         let cluster = ClusterConfig::new("simulated", LEN).with_shard_words(shard_words).with_packet_len(700);
+        // Several shards to a transaction, and often several transactions.
+        let cluster = cluster.with_transaction_len(2_000);
         let (cluster, base) = if case.has_base {
             let base: Vec<u64> = (100..).take(LEN).collect();
             (cluster.with_base(&base), base)
@@ -127,7 +129,7 @@ impl<A: Algebra> World<A> {
         let replica = replica.expect("a replica can start from what it stored");
         // With one producer, a tick compares the plane with the last tick's states before it copies any.
         let producers = (0..=self.starts % 2).map(|_| local.producer_owned()).collect();
-        let running = Running { replica, producers, unticked: BTreeMap::new(), written: None };
+        let running = Running { replica, producers, unticked: BTreeMap::new(), written: Vec::new() };
         self.nodes[node].running = Some(running);
     }
 
@@ -200,10 +202,7 @@ impl<A: Algebra> World<A> {
             Step::Write { node, fails, count } => {
                 self.with(node, |world, node| world.write(node, fails.then_some(count)))
             }
-            Step::Confirm { node } => self.with(node, |world, node| {
-                world.confirm(node);
-                Ok(())
-            }),
+            Step::Confirm { node } => self.with(node, Self::confirm),
             Step::Backup { node } => self.with(node, |world, node| {
                 world.nodes[node].backup = world.nodes[node].store.clone().unwrap_or_default();
                 Ok(())

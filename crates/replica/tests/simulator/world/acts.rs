@@ -147,19 +147,28 @@ impl<A: Algebra> World<A> {
         let Some(transaction) = running.replica.poll_store() else { return Ok(()) };
         let store = store.as_mut().expect("only a replica with a store has transactions");
         let count = fails_after.map_or(usize::MAX, |count| count as usize % transaction.shards.len());
+        let number = transaction.number;
         for shard in transaction.shards.into_iter().take(count) {
             let key = ((shard.origin.node, shard.origin.incarnation), shard.shard);
             store.insert(key, (shard.version, Rc::new(shard.bytes)));
         }
-        running.written = fails_after.is_none().then_some(transaction.number);
+        if fails_after.is_none() {
+            running.written.push(number);
+        } else {
+            prop_assert!(running.replica.store_failed(number));
+        }
         Ok(())
     }
 
-    pub(super) fn confirm(&mut self, node: usize) {
+    /// Confirms one of the transactions that were written, in any order.
+    pub(super) fn confirm(&mut self, node: usize) -> Checked {
         let running = self.running(node);
-        if let Some(number) = running.written.take() {
-            running.replica.stored(number);
+        let count = running.written.len();
+        if count > 0 {
+            let number = running.written.swap_remove(count / 2);
+            prop_assert!(running.replica.stored(number));
         }
+        Ok(())
     }
 
     pub(super) fn crash(&mut self, node: usize, then: Then) -> Checked {

@@ -117,22 +117,29 @@ impl<A: Algebra> World<A> {
         all.retain(|_, version| *version > 0);
         for _ in 0..4 {
             for &node in &running {
-                self.write(node, None)?;
-                self.confirm(node);
+                self.store_all(node)?;
                 self.running(node).replica.send_version_vector(Recipient::All);
                 self.send(node)?;
             }
             while let Some(packet) = self.network.pop() {
                 if self.nodes[packet.to].running.is_some() {
                     self.receive(packet.to, packet.from, &packet.bytes)?;
-                    self.write(packet.to, None)?;
-                    self.confirm(packet.to);
+                    self.store_all(packet.to)?;
                     self.send(packet.to)?;
                 }
             }
         }
         running.iter().try_for_each(|&node| self.check_healed(node, &all))?;
         running.iter().try_for_each(|&node| self.replay(node))
+    }
+
+    /// Writes and confirms all that a node has to store.
+    fn store_all(&mut self, node: usize) -> Checked {
+        while !self.running(node).replica.is_stored() {
+            self.write(node, None)?;
+            self.confirm(node)?;
+        }
+        Ok(())
     }
 
     /// Delivers every packet that was ever sent to a node once more, the last one first. A packet may contain versions of
