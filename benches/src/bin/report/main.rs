@@ -1,5 +1,6 @@
-//! Writes the tables and plots of BENCHMARKS.md from the records in `benches/record`. `--keep` first turns what
-//! Criterion left in `target` into records. Called by `ci/bench.sh`.
+//! Writes the tables and plots of BENCHMARKS.md, and README.md's table, from the records in `benches/record`. `--keep`
+//! first turns what Criterion left in `target` into records. Called by `ci/bench.sh`. A test compares the pages with the
+//! records.
 
 mod criterion_results;
 mod page;
@@ -19,7 +20,7 @@ use processors::{Processor, each};
 fn main() -> ExitCode {
     let keep = std::env::args().any(|arg| arg == "--keep");
     let kept = if keep { keep_criterion_results() } else { Ok(()) };
-    match kept.and_then(|()| write_page()) {
+    match kept.and_then(|()| write()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("report: {error}");
@@ -42,30 +43,57 @@ fn keep_criterion_results() -> Result<(), String> {
     Ok(())
 }
 
-fn write_page() -> Result<(), String> {
+fn write() -> Result<(), String> {
     let processors = processors::all(&records())?;
     processors.iter().try_for_each(Processor::draw)?;
+    pages(&processors)?.iter().try_for_each(Page::write)
+}
+
+/// The pages as the records have them.
+fn pages(processors: &[Processor]) -> Result<[Page; 2], String> {
+    Ok([benchmarks(processors)?, readme(processors)?])
+}
+
+fn readme(processors: &[Processor]) -> Result<Page, String> {
+    let mut page = Page::open(records().join("../../README.md"))?;
+    page.put("deltas", &tables::deltas(processors))?;
+    Ok(page)
+}
+
+fn benchmarks(processors: &[Processor]) -> Result<Page, String> {
     let mut page = Page::open(records().join("../../BENCHMARKS.md"))?;
-    page.put("circumstances", &each(&processors, |processor| Some(tables::circumstances(processor))))?;
+    page.put("circumstances", &each(processors, |processor| Some(tables::circumstances(processor))))?;
     for name in ["fan_in", "fan_in_locks", "apply_wire", "replication"] {
-        page.put(name, &each(&processors, |processor| tables::ratios(processor.ratios(name))))?;
+        page.put(name, &each(processors, |processor| tables::ratios(processor.ratios(name))))?;
     }
-    page.put("fan_in_growth", &each(&processors, tables::growth))?;
-    page.put("fan_in_threads", &each(&processors, tables::threads))?;
+    page.put("fan_in_growth", &each(processors, tables::growth))?;
+    page.put("fan_in_threads", &each(processors, tables::threads))?;
     for (name, level) in [("kernels_avx512", "AVX-512"), ("kernels_avx2", "AVX2")] {
-        page.put(name, &each(&processors, |processor| tables::kernels(processor, level)))?;
+        page.put(name, &each(processors, |processor| tables::kernels(processor, level)))?;
     }
-    page.put("short_equal", &each(&processors, tables::short_equal))?;
-    page.put("fingerprint_builds", &each(&processors, tables::fingerprint_builds))?;
-    page.put("fingerprint_limit", &each(&processors, tables::fingerprint_limit))?;
-    page.put("two_cores", &each(&processors, tables::two_cores))?;
-    page.put("par", &each(&processors, |processor| tables::pivot(processor.ratios("par"))))?;
+    page.put("short_equal", &each(processors, tables::short_equal))?;
+    page.put("fingerprint_builds", &each(processors, tables::fingerprint_builds))?;
+    page.put("fingerprint_limit", &each(processors, tables::fingerprint_limit))?;
+    page.put("two_cores", &each(processors, tables::two_cores))?;
+    page.put("par", &each(processors, |processor| tables::pivot(processor.ratios("par"))))?;
     for name in ["metrics_counter", "metrics_histogram", "metrics_macro", "metrics_render", "metrics_scraped"]
     {
-        page.put(name, &each(&processors, |processor| tables::ratios(processor.ratios(name))))?;
+        page.put(name, &each(processors, |processor| tables::ratios(processor.ratios(name))))?;
     }
-    page.put("metrics_threads", &each(&processors, tables::metrics))?;
-    page.put("kernel_sweep", &each(&processors, tables::throughput))?;
-    page.put("plots", &tables::plots(&processors))?;
-    page.write()
+    page.put("metrics_threads", &each(processors, tables::metrics))?;
+    page.put("kernel_sweep", &each(processors, tables::throughput))?;
+    page.put("plots", &tables::plots(processors))?;
+    Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_show_what_was_recorded() {
+        for page in pages(&processors::all(&records()).unwrap()).unwrap() {
+            page.assert_unchanged();
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! The page: text that is written by hand, with generated parts between marks.
+//! A page: text that is written by hand, with generated parts between marks.
 
 use std::fs;
 use std::path::PathBuf;
@@ -33,6 +33,19 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Page {
+        /// Panics unless the file has this text already.
+        pub(crate) fn assert_unchanged(&self) {
+            let kept = fs::read_to_string(&self.path).unwrap();
+            let differing = self.text.lines().zip(kept.lines()).find(|(recorded, kept)| recorded != kept);
+            assert!(
+                self.text == kept,
+                "{} does not show the records; run ./ci/bench.sh page. Recorded, and there: {differing:#?}",
+                self.path.display()
+            );
+        }
+    }
 
     #[test]
     fn only_the_text_between_the_marks_is_replaced() {

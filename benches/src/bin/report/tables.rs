@@ -62,6 +62,15 @@ fn time(nanoseconds: f64) -> String {
     }
 }
 
+/// A time with two digits.
+fn two_digits(time: f64) -> String {
+    match time {
+        9.95.. => format!("{time:.0}"),
+        0.995.. => format!("{time:.1}"),
+        _ => format!("{time:.2}"),
+    }
+}
+
 fn ratio(ratio: f64) -> String {
     if ratio < 9.95 { format!("{ratio:.2}") } else { format!("{ratio:.0}") }
 }
@@ -295,6 +304,36 @@ pub(crate) fn threads(processor: &Processor) -> Option<String> {
         "\n![Time of a delta by the number of threads](benches/record/{id}/fan_in_threads.svg)"
     );
     Some(table)
+}
+
+/// What a delta costs with one and with two threads by the main methods, for the README.
+pub(crate) fn deltas(processors: &[Processor]) -> String {
+    const METHODS: [(&str, &str); 5] = [
+        ("Producer::accum", "`Producer::accum`, loop-local handle"),
+        ("Producer::accum, handle in memory", "`Producer::accum`, handle behind a reference"),
+        ("FanIn::accum", "`FanIn::accum`, without a handle"),
+        ("fetch_xor", "`fetch_xor` on a shared word"),
+        ("std Mutex", "`std::sync::Mutex`"),
+    ];
+    let records: Vec<_> = processors.iter().filter_map(|processor| processor.threads.as_ref()).collect();
+    let mut table = String::from("| |");
+    for record in &records {
+        let machine = &record.circumstances.machine;
+        let machine = machine.rsplit_once(", ").map_or(&**machine, |(processor, _)| processor);
+        let machine = machine.replace("(R)", "").replace(" Processor", "");
+        let _ = write!(table, " {machine}, 1 thread | 2 threads |");
+    }
+    let _ = writeln!(table, "\n|---|{}", "--:|--:|".repeat(records.len()));
+    for (method, title) in METHODS {
+        let _ = write!(table, "| {title} |");
+        for record in &records {
+            let found = record.results.iter().find(|sweep| sweep.method == method);
+            let cell = |threads: usize| found.map(|sweep| two_digits(sweep.nanoseconds[threads]));
+            let _ = write!(table, " {} | {} |", cell(0).unwrap_or_default(), cell(1).unwrap_or_default());
+        }
+        table.push('\n');
+    }
+    table
 }
 
 /// The metrics libraries by the number of threads, with their plots.
