@@ -29,7 +29,7 @@ import resource
 import subprocess
 import sys
 
-from planting import ROOT, Copy, Table, read_faults
+from planting import ROOT, Copy, Table, build_tests, read_faults
 
 COPY = Copy("mutants", ["crates/metrics", "crates/replica"])
 RESULTS = COPY.path / "results.json"
@@ -182,16 +182,9 @@ def load_and_store(receiver, rmw, given):
 
 def build(*files):
     """The executables of these files of models, or of all; or the compiler's errors."""
-    command = ["cargo", "test", "--release", "--no-run", "--message-format", "json", "--quiet"]
-    command += ["--config", "profile.release.debug=false", "--target-dir", str(COPY.path / "target")]
-    command += [argument for file in files for argument in ("--test", file)] or ["--tests"]
-    done = subprocess.run(command, cwd=COPY.path / "loom-tests", capture_output=True, text=True)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode:
-        errors = [line["message"]["rendered"] for line in lines if line.get("reason") == "compiler-message"]
-        return None, "".join(errors) + done.stderr
-    made = [line for line in lines if line.get("reason") == "compiler-artifact" and line.get("executable")]
-    return {line["target"]["name"]: line["executable"] for line in made}, ""
+    options = ["--release", "--config", "profile.release.debug=false"]
+    options += [argument for file in files for argument in ("--test", file)] or ["--tests"]
+    return build_tests(COPY.path / "loom-tests", COPY.path / "target", *options)
 
 
 def run(executable, test, seconds):

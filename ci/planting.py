@@ -1,13 +1,15 @@
-"""What the scripts that plant faults share: faults as edits of files, a copy of the tree, and tables of results.
+"""What the scripts that plant faults share: faults as edits of files, a copy of the tree, builds, and tables of results.
 
 A fault in a TOML file says `what` it is, and replaces `old` in `file` by `new`; with several such edits, each is an
 `[[fault.edit]]`. The old text stands in its file exactly once, so a fault that no longer fits the code is noticed.
 """
 
 import contextlib
+import json
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tomllib
 
@@ -28,11 +30,25 @@ def read_faults(path):
     return content
 
 
-class Copy:
-    """A copy of the packages of this workspace that a script needs, in a folder under target."""
+def build_tests(folder, target, *options):
+    """The programs that `cargo test` with these options builds in a folder, by name. Or `None`, and the errors."""
+    command = ["cargo", "test", "--no-run", "--message-format", "json", "--quiet", "--target-dir", str(target), *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode:
+        errors = [line["message"]["rendered"] for line in lines if line.get("reason") == "compiler-message"]
+        return None, "".join(errors) + done.stderr
+    built = [line for line in lines if line.get("reason") == "compiler-artifact" and line.get("executable")]
+    return {line["target"]["name"]: line["executable"] for line in built}, ""
 
-    def __init__(self, folder, members):
+
+class Copy:
+    """A copy of the packages of this workspace that a script needs, in a folder under target. Of the root package's
+    manifest only the targets of the kinds in `keep` are kept."""
+
+    def __init__(self, folder, members, keep=()):
         self.path, self.members = ROOT / "target" / folder, members
+        self.left_out = "|".join({"bench", "bin", "example", "test"} - set(keep))
 
     def refresh(self, *folders):
         for folder in folders:
@@ -44,7 +60,7 @@ class Copy:
         manifest = re.sub(r"(?ms)^(default-)?members = \[.*?\]\n", "", manifest)
         members = ", ".join(f'"{member}"' for member in self.members)
         manifest = manifest.replace("[workspace]\n", f"[workspace]\nmembers = [{members}]\n", 1)
-        manifest = re.sub(r"(?ms)^\[(\[(bench|bin|example|test)\]\]).*?(?=^\[|\Z)", "", manifest)
+        manifest = re.sub(rf"(?ms)^\[(\[({self.left_out})\]\]).*?(?=^\[|\Z)", "", manifest)
         (self.path / "Cargo.toml").write_text(manifest)
         shutil.copy(ROOT / "Cargo.lock", self.path)
 

@@ -12,13 +12,12 @@ in ci/last-runs.md by RECORD=1, see ci/record-run.py.
 """
 
 import argparse
-import json
 import os
 import re
 import subprocess
 import sys
 
-from planting import ROOT, Copy, Table, read_faults
+from planting import ROOT, Copy, Table, build_tests, read_faults
 
 FAULTS = read_faults("ci/simulator-faults.toml")["fault"]
 COPY = Copy("simulator-faults", ["crates/replica"])
@@ -28,15 +27,10 @@ FAILED_SEED = re.compile(r"\bseed (\d+): ")
 
 def build():
     """The executable of the simulator, or the compiler's errors."""
-    command = ["cargo", "test", "--release", "--offline", "-p", "atomik-replica", "--test", "simulator", "--no-run"]
-    command += ["--message-format", "json", "--quiet", "--target-dir", str(COPY.path / "target")]
-    command += ["--config", "profile.release.debug=false", "--config", "profile.release.incremental=true"]
-    done = subprocess.run(command, cwd=COPY.path, capture_output=True, text=True)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode:
-        errors = [line["message"]["rendered"] for line in lines if line.get("reason") == "compiler-message"]
-        return None, "".join(errors) + done.stderr
-    return [line["executable"] for line in lines if line.get("executable")][0], ""
+    options = ["--release", "--offline", "-p", "atomik-replica", "--test", "simulator"]
+    options += ["--config", "profile.release.debug=false", "--config", "profile.release.incremental=true"]
+    built, errors = build_tests(COPY.path, COPY.path / "target", *options)
+    return (built["simulator"], "") if built else (None, errors)
 
 
 def simulate(executable, seeds):

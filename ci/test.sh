@@ -69,5 +69,7 @@ step_in loom-tests cargo test --release --locked
 step ./ci/mutate-orderings.py --check
 # The same for the faults that the simulator of replicas must find.
 step ./ci/simulator-faults.py --check
+# The same for those that integration tests of the core must find.
+step ./ci/test-faults.py --check
 
 printf '\nAll passed.\n'

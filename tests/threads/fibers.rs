@@ -68,9 +68,20 @@ fn a_producer_goes_where_its_fiber_goes() {
     }
     let mut threads = (0..=ROUNDS).map(|_| {
         let fiber = AtomicPtr::new(ptr::from_ref(fiber).cast_mut());
-        // SAFETY: leaked above.
-        thread::spawn(move || unsafe { &*fiber.load(Ordering::Acquire) }.resume()).join()
+        let resume = move || {
+            // The thread accumulates too, before and after the fiber, with and without a handle.
+            let mut producer = FAN_IN.producer();
+            let mut count = || {
+                FAN_IN.accum(1);
+                producer.accum(1);
+            };
+            count();
+            // SAFETY: leaked above.
+            unsafe { &*fiber.load(Ordering::Acquire) }.resume();
+            count();
+        };
+        thread::spawn(resume).join()
     });
     assert!(threads.all(|joined| joined.is_ok()));
-    assert_eq!((FAN_IN.read(), COUNT.read()), (ROUNDS, ROUNDS));
+    assert_eq!((FAN_IN.read(), COUNT.read()), (ROUNDS + 4 * (ROUNDS + 1), ROUNDS));
 }
