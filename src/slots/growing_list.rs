@@ -40,14 +40,17 @@ impl Place {
     #[cfg(feature = "std")]
     pub(crate) const NOWHERE_YET: Self = Self { index: u32::MAX, chunk: CHUNKS as u32, offset: 1 };
 
+    /// How many elements a list has room for.
+    pub(crate) const ROOM: usize = chunk_len(CHUNKS);
+
     /// The place of the element with this index.
     ///
     /// # Panics
     ///
-    /// If a list has no room for so many elements.
+    /// If the index is not below [`ROOM`](Self::ROOM).
     pub(crate) fn of(index: usize) -> Self {
+        assert!(index < Self::ROOM, "a list has no room for {index} elements");
         let chunk = (usize::BITS - index.leading_zeros()) as usize;
-        assert!(chunk < CHUNKS, "a list has no room for {index} elements");
         let start = if chunk == 0 { 0 } else { chunk_len(chunk) };
         Self { index: index as u32, chunk: chunk as u32, offset: (index - start) as u32 }
     }

@@ -32,9 +32,17 @@ impl<T> SlotList<T> {
 
 impl<T: Default + Send + Sync> SlotList<T> {
     /// Makes the caller the owner of a free slot. Returns the slot and its index. Lock-free except for the allocator.
+    ///
+    /// # Panics
+    ///
+    /// If every slot that a list has room for has an owner. Then the caller owns nothing.
     #[inline(never)]
     pub(crate) fn claim(&self) -> (usize, &T) {
         let index = self.pool.claim();
+        if index >= Place::ROOM {
+            self.pool.release(index);
+            panic!("each of the {} slots has an owner", Place::ROOM);
+        }
         (index, self.slot(index))
     }
 
@@ -44,3 +52,6 @@ impl<T: Default + Send + Sync> SlotList<T> {
         self.list.get(place).unwrap_or_else(|| self.list.grow_to(place))
     }
 }
+
+#[cfg(test)]
+mod tests;

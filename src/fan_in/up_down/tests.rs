@@ -25,6 +25,32 @@ fn the_gauge_is_the_ups_less_the_downs() {
     assert_eq!(UpDown::new(-3).read(), -3);
 }
 
+#[test]
+fn an_owned_producer_keeps_its_gauge_alive() {
+    let gauge = Arc::new(UpDown::new(0));
+    let (mut producer, watched) = (gauge.producer_owned(), Arc::downgrade(&gauge));
+    drop(gauge);
+    let thread = thread::spawn(move || {
+        producer.up(3);
+        producer.down(1);
+        let debug = std::format!("{producer:?}");
+        assert!(debug.contains("slot: 0, value: 3") && debug.ends_with("is_owned: true }"), "{debug}");
+        watched.upgrade().expect("the producer has the gauge").read()
+    });
+    assert_eq!(thread.join().unwrap(), 2);
+}
+
+#[test]
+fn a_gauge_ends_with_its_last_owned_producer() {
+    let gauge = Arc::new(UpDown::new(0));
+    let watched = Arc::downgrade(&gauge);
+    let (first, second) = (gauge.producer_owned(), gauge.producer_owned());
+    drop((gauge, first));
+    assert_eq!(watched.strong_count(), 1);
+    drop(second);
+    assert_eq!(watched.strong_count(), 0);
+}
+
 /// One thread takes jobs, the other ends them, and this one reads all the while.
 #[test]
 fn a_gauge_whose_downs_follow_their_ups_is_not_read_below_zero() {
