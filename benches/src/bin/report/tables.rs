@@ -321,6 +321,7 @@ pub(crate) fn deltas(processors: &[Processor]) -> String {
         let machine = &record.circumstances.machine;
         let machine = machine.rsplit_once(", ").map_or(&**machine, |(processor, _)| processor);
         let machine = machine.replace("(R)", "").replace(" Processor", "");
+        let machine = machine.replace("(family ", "").replace(", model ", "/").replace(')', "");
         let _ = write!(table, " {machine}, 1 thread | 2 threads |");
     }
     let _ = writeln!(table, "\n|---|{}", "--:|--:|".repeat(records.len()));
