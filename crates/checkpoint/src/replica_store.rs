@@ -42,16 +42,16 @@ const FILE: FileKind = FileKind {
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("node-1.db");
 /// let cluster = ClusterConfig::new("page views", 1_000);
-/// let start = |incarnation| -> Result<_, Box<dyn std::error::Error>> {
+/// let start = || -> Result<_, Box<dyn std::error::Error>> {
 ///     let mut store = ReplicaStore::open(&path)?;
-///     let id = ReplicaId { node: 1, incarnation }; // a new one at each start
+///     let id = ReplicaId::draw(1); // a new one at each start
 ///     let local = Arc::new(TableFanIn::<Add>::new(1_000));
 ///     let replica = Replica::restore(&cluster, local, id, store.shards()?)?;
 ///     store.start(id)?;
 ///     Ok((store, replica))
 /// };
 ///
-/// let (mut store, mut replica) = start(1)?;
+/// let (mut store, mut replica) = start()?;
 /// replica.put(7, 42)?;
 /// while let Some(transaction) = replica.poll_store() {
 ///     store.write(&transaction)?;
@@ -59,7 +59,7 @@ const FILE: FileKind = FileKind {
 /// }
 /// drop((store, replica));
 ///
-/// let (_, replica) = start(2)?;
+/// let (_, replica) = start()?;
 /// assert_eq!(replica.merged()[7], 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -37,10 +37,7 @@ impl Nodes {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let cluster = ClusterConfig::new("cache", 256);
-    let start = |node| {
-        let origin = ReplicaId { node, incarnation: std::process::id().into() };
-        Replica::new(&cluster, Arc::new(TableFanIn::new(256)), origin)
-    };
+    let start = |node| Replica::new(&cluster, Arc::new(TableFanIn::new(256)), ReplicaId::draw(node));
     let mut nodes = Nodes([start(0)?, start(1)?, start(2)?]);
 
     nodes.0[0].put(0, 0xCAFE_BABE)?;

@@ -81,9 +81,9 @@ fn replicated() -> Result<(u64, u64), Box<dyn Error>> {
     let cluster = ClusterConfig::new("convergence", 1);
     let local = Arc::new(TableFanIn::<Xor>::new(1));
     let mut producer = local.producer_owned();
-    let mut a = Replica::new(&cluster, local, ReplicaId { node: 1, incarnation: 1 })?;
+    let mut a = Replica::new(&cluster, local, ReplicaId::draw(1))?;
     let local = Arc::new(TableFanIn::<Xor>::new(1));
-    let mut b = Replica::new(&cluster, local, ReplicaId { node: 2, incarnation: 1 })?;
+    let mut b = Replica::new(&cluster, local, ReplicaId::draw(2))?;
     let mut packets = Vec::new();
     for write in 0..WRITES {
         producer.accum(0, value(write));

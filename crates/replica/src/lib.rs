@@ -13,9 +13,7 @@
 //! let cluster = ClusterConfig::new("page views", 1_000);
 //! let start = |node| {
 //!     let local = Arc::new(TableFanIn::<Add>::new(1_000));
-//!     // A program draws the incarnation from a clock and random bits.
-//!     let id = ReplicaId { node, incarnation: 0x5EED };
-//!     (Replica::new(&cluster, Arc::clone(&local), id).unwrap(), local)
+//!     (Replica::new(&cluster, Arc::clone(&local), ReplicaId::draw(node)).unwrap(), local)
 //! };
 //! let ((mut here, local), (mut there, _)) = (start(1), start(2));
 //!
@@ -62,12 +60,12 @@
 //!
 //! # Features
 //!
-//! - `std` (default): checksums by the processor's instruction. Without it, the crate is `no_std` and needs `alloc`.
+//! - `std` (default): [`ReplicaId::draw`], and checksums by the processor's instruction. Without it, the crate is `no_std` and needs `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
-#[cfg(all(test, not(feature = "std")))]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 /// The programs in the README are compiled and run with the doc tests.

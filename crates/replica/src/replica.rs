@@ -89,9 +89,7 @@ use integrity::EventQueue;
 /// let cluster = ClusterConfig::new("page views", 1_000);
 /// let start = |node| {
 ///     let local = Arc::new(TableFanIn::<Add>::new(1_000));
-///     // A program draws the incarnation from a clock and random bits.
-///     let id = ReplicaId { node, incarnation: 0x5EED };
-///     (Replica::new(&cluster, Arc::clone(&local), id).unwrap(), local)
+///     (Replica::new(&cluster, Arc::clone(&local), ReplicaId::draw(node)).unwrap(), local)
 /// };
 /// let ((mut here, local), (mut there, _)) = (start(1), start(2));
 ///

@@ -69,7 +69,7 @@ fn replicated() -> Option<u64> {
     let cluster = ClusterConfig::new("no std", 3);
     let start = |node| {
         let local = Arc::new(TableFanIn::<Add>::new(3));
-        Replica::new(&cluster, local, ReplicaId { node, incarnation: 1 }).ok()
+        Replica::new(&cluster, local, ReplicaId::from_clock(node, Duration::from_secs(1), 7)).ok()
     };
     let (mut here, mut there) = (start(1)?, start(2)?);
     here.put(2, 8).ok()?;

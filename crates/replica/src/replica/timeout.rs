@@ -40,8 +40,7 @@ impl<A: Algebra> Replica<A> {
     /// let timing = Timing::new().with_tick(Duration::from_millis(10)).with_listening(Duration::ZERO);
     /// let cluster = ClusterConfig::new("page views", 1_000).with_timing(timing);
     /// let local = Arc::new(TableFanIn::<Add>::new(1_000));
-    /// let id = ReplicaId { node: 1, incarnation: 0x5EED };
-    /// let mut replica = Replica::new(&cluster, Arc::clone(&local), id)?;
+    /// let mut replica = Replica::new(&cluster, Arc::clone(&local), ReplicaId::draw(1))?;
     ///
     /// let now = Duration::from_secs(100);
     /// replica.handle_timeout(now);

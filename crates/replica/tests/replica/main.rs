@@ -2,6 +2,7 @@
 
 mod bounds;
 mod catching_up;
+mod starts;
 mod states;
 mod store;
 
