@@ -75,6 +75,7 @@ pub struct Readme;
 
 mod block;
 mod change_set;
+mod changes;
 mod checksum;
 mod cluster_config;
 mod error;

@@ -50,7 +50,7 @@ use integrity::EventQueue;
 /// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
 ///
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
-/// tick. Beside them are a plane for each local producer, the base if there is one, and about 8.7 bytes for each word
+/// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer, the base if there is one, and about 8.7 bytes for each word
 /// that an origin touched, in blocks of 64 words. So n writers that write everywhere take n tables. A loaded address
 /// takes up to 64 bytes more, and up to 88 for each origin that wrote to it since. An origin that never wrote takes
 /// nothing.
@@ -73,12 +73,14 @@ use integrity::EventQueue;
 ///   [`restore`](Self::restore) or [`resume`](Self::resume).
 /// - *Timers:* [`poll_timeout`](Self::poll_timeout) says when to call [`handle_timeout`](Self::handle_timeout), which
 ///   makes the calls that recur: [`tick`](Self::tick), [`heartbeat`](Self::heartbeat), [`audit`](Self::audit) and others.
+/// - *Changes:* [`poll_changes`](Self::poll_changes) reports what came from elsewhere, after
+///   [`observe_changes`](Self::observe_changes).
 /// - *Events:* [`poll_event`](Self::poll_event) reports failures. [`refetch`](Self::refetch) repairs a shard.
 /// - *Inspection:* [`id`](Self::id), [`version_vector`](Self::version_vector), [`digest`](Self::digest) and others take
 ///   `&self`.
 ///
 /// After any call of the first five groups, call `poll_store` if there is a store, then `poll_transmit` until it returns
-/// `None`, `poll_event` likewise, and at last `poll_timeout`.
+/// `None`, `poll_changes` and `poll_event` likewise, and at last `poll_timeout`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -278,6 +280,48 @@ impl<A: Algebra> Replica<A> {
     #[must_use]
     pub fn merged(&self) -> &[u64] {
         self.state.merged()
+    }
+
+    /// Starts to observe what comes from elsewhere, for [`poll_changes`](Self::poll_changes). From now on, the replica keeps
+    /// 8 bytes a word more: the states as they were reported. Calling it again does nothing.
+    pub fn observe_changes(&mut self) {
+        self.state.observe();
+    }
+
+    /// The next addresses whose merged states changed, with the deltas to them, ascending. `None` if there are none, or if
+    /// [`observe_changes`](Self::observe_changes) was not called.
+    ///
+    /// Reported is everything that changed merged states since the last report, except for this replica's own
+    /// [ticks](Self::tick): what peers sent, LOADs from here or elsewhere, and repairs. So whoever made the deltas of this
+    /// node's producers, and adds the reported ones, has the states of the [`view`](Self::view). The state of an address
+    /// is [`merged`](Self::merged)`()[addr]`.
+    ///
+    /// A batch has at most 4,096 addresses; call until it is `None`. Several changes of an address may be reported as one,
+    /// and changes that cancel are not reported. Costs a pass over the blocks of 64 words that changed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use atomik_core::{Add, TableFanIn};
+    /// use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
+    ///
+    /// let cluster = ClusterConfig::new("page views", 1_000);
+    /// let start = |node| {
+    ///     Replica::new(&cluster, Arc::new(TableFanIn::<Add>::new(1_000)), ReplicaId::draw(node)).unwrap()
+    /// };
+    /// let (mut here, mut there) = (start(1), start(2));
+    /// there.observe_changes();
+    /// here.put(7, 42)?;
+    /// while let Some((_, packet)) = here.poll_transmit() {
+    ///     there.receive(Duration::ZERO, Peer(1), &packet)?;
+    /// }
+    /// let batch = there.poll_changes().expect("an address changed");
+    /// assert_eq!(batch.iter().collect::<Vec<_>>(), [(7, 42)]);
+    /// assert_eq!(there.poll_changes(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn poll_changes(&mut self) -> Option<DeltaBatch<A>> {
+        self.state.poll_changes()
     }
 
     /// A reader of the live states, for any thread.

@@ -6,9 +6,10 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use atomik_core::{Algebra, Table};
+use atomik_core::{Algebra, DeltaBatch, Table};
 
 use crate::block::BLOCK_WORDS;
+use crate::changes::Changes;
 use crate::frame::{Totals, Words};
 use crate::plane::Plane;
 use crate::register::{Entry, LoadTimestamp, Register, Total};
@@ -29,6 +30,8 @@ pub(crate) struct ReplicaState<A: Algebra> {
     merged: Vec<u64>,
     /// Everything that changed `merged`, except for the replica's own ticks. Nothing else writes to this table.
     remote: Arc<Table<A>>,
+    /// An observer of `remote`, if there is one.
+    changes: Option<Changes>,
 }
 
 impl<A: Algebra> ReplicaState<A> {
@@ -46,7 +49,7 @@ impl<A: Algebra> ReplicaState<A> {
         let merged = base.as_deref().map_or_else(|| vec![A::IDENTITY; shape.len], <[u64]>::to_vec);
         let remote = Arc::new(merged.iter().copied().collect());
         let registers = Registers::new(shape.len);
-        let mut state = Self { shape, base, planes, own, registers, merged, remote };
+        let mut state = Self { shape, base, planes, own, registers, merged, remote, changes: None };
         let touched = state.planes.iter().flat_map(|plane| plane.shards().map(|(shard, _)| shard));
         let touched: BTreeSet<usize> = touched.collect();
         for shard in touched {
@@ -61,6 +64,16 @@ impl<A: Algebra> ReplicaState<A> {
 
     pub(crate) fn remote(&self) -> &Arc<Table<A>> {
         &self.remote
+    }
+
+    /// Starts to observe what comes from elsewhere.
+    pub(crate) fn observe(&mut self) {
+        self.changes.get_or_insert_with(|| Changes::new(&self.remote));
+    }
+
+    /// The next deltas that came from elsewhere, by address.
+    pub(crate) fn poll_changes(&mut self) -> Option<DeltaBatch<A>> {
+        self.changes.as_mut()?.poll(&self.remote)
     }
 
     pub(crate) fn merged(&self) -> &[u64] {
@@ -142,6 +155,9 @@ impl<A: Algebra> ReplicaState<A> {
         // A load and a store make an accum, because nothing else writes to this table.
         let remote = &self.remote[addr as usize];
         remote.load(A::compose(remote.read(), delta));
+        if let Some(changes) = &mut self.changes {
+            changes.touch(addr as usize / BLOCK_WORDS);
+        }
     }
 
     /// Applies the delta that leads from the merged state of an address to `state`.
@@ -230,6 +246,9 @@ impl<A: Algebra> ReplicaState<A> {
         let first_of_shard = self.shape.range(shard).start.max(first);
         let touched = self.planes[plane].get_or_insert(shard, self.shape).block_mut(first_of_shard as u32);
         touched.stamp = to;
+        if let Some(changes) = &mut self.changes {
+            changes.touch(block);
+        }
         let skipped = first_of_shard - first;
         let (merged, remote) = (&mut self.merged[first..end], &self.remote[first..end]);
         for word in words.iter() {

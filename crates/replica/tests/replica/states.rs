@@ -118,3 +118,38 @@ fn debug_shows_ids_and_lengths() {
     assert!(nothing.is_empty() && nothing.view().is_empty());
     assert_eq!((nothing.shards(), nothing.merged().len()), (0, 0));
 }
+
+#[test]
+fn changes_are_what_came_from_elsewhere() {
+    let ((mut one, mut producer), (mut two, _two)) = (node::<Add>(1), node::<Add>(2));
+    two.put(5, 1).unwrap();
+    one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!(one.poll_changes(), None, "nobody observes yet");
+    one.observe_changes();
+    assert_eq!(one.poll_changes(), None, "what was here before is not reported");
+
+    let report = |replica: &mut Replica<Add>| -> Vec<_> {
+        std::iter::from_fn(|| replica.poll_changes())
+            .flat_map(|batch| batch.iter().collect::<Vec<_>>())
+            .collect()
+    };
+    producer.accum(5, 10);
+    one.tick();
+    assert_eq!(report(&mut one), [], "an own tick");
+    two.put(999, 7).unwrap();
+    two.put(5, 3).unwrap();
+    let packet = sent(&mut two);
+    one.receive(NOW, Peer(2), &packet).unwrap();
+    one.receive(NOW, Peer(2), &packet).unwrap();
+    assert_eq!(report(&mut one), [(5, 2), (999, 7)], "several versions as one change, duplicates as none");
+    assert_eq!(one.merged()[5], 13);
+    one.load(5, 20).unwrap();
+    assert_eq!(report(&mut one), [(5, 7)], "a LOAD");
+    one.observe_changes();
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+    two.load(5, 0).unwrap();
+    one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!(report(&mut one), [(5, 20u64.wrapping_neg())]);
+    one.observe_changes();
+    assert_eq!(report(&mut one), [], "observing once more does nothing");
+}

@@ -33,6 +33,8 @@ struct Running<A: Algebra> {
     producers: Vec<TableProducer<'static, A>>,
     /// What the producers wrote since the last tick, by address.
     unticked: BTreeMap<usize, u64>,
+    /// The states by what the node reported of changes, and its own ticks.
+    observed: Vec<u64>,
     /// The numbers of the transactions that were written and not confirmed yet.
     written: Vec<u64>,
 }
@@ -126,10 +128,13 @@ impl<A: Algebra> World<A> {
             Some(_) => Replica::restore(&self.cluster, of_fan_in, origin, stored),
             None => Replica::new(&self.cluster, of_fan_in, origin),
         };
-        let replica = replica.expect("a replica can start from what it stored");
+        let mut replica = replica.expect("a replica can start from what it stored");
+        replica.observe_changes();
+        let observed = replica.merged().to_vec();
         // With one producer, a tick compares the plane with the last tick's states before it copies any.
         let producers = (0..=self.starts % 2).map(|_| local.producer_owned()).collect();
-        let running = Running { replica, producers, unticked: BTreeMap::new(), written: Vec::new() };
+        let running =
+            Running { replica, producers, unticked: BTreeMap::new(), observed, written: Vec::new() };
         self.nodes[node].running = Some(running);
     }
 
@@ -145,6 +150,12 @@ impl<A: Algebra> World<A> {
     fn pick(&self, pick: u8) -> Option<usize> {
         let node = pick as usize % self.nodes.len();
         self.nodes[node].running.is_some().then_some(node)
+    }
+
+    /// Applies what a node itself wrote, or what it reported, to the states by its reports.
+    fn observe(&mut self, node: usize, addr: usize, delta: u64) {
+        let running = self.nodes[node].running.as_mut().expect("only running nodes are observed");
+        running.observed[addr] = self.oracle.join(running.observed[addr], delta);
     }
 
     fn running(&mut self, node: usize) -> &mut Running<A> {

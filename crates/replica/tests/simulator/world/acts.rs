@@ -25,6 +25,7 @@ impl<A: Algebra> World<A> {
         let versions = self.versions(node);
         let mut deltas = core::mem::take(&mut self.running(node).unticked);
         deltas.retain(|_, delta| *delta != 0);
+        deltas.iter().for_each(|(&addr, &delta)| self.observe(node, addr, delta));
         self.oracle.tick(self.nodes[node].writer, &versions, &deltas);
     }
 
@@ -46,6 +47,7 @@ impl<A: Algebra> World<A> {
         let shard = self.oracle.shard_of(addr);
         versions.insert((writer, shard), self.oracle.made(writer, shard));
         let delta = self.oracle.between(self.oracle.state(&versions, addr), value);
+        self.observe(node, addr, delta);
         if delta != 0 {
             self.oracle.tick(writer, &versions, &BTreeMap::from([(addr, delta)]));
         }

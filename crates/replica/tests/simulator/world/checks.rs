@@ -73,16 +73,27 @@ impl<A: Algebra> World<A> {
         versions.map(|(id, shard, version)| (((id.node, id.incarnation), shard), version)).collect()
     }
 
+    /// Takes the changes that a node reports.
+    fn take_changes(&mut self, node: usize) -> Checked {
+        while let Some(batch) = self.running(node).replica.poll_changes() {
+            prop_assert!(!batch.is_empty());
+            batch.iter().for_each(|(addr, delta)| self.observe(node, addr as usize, delta));
+        }
+        Ok(())
+    }
+
     /// Checks a node: its merged states are those of the oracle for the versions that it knows, and its live states are
-    /// these composed with what was not ticked.
-    pub(super) fn check(&self, node: usize) -> Checked {
+    /// these composed with what was not ticked. The changes that it reports lead to the same states.
+    pub(super) fn check(&mut self, node: usize) -> Checked {
+        self.take_changes(node)?;
         let versions = self.versions(node);
         for (&(writer, shard), &version) in &versions {
             let made = self.oracle.made(writer, shard);
             prop_assert!(version <= made, "{writer:?} made {made} versions of shard {shard}, not {version}");
         }
         let Node { writer, running, .. } = &self.nodes[node];
-        let Running { replica, unticked, .. } = running.as_ref().expect("only running nodes are checked");
+        let Running { replica, unticked, observed, .. } =
+            running.as_ref().expect("only running nodes are checked");
         for shard in 0..replica.shards() {
             let known = versions.get(&(*writer, shard)).copied().unwrap_or(0);
             prop_assert_eq!(known, self.oracle.made(*writer, shard), "the own version of shard {}", shard);
@@ -91,6 +102,7 @@ impl<A: Algebra> World<A> {
         for addr in ADDRS {
             let state = self.oracle.state(&versions, addr);
             prop_assert_eq!(replica.merged()[addr], state, "node {}, merged {}", node, addr);
+            prop_assert_eq!(observed[addr], state, "node {}, observed {}", node, addr);
             let live = self.oracle.join(state, unticked.get(&addr).copied().unwrap_or(0));
             prop_assert_eq!(view.read(addr), live, "node {}, live {}", node, addr);
         }
