@@ -22,7 +22,8 @@ mod write;
 use atomik_core::Algebra;
 
 use crate::checksum::crc32c;
-use crate::error::{PacketErrorKind, PacketField};
+use crate::packet_error::{PacketErrorKind, PacketField};
+
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
 use body::{BLOCK_LEN, Blocks, ENTRY_LEN, Entries, NUMBER_LEN, WORD_LEN};
@@ -135,32 +136,54 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Splits the first section off a packet. Returns it and the bytes that follow it.
-    pub(crate) fn split(bytes: &'a [u8], context: FrameContext) -> Result<(Self, &'a [u8]), PacketErrorKind> {
+    /// Splits the first section off a packet. Returns it and the bytes that follow it. The section itself is an error if
+    /// it is whole but not of this version of the crate: another one may know what to do with it.
+    ///
+    /// # Errors
+    ///
+    /// If it is not known where the section ends, or if it belongs to another cluster.
+    pub(crate) fn split(
+        bytes: &'a [u8],
+        context: FrameContext,
+    ) -> Result<(Result<Self, PacketErrorKind>, &'a [u8]), PacketErrorKind> {
         check_format(bytes)?;
         let Some((raw, rest)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Err(PacketErrorKind::Truncated { len: bytes.len(), needed: HEADER_LEN });
         };
-        let header = check_header(raw, context)?;
-        let body_len = read_u32(raw, offset::BODY_LEN);
-        let Some((body, rest)) = rest.split_at_checked(body_len as usize) else {
-            let needed = HEADER_LEN.saturating_add(body_len as usize);
+        check_header(raw, context)?;
+        let body_len = read_u32(raw, offset::BODY_LEN) as usize;
+        let Some((body, rest)) = rest.split_at_checked(body_len) else {
+            let needed = HEADER_LEN.saturating_add(body_len);
             return Err(PacketErrorKind::Truncated { len: bytes.len(), needed });
         };
-        let folds = read_u32(raw, offset::FOLDS);
-        if folds != 0 {
-            return Err(PacketErrorKind::Unsupported { field: PacketField::Folds, found: folds });
+        let section = match read_header(raw) {
+            Ok(header) => Ok(Self::new(header, raw, body)?),
+            Err(unsupported) => Err(unsupported),
+        };
+        Ok((section, rest))
+    }
+
+    /// The only section of some bytes.
+    pub(crate) fn only(bytes: &'a [u8], context: FrameContext) -> Result<Self, PacketErrorKind> {
+        let (section, rest) = Self::split(bytes, context)?;
+        if rest.is_empty() {
+            return section;
         }
+        Err(PacketErrorKind::Invalid { field: PacketField::Body, index: 0, found: rest.len() as u64 })
+    }
+
+    /// A section of this body, if that is as long as the counts in the header say.
+    fn new(header: Header, raw: &[u8; HEADER_LEN], body: &'a [u8]) -> Result<Self, PacketErrorKind> {
         let (words, entries) = (read_u32(raw, offset::WORDS), read_u32(raw, offset::ENTRIES));
         // The counts have 32 bits, so this does not overflow.
         let expected =
             u64::from(words) * header.kind.word_len() as u64 + u64::from(entries) * ENTRY_LEN as u64;
-        if u64::from(body_len) != expected {
-            let found = body_len.into();
+        let found = body.len() as u64;
+        if found != expected {
             return Err(PacketErrorKind::Invalid { field: PacketField::BodyLen, index: 0, found });
         }
         let body_crc = read_u32(raw, offset::BODY_CRC);
-        Ok((Self { header, words: words as usize, entries: entries as usize, body_crc, body }, rest))
+        Ok(Self { header, words: words as usize, entries: entries as usize, body_crc, body })
     }
 
     pub(crate) fn header(&self) -> Header {
@@ -229,14 +252,10 @@ fn check_format(bytes: &[u8]) -> Result<(), PacketErrorKind> {
     }
 }
 
-/// Checks a header, except for its format, its counts and the length of the body.
-fn check_header(raw: &[u8; HEADER_LEN], context: FrameContext) -> Result<Header, PacketErrorKind> {
-    let unsupported = |field, found| Err(PacketErrorKind::Unsupported { field, found });
+/// Checks what all sections of a cluster have in common: the checksum of the header, the algebra and the cluster.
+fn check_header(raw: &[u8; HEADER_LEN], context: FrameContext) -> Result<(), PacketErrorKind> {
     let expected = read_u32(raw, offset::HEADER_CRC);
     check_crc(PacketField::Header, crc32c(&raw[..offset::HEADER_CRC]), expected)?;
-    let Some(kind) = SectionKind::from_byte(raw[offset::KIND]) else {
-        return unsupported(PacketField::Kind, raw[offset::KIND].into());
-    };
     let foreign = |field, found, expected| Err(PacketErrorKind::Foreign { field, found, expected });
     if raw[offset::ALGEBRA] != context.algebra {
         return foreign(PacketField::Algebra, raw[offset::ALGEBRA].into(), context.algebra.into());
@@ -245,15 +264,28 @@ fn check_header(raw: &[u8; HEADER_LEN], context: FrameContext) -> Result<Header,
     if cluster != context.cluster {
         return foreign(PacketField::Cluster, cluster, context.cluster);
     }
+    check_crc(PacketField::OriginId, origin_crc(read_origin(raw)), read_u32(raw, offset::ORIGIN_CRC))
+}
+
+/// Reads a header that was checked. An error says what is not known in this version of the crate.
+fn read_header(raw: &[u8; HEADER_LEN]) -> Result<Header, PacketErrorKind> {
+    let unsupported = |field, found| Err(PacketErrorKind::Unsupported { field, found });
+    let Some(kind) = SectionKind::from_byte(raw[offset::KIND]) else {
+        return unsupported(PacketField::Kind, raw[offset::KIND].into());
+    };
     if raw[offset::RESERVED] != 0 {
         return unsupported(PacketField::Reserved, raw[offset::RESERVED].into());
     }
-    let origin =
-        ReplicaId { node: read_u64(raw, offset::NODE), incarnation: read_u64(raw, offset::INCARNATION) };
-    let (found, expected) = (origin_crc(origin), read_u32(raw, offset::ORIGIN_CRC));
-    check_crc(PacketField::OriginId, found, expected)?;
-    let shard = read_u32(raw, offset::SHARD);
-    Ok(Header { kind, origin, shard, from: read_u64(raw, offset::FROM), to: read_u64(raw, offset::TO) })
+    let folds = read_u32(raw, offset::FOLDS);
+    if folds != 0 {
+        return unsupported(PacketField::Folds, folds);
+    }
+    let (from, to) = (read_u64(raw, offset::FROM), read_u64(raw, offset::TO));
+    Ok(Header { kind, origin: read_origin(raw), shard: read_u32(raw, offset::SHARD), from, to })
+}
+
+fn read_origin(raw: &[u8; HEADER_LEN]) -> ReplicaId {
+    ReplicaId { node: read_u64(raw, offset::NODE), incarnation: read_u64(raw, offset::INCARNATION) }
 }
 
 /// The checksum of the id of an origin.

@@ -160,7 +160,7 @@ impl Outbox {
         self.packets.retain_mut(|(_, packet)| {
             let mut kept = Vec::with_capacity(packet.len());
             let mut rest = packet.as_slice();
-            while let Ok((section, after)) = Section::split(rest, context) {
+            while let Ok((Ok(section), after)) = Section::split(rest, context) {
                 let header = section.header();
                 let is_of_key = (header.origin, header.shard as usize) == (key.origin, key.shard);
                 if header.kind != SectionKind::Totals || !is_of_key {

@@ -8,7 +8,6 @@ mod transmit;
 mod view;
 
 pub use integrity::{Event, ShardDigest};
-pub use receive::Received;
 pub use store::{StoredShard, Transaction};
 pub use view::View;
 

@@ -292,11 +292,11 @@ fn a_flood_takes_no_more_memory_than_the_bounds_allow() {
             }
         }
     };
-    let (first, most, ()) = grown(|| flood(0..500, &mut one));
+    let (first, most, ()) = grown(|| flood(0..1_500, &mut one));
     println!("{first} bytes, at most {most}");
     // Planes of three origins, 16 requests, 16 answers, and events.
     assert!(most <= 3 * (10 * LEN + 100 * 64 + 1_024) + 16 * 1_024 + 1_024 * 128, "{most} bytes");
-    let (later, _, ()) = grown(|| flood(500..5_000, &mut one));
+    let (later, _, ()) = grown(|| flood(1_500..5_000, &mut one));
     assert!(later <= 16_384, "{first} bytes at first, and {later} more later");
     assert!(taken > 5_000, "{taken} packets were taken");
     assert_eq!(one.origins(), 4);

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::{read_u32, read_u64};
 use crate::block::BLOCK_WORDS;
-use crate::error::{PacketErrorKind, PacketField};
+use crate::packet_error::{PacketErrorKind, PacketField};
 use crate::register::{Entry, LoadTimestamp, Register, Total};
 use crate::replica_id::ReplicaId;
 

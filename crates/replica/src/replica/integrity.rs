@@ -5,8 +5,9 @@ use alloc::collections::VecDeque;
 use atomik_core::Algebra;
 
 use super::Replica;
-use crate::error::{PacketErrorKind, ReplicaError};
+use crate::error::ReplicaError;
 use crate::frame::Section;
+use crate::packet_error::PacketErrorKind;
 use crate::peer::Peer;
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
@@ -23,7 +24,8 @@ pub struct ShardDigest {
     pub digest: u64,
 }
 
-/// A failure of memory or of a disk, here or at a peer.
+/// Something that the program should know: a failure of memory or of a disk, here or at a peer, or a section that was
+/// skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -45,6 +47,13 @@ pub enum Event {
         /// The digest of the peer's content.
         theirs: u64,
     },
+    /// A section of a packet was skipped, which this replica does not take by its own rules.
+    Skipped {
+        /// The peer that sent it.
+        peer: Peer,
+        /// What is wrong with it.
+        kind: PacketErrorKind,
+    },
     /// An [`audit`](Replica::audit) found merged states that were not the composition of the base and the planes. It set
     /// them right.
     MergedRepaired {
@@ -64,9 +73,18 @@ impl EventQueue {
     const BOUND: usize = 1_024;
 
     /// Adds an event. It is dropped if too many wait.
-    fn push(&mut self, event: Event) {
+    pub(super) fn push(&mut self, event: Event) {
         if self.0.len() < Self::BOUND {
             self.0.push_back(event);
+        }
+    }
+}
+
+impl EventQueue {
+    /// Adds an event, unless one of the last few is the same.
+    pub(super) fn push_new(&mut self, event: Event) {
+        if !self.0.iter().rev().take(8).any(|other| *other == event) {
+            self.push(event);
         }
     }
 }

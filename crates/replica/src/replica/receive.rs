@@ -4,42 +4,14 @@ use core::time::Duration;
 
 use atomik_core::Algebra;
 
-use super::Replica;
-use crate::error::{PacketError, PacketErrorKind, PacketField};
+use super::{Event, Replica};
+
 use crate::frame::{Section, SectionKind};
+use crate::packet_error::{PacketErrorKind, PacketField};
 use crate::peer::{Peer, Recipient};
+use crate::received::{PacketError, Received};
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
-
-/// What a packet did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Received {
-    /// Frames that led to a new version of their shard.
-    pub applied: usize,
-    /// Frames that were known already.
-    pub known: usize,
-    /// Frames that start from a version that is not known here. They changed nothing, and the peer will be asked for
-    /// what is missing.
-    pub gaps: usize,
-    /// Shards of which the peer's version vector has later versions. The peer will be asked for them.
-    pub behind: usize,
-    /// Whether a version vector of the peer arrived, or a piece of one. If nothing is [`behind`](Self::behind) it, all
-    /// that the peer told is known here.
-    pub version_vector: bool,
-}
-
-impl Received {
-    const KNOWN: Self = Self { applied: 0, known: 1, gaps: 0, behind: 0, version_vector: false };
-
-    fn add(&mut self, other: Self) {
-        self.applied += other.applied;
-        self.known += other.known;
-        self.gaps += other.gaps;
-        self.behind += other.behind;
-        self.version_vector |= other.version_vector;
-    }
-}
 
 impl<A: Algebra> Replica<A> {
     /// Takes a packet from `peer` at the time `now`, as [`handle_timeout`](Self::handle_timeout) counts it. The packet may
@@ -50,18 +22,23 @@ impl<A: Algebra> Replica<A> {
     /// one for its addresses, and one that sets its totals. What is to be sent in return waits for
     /// [`poll_transmit`](Self::poll_transmit).
     ///
+    /// Sections that this replica does not take by its own rules are skipped: those of an origin over the bound, of a clone,
+    /// or of an unknown kind. [`Received`] counts them by reason, and [`Event::Skipped`] names them.
+    ///
     /// # Errors
     ///
-    /// [`PacketError`] if a section was refused. That section and those after it had no effect.
+    /// [`PacketError`] if a section was damaged, or belongs to another cluster. That section and those after it had no
+    /// effect. The error has what those before it did.
     pub fn receive(&mut self, now: Duration, peer: Peer, packet: &[u8]) -> Result<Received, PacketError> {
         self.timers.advance(now);
         let mut received = Received::default();
         let mut rest = packet;
         while !rest.is_empty() {
             let at = packet.len() - rest.len();
-            let (effect, after) =
-                self.receive_section(peer, rest).map_err(|kind| PacketError { at, kind })?;
-            received.add(effect);
+            let damaged = |kind| PacketError { at, kind, received };
+            let (section, after) = Section::split(rest, self.context).map_err(damaged)?;
+            let effect = section.and_then(|section| self.receive_section(peer, &section));
+            received.add(effect.or_else(|kind| self.skip(peer, kind)).map_err(damaged)?);
             rest = after;
         }
         if received.version_vector && received.behind == 0 {
@@ -70,39 +47,36 @@ impl<A: Algebra> Replica<A> {
         Ok(received)
     }
 
-    /// Takes the first section. Returns its effect and the bytes that follow it.
-    fn receive_section<'a>(
-        &mut self,
-        peer: Peer,
-        bytes: &'a [u8],
-    ) -> Result<(Received, &'a [u8]), PacketErrorKind> {
-        let (section, rest) = Section::split(bytes, self.context)?;
-        let received = match section.header().kind {
-            SectionKind::Totals => self.receive_totals(peer, &section)?,
-            SectionKind::VersionVector => self.receive_version_vector(peer, &section)?,
-            SectionKind::Digest => {
-                self.receive_digest(peer, &section)?;
-                Received::default()
-            }
+    /// Takes a section, and returns its effect.
+    fn receive_section(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, PacketErrorKind> {
+        match section.header().kind {
+            SectionKind::Totals => return self.receive_totals(peer, section),
+            SectionKind::VersionVector => return self.receive_version_vector(peer, section),
+            SectionKind::Digest => self.receive_digest(peer, section)?,
             SectionKind::Request => {
                 section.check_counts(0, 0)?;
-                let (key, since) = (self.checked_key(&section)?, section.header().from);
+                let (key, since) = (self.checked_key(section)?, section.header().from);
                 if self.state.version(key) > since {
                     self.outbox.queue_answer(peer, key, since);
                 }
-                Received::default()
             }
             SectionKind::Hello => {
                 section.check_counts(0, 0)?;
                 self.outbox.queue_version_vector(Recipient::Peer(peer));
-                Received::default()
             }
             SectionKind::Stored => {
                 let found = SectionKind::Stored as u32;
                 return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
             }
-        };
-        Ok((received, rest))
+        }
+        Ok(Received::default())
+    }
+
+    /// Skips a section that is refused for this reason, if that does not end the packet.
+    fn skip(&mut self, peer: Peer, kind: PacketErrorKind) -> Result<Received, PacketErrorKind> {
+        let received = Received::of_skipped(kind)?;
+        self.events.push_new(Event::Skipped { peer, kind });
+        Ok(received)
     }
 
     fn receive_totals(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, PacketErrorKind> {
@@ -117,10 +91,10 @@ impl<A: Algebra> Replica<A> {
         let version = self.state.version(key);
         if key.origin == self.id {
             self.check_own(header.shard, to, version)?;
-            return Ok(Received::KNOWN);
+            return Ok(Received { known: 1, ..Received::default() });
         }
         if to <= version {
-            return Ok(Received::KNOWN);
+            return Ok(Received { known: 1, ..Received::default() });
         }
         self.check_bound(key.origin)?;
         section.check_body()?;

@@ -9,10 +9,11 @@ use atomik_core::{Algebra, TableFanIn};
 use super::Replica;
 use crate::block::BLOCK_WORDS;
 use crate::cluster_config::ClusterConfig;
-use crate::error::{PacketErrorKind, PacketField, ReplicaError};
+use crate::error::ReplicaError;
 use crate::frame::{FrameContext, Section, SectionKind, StoredBlock};
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
+use crate::packet_error::{PacketErrorKind, PacketField};
 use crate::plane::Plane;
 use crate::register::LoadTimestamp;
 use crate::replica_id::ReplicaId;
@@ -249,7 +250,7 @@ fn read_shard(
     shape: Shape,
 ) -> Result<(ShardKey, Box<Shard>), PacketErrorKind> {
     let invalid = |field, index, found| Err(PacketErrorKind::Invalid { field, index, found });
-    let (section, rest) = Section::split(bytes, context)?;
+    let section = Section::only(bytes, context)?;
     let header = section.header();
     if header.kind != SectionKind::Stored {
         let found = header.kind as u32;
@@ -261,9 +262,6 @@ fn read_shard(
     let key = ShardKey { origin: header.origin, shard: header.shard as usize };
     let range = shape.range(key.shard);
     section.check_counts(shape.blocks_of(key.shard), range.len())?;
-    if !rest.is_empty() {
-        return invalid(PacketField::Body, 0, rest.len() as u64);
-    }
     if header.from != 0 {
         return invalid(PacketField::From, 0, header.from);
     }

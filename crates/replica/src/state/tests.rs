@@ -29,7 +29,7 @@ fn apply_from(
     let header = Header { kind: SectionKind::Totals, origin, shard: shard as u32, from: 0, to };
     let words: Vec<_> = words.iter().map(|&(addr, total)| raw_word(addr, total, to)).collect();
     let frame = raw_section(context, header, &words, entries);
-    let (section, _) = Section::split(&frame, context).unwrap();
+    let section = Section::only(&frame, context).unwrap();
     state.apply(ShardKey { origin, shard }, to, section.totals());
 }
 

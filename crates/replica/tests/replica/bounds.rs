@@ -4,7 +4,9 @@ use std::error::Error;
 use std::sync::Arc;
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_replica::{ClusterConfig, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError};
+use atomik_replica::{
+    ClusterConfig, Event, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError,
+};
 
 use crate::{LEN, NOW, cluster, node, origin, sent};
 
@@ -63,39 +65,10 @@ fn as_many_origins_as_the_bound_allows_converge() {
     let (mut more, mut producer) = node::<Add>(NODES);
     producer.accum(0, 1);
     more.tick();
-    let refused = nodes[0].receive(NOW, Peer(NODES), &sent(&mut more)).unwrap_err().kind;
-    assert_eq!(refused, PacketErrorKind::TooManyOrigins { origin: origin(NODES), bound: NODES as usize });
-}
-
-#[test]
-fn origins_beyond_the_bound_are_refused() {
-    let local = Arc::new(TableFanIn::<Xor>::new(LEN));
-    let mut replica = Replica::new(&cluster().with_max_origins(2), local, origin(1)).unwrap();
-    let mut kinds = Vec::new();
-    for other in 2..5 {
-        let (mut peer, mut producer) = node::<Xor>(other);
-        producer.accum(0, 1);
-        peer.tick();
-        for packet in [sent(&mut peer), peer.version_vector_packet()] {
-            let refused = replica.receive(NOW, Peer(other), &packet).err();
-            kinds.extend(refused.map(|error| (other, error.kind)));
-        }
-    }
-    let refused = |node| (node, PacketErrorKind::TooManyOrigins { origin: origin(node), bound: 2 });
-    assert_eq!(kinds, [refused(3), refused(3), refused(4), refused(4)]);
-    assert_eq!((replica.origins(), replica.merged()[0]), (2, 1));
-}
-
-#[test]
-fn a_cloned_identity_is_refused() {
-    let ((mut one, _a), (mut clone, mut producer)) = (node::<Xor>(1), node::<Xor>(1));
-    producer.accum(70, 1);
-    clone.tick();
-    let refused = Some(PacketErrorKind::ClonedIdentity { id: origin(1), shard: 1, found: 1, own: 0 });
-    for packet in [sent(&mut clone), clone.version_vector_packet()] {
-        assert_eq!(one.receive(NOW, Peer(2), &packet).err().map(|error| error.kind), refused);
-    }
-    assert_eq!(one.merged()[70], 0);
+    let received = nodes[0].receive(NOW, Peer(NODES), &sent(&mut more)).unwrap();
+    assert_eq!((received.applied, received.over_bound), (0, 1));
+    let kind = PacketErrorKind::TooManyOrigins { origin: origin(NODES), bound: NODES as usize };
+    assert_eq!(nodes[0].poll_event(), Some(Event::Skipped { peer: Peer(NODES), kind }));
 }
 
 #[test]

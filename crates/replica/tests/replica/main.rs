@@ -2,9 +2,11 @@
 
 mod bounds;
 mod catching_up;
+mod refusals;
 mod starts;
 mod states;
 mod store;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

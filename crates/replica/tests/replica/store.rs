@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use atomik_core::{Add, Algebra, TableFanIn, Xor};
 use atomik_replica::{
-    PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId, Transaction,
+    Event, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId, Transaction,
 };
 
 use crate::{LEN, NOW, cluster, node, origin, sent};
@@ -271,6 +271,7 @@ fn damaged_shards_of_a_store_are_refused() {
     }
     // The form in which a shard is stored is refused in packets.
     let (mut two, _b) = node::<Xor>(2);
-    let refused = two.receive(NOW, Peer(1), &shards[0]).err().map(|error| error.kind);
-    assert_eq!(refused, Some(PacketErrorKind::Unsupported { field: PacketField::Kind, found: 6 }));
+    assert_eq!(two.receive(NOW, Peer(1), &shards[0]).map(|received| received.unsupported), Ok(1));
+    let kind = PacketErrorKind::Unsupported { field: PacketField::Kind, found: 6 };
+    assert_eq!(two.poll_event(), Some(Event::Skipped { peer: Peer(1), kind }));
 }

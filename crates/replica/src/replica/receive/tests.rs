@@ -53,7 +53,7 @@ fn receive<const N: usize>(
 ) -> Result<Received, PacketErrorKind> {
     let mut replica = replica();
     let packet = section(kind, shard, words, entries);
-    let received = replica.receive(NOW, Peer(2), &packet).map_err(|PacketError { kind, .. }| kind);
+    let received = replica.receive(NOW, Peer(2), &packet).map_err(|error| error.kind);
     let applied = matches!(received, Ok(Received { applied: 1, .. }));
     assert_eq!(replica.version(ORIGIN, shard as usize), if applied { 5 } else { 0 });
     assert!(applied || replica.merged().iter().all(|&state| state == 0));
@@ -73,7 +73,9 @@ fn sections_before_a_refused_one_take_effect() {
     let at = packet.len();
     packet.extend(totals(3));
     let kind = PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found: 3 };
-    assert_eq!(one.receive(NOW, Peer(2), &packet), Err(PacketError { at, kind }));
+    // The error has what was done before it.
+    let received = Received { applied: 1, known: 1, ..Received::default() };
+    assert_eq!(one.receive(NOW, Peer(2), &packet), Err(PacketError { at, kind, received }));
     assert_eq!([0, 1, 2].map(|shard| one.version(ORIGIN, shard)), [5; 3]);
     assert_eq!([0, 64, 128].map(|addr| one.merged()[addr]), [9; 3]);
 }
@@ -99,7 +101,9 @@ fn a_version_vector_of_zeros_adds_no_origin() {
     let versions = |versions| section(SectionKind::VersionVector, 0, &numbers(versions), &[]);
     assert_eq!(replica.receive(NOW, Peer(2), &versions([0, 0])).map(|received| received.behind), Ok(0));
     let kind = PacketErrorKind::TooManyOrigins { origin: ORIGIN, bound: 1 };
-    assert_eq!(replica.receive(NOW, Peer(2), &versions([0, 1])), Err(PacketError { at: 0, kind }));
+    let received = Received { over_bound: 1, ..Received::default() };
+    assert_eq!(replica.receive(NOW, Peer(2), &versions([0, 1])), Ok(received));
+    assert_eq!(replica.poll_event(), Some(Event::Skipped { peer: Peer(2), kind }));
 }
 
 #[test]
