@@ -7,7 +7,7 @@ compile_error!(
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::thread::JoinHandle;
+use loom::thread::{self, JoinHandle};
 
 /// A plain memory cell that a writer fills before its delta. A thread that reads a state with that delta may look at the
 /// cell. If the orderings do not make visible what the writer did before, loom reports a data race.
@@ -47,6 +47,15 @@ pub fn check_pasts(state: u64, pasts: &[Past]) {
             past.must_have_happened();
         }
     }
+}
+
+/// Starts a thread that has a handle of its own to what the threads of a model share.
+pub fn spawn<S: Clone + 'static, T: 'static>(
+    shared: &S,
+    work: impl FnOnce(S) -> T + 'static,
+) -> JoinHandle<T> {
+    let shared = shared.clone();
+    thread::spawn(move || work(shared))
 }
 
 /// Waits for threads and collects what they return.

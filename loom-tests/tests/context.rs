@@ -1,7 +1,7 @@
 //! Models of the four operations on one context.
 
 use atomik_core::{Add, Algebra, AtomikContext, Context, Xor};
-use atomik_loom_tests::{Past, check_pasts, join};
+use atomik_loom_tests::{Past, check_pasts, join, spawn};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 
@@ -164,8 +164,7 @@ fn three_threads_converge<A: Algebra>() {
         let context = Arc::new(Context::<A>::new(0));
         let writers: Vec<_> = (0..2)
             .map(|i| {
-                let context = context.clone();
-                thread::spawn(move || {
+                spawn(&context, move |context| {
                     context.accum(0b1 << i);
                     context.accum(0b100 << i);
                 })

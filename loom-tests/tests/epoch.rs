@@ -1,7 +1,7 @@
 //! Models of observers of one state.
 
 use atomik_core::{Add, AtomikContext, Epoch, FanIn, Xor};
-use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn};
 use loom::thread;
 use std::sync::Arc;
 
@@ -48,14 +48,8 @@ fn epochs_across_a_swap_by_someone_else() {
     loom::model(|| {
         let context = Arc::new(AtomikContext::new(0));
         let mut epoch = context.epoch();
-        let accumulating = {
-            let context = context.clone();
-            thread::spawn(move || context.accum(0b01))
-        };
-        let swapping = {
-            let context = context.clone();
-            thread::spawn(move || context.swap(0b100))
-        };
+        let accumulating = spawn(&context, move |context| context.accum(0b01));
+        let swapping = spawn(&context, move |context| context.swap(0b100));
         let (first, second) = (epoch.swap(), epoch.swap());
         join([accumulating]);
         let taken = swapping.join().unwrap();
@@ -88,15 +82,12 @@ fn epochs_across_loads_by_someone_else() {
                 context.load(0b11);
             })
         };
-        let observer = {
-            let context = context.clone();
-            thread::spawn(move || {
-                let mut epoch = Epoch::new(context);
-                let epochs = [epoch.reference(), epoch.swap().delta, epoch.swap().delta];
-                check_pasts(epoch.reference(), &[past]);
-                (epochs, epoch)
-            })
-        };
+        let observer = spawn(&context, move |context| {
+            let mut epoch = Epoch::new(context);
+            let epochs = [epoch.reference(), epoch.swap().delta, epoch.swap().delta];
+            check_pasts(epoch.reference(), &[past]);
+            (epochs, epoch)
+        });
         join([writer]);
         let (epochs, mut epoch) = observer.join().unwrap();
         exactly_once(&[epochs[0], epochs[1], epochs[2], epoch.swap().delta], 0b11);
@@ -172,12 +163,8 @@ fn epochs_while_a_slot_is_handed_over() {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
         drop(fan_in.producer());
         let mut epoch = Epoch::new(fan_in.clone());
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let fan_in = fan_in.clone();
-                thread::spawn(move || fan_in.producer_owned().accum(1 << i))
-            })
-            .collect();
+        let writers: Vec<_> =
+            (0..2).map(|i| spawn(&fan_in, move |fan_in| fan_in.producer_owned().accum(1 << i))).collect();
         let observer = thread::spawn(move || {
             let epochs = [epoch.swap().delta, epoch.swap().delta];
             (epochs, epoch)
@@ -198,8 +185,7 @@ fn two_observers() {
         let context = Arc::new(AtomikContext::new(0));
         let observers: Vec<_> = (0..2)
             .map(|_| {
-                let context = context.clone();
-                thread::spawn(move || {
+                spawn(&context, move |context| {
                     let mut epoch = Epoch::new(context);
                     (epoch.reference(), epoch.swap().delta, epoch)
                 })
@@ -222,20 +208,14 @@ fn two_observers() {
 fn an_observer_is_resumed_elsewhere() {
     loom::model(|| {
         let context = Arc::new(AtomikContext::new(0));
-        let writer = {
-            let context = context.clone();
-            thread::spawn(move || {
-                context.accum(0b01);
-                context.accum(0b10);
-            })
-        };
-        let observer = {
-            let context = context.clone();
-            thread::spawn(move || {
-                let mut epoch = context.epoch();
-                (epoch.reference(), epoch.swap())
-            })
-        };
+        let writer = spawn(&context, move |context| {
+            context.accum(0b01);
+            context.accum(0b10);
+        });
+        let observer = spawn(&context, move |context| {
+            let mut epoch = context.epoch();
+            (epoch.reference(), epoch.swap())
+        });
         let (start, checkpoint) = observer.join().unwrap();
         let mut epoch = Epoch::resume(&*context, checkpoint);
         let second = epoch.swap();

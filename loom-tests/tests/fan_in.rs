@@ -2,7 +2,7 @@
 
 use atomik_core::models::{Allocator, end_thread};
 use atomik_core::{Add, FanIn, Xor};
-use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn};
 use loom::thread;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -18,10 +18,7 @@ fn a_slot_is_handed_over() {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
         // The list's first chunk is there already; `a_list_grows` is about its making.
         drop(fan_in.producer());
-        let other = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || fan_in.producer_owned().accum(1))
-        };
+        let other = spawn(&fan_in, move |fan_in| fan_in.producer_owned().accum(1));
         fan_in.producer().accum(2);
         join([other]);
         assert_eq!(fan_in.read(), 0b11);
@@ -35,21 +32,15 @@ fn a_slot_is_handed_over() {
 fn a_slot_is_used_again_while_a_reader_reads() {
     loom::model(|| {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
-        let writer = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                fan_in.producer().accum(0b01);
-                fan_in.producer().accum(0b10);
-            })
-        };
-        let reader = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                let (first, second) = (fan_in.read(), fan_in.read());
-                assert!(first <= second && second <= 0b11, "{first:#b}, then {second:#b}");
-                assert_ne!(second, 0b10, "the later delta was seen without the earlier");
-            })
-        };
+        let writer = spawn(&fan_in, move |fan_in| {
+            fan_in.producer().accum(0b01);
+            fan_in.producer().accum(0b10);
+        });
+        let reader = spawn(&fan_in, move |fan_in| {
+            let (first, second) = (fan_in.read(), fan_in.read());
+            assert!(first <= second && second <= 0b11, "{first:#b}, then {second:#b}");
+            assert_ne!(second, 0b10, "the later delta was seen without the earlier");
+        });
         join([writer, reader]);
         assert_eq!(fan_in.read(), 0b11);
     });
@@ -63,19 +54,12 @@ fn a_slot_is_handed_over_while_a_reader_reads() {
     bounded_model(Preemptions { ordinary: 3, deep: None }, || {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
         drop(fan_in.producer());
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let fan_in = fan_in.clone();
-                thread::spawn(move || fan_in.producer_owned().accum(1 << i))
-            })
-            .collect();
-        let reader = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                let (first, second) = (fan_in.read(), fan_in.read());
-                assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
-            })
-        };
+        let writers: Vec<_> =
+            (0..2).map(|i| spawn(&fan_in, move |fan_in| fan_in.producer_owned().accum(1 << i))).collect();
+        let reader = spawn(&fan_in, move |fan_in| {
+            let (first, second) = (fan_in.read(), fan_in.read());
+            assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
+        });
         join([reader]);
         join(writers);
         assert_eq!(fan_in.read(), 0b11);
@@ -98,10 +82,7 @@ fn a_list_grows_while_a_reader_reads() {
                 fan_in.producer_owned().accum(1);
             })
         };
-        let reader = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || check_pasts(fan_in.read(), &[past]))
-        };
+        let reader = spawn(&fan_in, move |fan_in| check_pasts(fan_in.read(), &[past]));
         join([writer, reader]);
         assert_eq!(fan_in.read(), 1);
     });
@@ -114,14 +95,11 @@ fn a_list_grows_while_a_reader_reads() {
 fn two_producers_grow_a_list() {
     loom::model(|| {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
-        let other = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                let mut producer = fan_in.producer_owned();
-                producer.accum(1);
-                producer
-            })
-        };
+        let other = spawn(&fan_in, move |fan_in| {
+            let mut producer = fan_in.producer_owned();
+            producer.accum(1);
+            producer
+        });
         let mut here = fan_in.producer();
         here.accum(2);
         let other = other.join().unwrap();
@@ -140,15 +118,12 @@ fn a_producer_is_dropped_while_another_is_claimed() {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
         let mut here = fan_in.producer();
         here.accum(1);
-        let other = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                let mut producer = fan_in.producer_owned();
-                producer.accum(2);
-                drop(producer);
-                fan_in.producer_owned().accum(4);
-            })
-        };
+        let other = spawn(&fan_in, move |fan_in| {
+            let mut producer = fan_in.producer_owned();
+            producer.accum(2);
+            drop(producer);
+            fan_in.producer_owned().accum(4);
+        });
         drop(here);
         let mut again = fan_in.producer();
         again.accum(8);
@@ -180,10 +155,7 @@ fn accum_without_a_handle_beside_a_producer() {
                 fan_in.accum(0b10);
             })
         };
-        let reading = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || check_pasts(fan_in.read(), &pasts))
-        };
+        let reading = spawn(&fan_in, move |fan_in| check_pasts(fan_in.read(), &pasts));
         join([producing, accumulating, reading]);
         assert_eq!(fan_in.read(), 0b11);
     });
@@ -198,13 +170,10 @@ fn accum_without_a_handle_beside_a_producer() {
 fn a_threads_slot_is_handed_over() {
     loom::model(|| {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
-        let other = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                fan_in.accum(0b001);
-                fan_in.accum(0b010);
-            })
-        };
+        let other = spawn(&fan_in, move |fan_in| {
+            fan_in.accum(0b001);
+            fan_in.accum(0b010);
+        });
         fan_in.accum(0b100);
         join([other]);
         assert_eq!(fan_in.read(), 0b111);
@@ -218,19 +187,11 @@ fn a_threads_slot_is_handed_over() {
 fn a_threads_slot_is_handed_over_while_a_reader_reads() {
     bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let fan_in = fan_in.clone();
-                thread::spawn(move || fan_in.accum(1 << i))
-            })
-            .collect();
-        let reader = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                let (first, second) = (fan_in.read(), fan_in.read());
-                assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
-            })
-        };
+        let writers: Vec<_> = (0..2).map(|i| spawn(&fan_in, move |fan_in| fan_in.accum(1 << i))).collect();
+        let reader = spawn(&fan_in, move |fan_in| {
+            let (first, second) = (fan_in.read(), fan_in.read());
+            assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
+        });
         join([reader]);
         join(writers);
         assert_eq!(fan_in.read(), 0b11);
@@ -245,14 +206,11 @@ fn a_threads_slot_is_handed_over_while_a_reader_reads() {
 fn a_thread_accumulates_after_its_end() {
     loom::model(|| {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
-        let other = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                fan_in.accum(0b001);
-                end_thread();
-                fan_in.accum(0b010);
-            })
-        };
+        let other = spawn(&fan_in, move |fan_in| {
+            fan_in.accum(0b001);
+            end_thread();
+            fan_in.accum(0b010);
+        });
         fan_in.accum(0b100);
         join([other]);
         assert_eq!(fan_in.read(), 0b111);
@@ -277,10 +235,7 @@ fn threads_accumulate_after_their_ends() {
                 })
             })
             .collect();
-        let reader = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || check_pasts(fan_in.read(), &pasts))
-        };
+        let reader = spawn(&fan_in, move |fan_in| check_pasts(fan_in.read(), &pasts));
         join([reader]);
         join(writers);
         assert_eq!(fan_in.read(), 0b11);
@@ -296,21 +251,15 @@ fn three_threads_converge_on_a_fan_in() {
     bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
         let mut here = fan_in.producer();
-        let producing = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                let mut producer = fan_in.producer_owned();
-                producer.accum(0b01);
-                producer.accum(0b10);
-            })
-        };
-        let accumulating = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                fan_in.accum(0b0100);
-                fan_in.accum(0b1000);
-            })
-        };
+        let producing = spawn(&fan_in, move |fan_in| {
+            let mut producer = fan_in.producer_owned();
+            producer.accum(0b01);
+            producer.accum(0b10);
+        });
+        let accumulating = spawn(&fan_in, move |fan_in| {
+            fan_in.accum(0b0100);
+            fan_in.accum(0b1000);
+        });
         here.accum(0b01_0000);
         here.accum(0b10_0000);
         drop(here);
@@ -337,17 +286,11 @@ fn an_allocator_accumulates_while_slots_are_made() {
                 fan_in.accum(ALLOCATION);
             })
         };
-        let accumulating = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || {
-                fan_in.accum(0b0001);
-                fan_in.accum(0b0010);
-            })
-        };
-        let producing = {
-            let fan_in = fan_in.clone();
-            thread::spawn(move || fan_in.producer_owned().accum(0b0100))
-        };
+        let accumulating = spawn(&fan_in, move |fan_in| {
+            fan_in.accum(0b0001);
+            fan_in.accum(0b0010);
+        });
+        let producing = spawn(&fan_in, move |fan_in| fan_in.producer_owned().accum(0b0100));
         fan_in.accum(0b1000);
         join([accumulating, producing]);
         assert!(allocations.get() >= 3, "two slots and the bits of an index were made");

@@ -6,9 +6,8 @@
 //! only what the clock and the word's modification order have ordered already.
 
 use atomik_core::{Add, Algebra, Context, Xor, models::stores_are_swaps};
-use atomik_loom_tests::{Preemptions, bounded_model, join};
+use atomik_loom_tests::{Preemptions, bounded_model, join, spawn};
 use loom::sync::atomic::{AtomicU64, Ordering};
-use loom::thread;
 use std::sync::Arc;
 
 #[path = "../../tests/linearizability/checker.rs"]
@@ -51,8 +50,9 @@ fn histories_are_linearizable<A: Algebra>(
         let running: Vec<_> = threads
             .iter()
             .map(|operations| {
-                let observed = observed.clone();
-                thread::spawn(move || operations.iter().map(|&operation| observed.make(operation)).collect())
+                spawn(&observed, move |observed| {
+                    operations.iter().map(|&operation| observed.make(operation)).collect()
+                })
             })
             .collect();
         let mut history: Vec<Vec<Recorded>> = join(running);

@@ -1,7 +1,7 @@
 //! Models of the concurrency of replicas: a replica observes a table's fan-in while producers write to it and views read.
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_loom_tests::{Past, check_pasts, join};
+use atomik_loom_tests::{Past, check_pasts, join, spawn};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 use loom::thread;
 use std::sync::{Arc, Mutex};
@@ -44,14 +44,11 @@ fn a_replica_ticks_beside_a_producer_and_a_view() {
         let (mut producer, past) = (local.producer_owned(), Past::new());
         let mut replica = start(1, local);
         let view = replica.view();
-        let writer = {
-            let past = past.clone();
-            thread::spawn(move || {
-                past.happen();
-                producer.accum(0, 0b01);
-                producer.accum(0, 0b10);
-            })
-        };
+        let writer = spawn(&past, move |past| {
+            past.happen();
+            producer.accum(0, 0b01);
+            producer.accum(0, 0b10);
+        });
         let ticking = thread::spawn(move || {
             replica.tick();
             replica
@@ -101,22 +98,16 @@ fn packets_are_received_beside_a_producer_and_a_view() {
         let (mut producer, past) = (local.producer_owned(), Past::new());
         let mut replica = start(1, local);
         let view = replica.view();
-        let receiving = {
-            let packets = packets.clone();
-            thread::spawn(move || {
-                for packet in &packets {
-                    assert_eq!(replica.receive(Duration::ZERO, Peer(2), packet).unwrap().applied, 1);
-                }
-                replica
-            })
-        };
-        let writer = {
-            let past = past.clone();
-            thread::spawn(move || {
-                past.happen();
-                producer.accum(0, 0b100);
-            })
-        };
+        let receiving = spawn(&packets, move |packets| {
+            for packet in &packets {
+                assert_eq!(replica.receive(Duration::ZERO, Peer(2), packet).unwrap().applied, 1);
+            }
+            replica
+        });
+        let writer = spawn(&past, move |past| {
+            past.happen();
+            producer.accum(0, 0b100);
+        });
         let reader = thread::spawn(move || {
             let (first, mut second) = (view.read(0), [0]);
             view.snapshot(&mut second);

@@ -1,7 +1,7 @@
 //! Models of a table that threads share.
 
 use atomik_core::{Add, DeltaBatch, Table, TableEpoch, Xor};
-use atomik_loom_tests::{Past, join};
+use atomik_loom_tests::{Past, join, spawn};
 use loom::thread;
 use std::sync::Arc;
 
@@ -44,14 +44,10 @@ fn epochs_of_batches() {
     loom::model(|| {
         let table = Arc::new(Table::<Add>::new(2));
         let mut epoch = TableEpoch::new(table.clone());
-        let batch = {
-            let table = table.clone();
-            thread::spawn(move || table.accum_batch(&DeltaBatch::from_iter([(0, 0b01), (1, 0b01)])).unwrap())
-        };
-        let row = {
-            let table = table.clone();
-            thread::spawn(move || table.accum_dense(&[0, 0b10]))
-        };
+        let batch = spawn(&table, move |table| {
+            table.accum_batch(&DeltaBatch::from_iter([(0, 0b01), (1, 0b01)])).unwrap()
+        });
+        let row = spawn(&table, move |table| table.accum_dense(&[0, 0b10]));
         let observer = thread::spawn(move || (epoch.swap(), epoch));
         join([batch, row]);
         let (first, mut epoch) = observer.join().unwrap();
@@ -77,10 +73,7 @@ fn batches_of_a_table() {
                 table.accum_batch(&DeltaBatch::from_iter([(0, 0b01), (1, 0b01)])).unwrap();
             })
         };
-        let other = {
-            let table = table.clone();
-            thread::spawn(move || table.accum_dense(&[0, 0b10]))
-        };
+        let other = spawn(&table, move |table| table.accum_dense(&[0, 0b10]));
         let mut states = [0; 2];
         table.snapshot(&mut states);
         if (states[0] | states[1]) & 0b01 != 0 {

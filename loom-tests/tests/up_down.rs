@@ -1,7 +1,7 @@
 //! Models of a level that goes up and down.
 
 use atomik_core::UpDown;
-use atomik_loom_tests::{Preemptions, bounded_model, join};
+use atomik_loom_tests::{Preemptions, bounded_model, join, spawn};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 use std::sync::Arc;
@@ -13,20 +13,14 @@ use std::sync::Arc;
 fn a_level_is_not_read_below_zero() {
     loom::model(|| {
         let level = Arc::new(UpDown::new(0));
-        let writer = {
-            let level = level.clone();
-            thread::spawn(move || {
-                level.up(1);
-                level.down(1);
-                let mut producer = level.producer();
-                producer.up(1);
-                producer.down(1);
-            })
-        };
-        let reader = {
-            let level = level.clone();
-            thread::spawn(move || assert!((0..=2).contains(&level.read())))
-        };
+        let writer = spawn(&level, move |level| {
+            level.up(1);
+            level.down(1);
+            let mut producer = level.producer();
+            producer.up(1);
+            producer.down(1);
+        });
+        let reader = spawn(&level, move |level| assert!((0..=2).contains(&level.read())));
         join([writer, reader]);
         assert_eq!(level.read(), 0);
     });
@@ -47,20 +41,14 @@ fn a_level_is_not_read_below_zero_where_another_thread_moves_it_down() {
                 handed_over.store(true, Ordering::Release);
             })
         };
-        let down = {
-            let level = level.clone();
-            thread::spawn(move || {
-                let is_mine = handed_over.load(Ordering::Acquire);
-                if is_mine {
-                    level.down(1);
-                }
-                is_mine
-            })
-        };
-        let reader = {
-            let level = level.clone();
-            thread::spawn(move || assert!(level.read() >= 0))
-        };
+        let down = spawn(&level, move |level| {
+            let is_mine = handed_over.load(Ordering::Acquire);
+            if is_mine {
+                level.down(1);
+            }
+            is_mine
+        });
+        let reader = spawn(&level, move |level| assert!(level.read() >= 0));
         join([up]);
         join([reader]);
         let is_down = down.join().unwrap();
