@@ -4,12 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-venv=${CARGO_TARGET_DIR:-target}/golden-venv
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check atomik-core==0.4.0
+source ci/lib/python.sh
+use_python golden-venv atomik-core==0.4.0
 made=$(mktemp)
 trap 'rm -f "$made"' EXIT
-"$venv/bin/python" ci/golden.py >"$made"
+"$python" ci/golden.py >"$made"
 rustfmt --edition 2024 --config-path . "$made"
 if [ "${1-}" = --check ]; then
     diff tests/golden/values.rs "$made"

@@ -6,11 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=${CARGO_TARGET_DIR:-target}
-venv=$target/golden-venv
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check atomik-core==0.4.0
+source ci/lib/python.sh
+use_python golden-venv atomik-core==0.4.0
 cargo build --quiet --locked --example interop
-exchanged=$("$venv/bin/python" ci/interop.py "$target/debug/examples/interop")
+exchanged=$("$python" ci/interop.py "$target/debug/examples/interop")
 echo "$exchanged"
-"$venv/bin/python" ci/patterns.py
+"$python" ci/patterns.py
 ./ci/record-run.py ci/interop.sh "$exchanged"

@@ -5,10 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-venv=${CARGO_TARGET_DIR:-target}/smt-venv
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check z3-solver==4.15.4.0
+source ci/lib/python.sh
+use_python smt-venv z3-solver==4.15.4.0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-"$venv/bin/python" ci/prove-algebra.py | tee "$log"
+"$python" ci/prove-algebra.py | tee "$log"
 ./ci/record-run.py ci/prove-algebra.sh "$(tail -n 1 "$log")"
