@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Runs the tests of atomik-core and atomik-replica for other architectures, under QEMU's user emulation.
+# Runs the tests of atomik-core, atomik-replica, atomik-checkpoint and atomik-metrics for other architectures, under
+# QEMU's user emulation.
 #
 #   ci/other-architectures.sh [OPTIONS] [ARCHITECTURE...]
 #
 #   ARCHITECTURE     Debian's name: arm64 armhf i386 ppc64el riscv64 s390x; all six by default
-#   --quick          only the unit tests and the golden values, without the simulator
+#   --quick          only the unit tests of atomik-core and atomik-replica, and the golden values
 #   --seeds N        how many seeds the simulator runs (default 50)
 #   --cache FOLDER   where the Debian root, the crates and the build results are kept, some 6 GB
 #                    (default target/debian)
@@ -25,13 +26,15 @@ usage() {
     sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
 }
 
-# Integration tests that are left out: machine_code reads x86-64 instructions.
-left_out='machine_code'
+# The folders of the packages, and the integration tests that are left out: machine_code reads x86-64 instructions, and
+# exactly_once starts a program that it was built with, which needs the emulator too.
+packages='. crates/replica crates/checkpoint crates/metrics'
+left_out='machine_code exactly_once'
 
 quick='' seeds=50 folder=${CARGO_TARGET_DIR:-$project/target}/debian
 while [[ ${1-} == -* ]]; do
     case $1 in
-        --quick) quick=1 ;;
+        --quick) quick=1 packages='. crates/replica' ;;
         --seeds) seeds=$2 && shift ;;
         --cache) folder=$2 && shift ;;
         --help) usage && exit ;;
@@ -75,7 +78,7 @@ install_target() {
 # Runs the tests of one architecture.
 run_tests() {
     inside '
-        target=$1 triple=$2 emulator=$3 left_out=$4 quick=$5
+        target=$1 triple=$2 emulator=$3 packages=$4 left_out=$5 quick=$6
         name=${target//-/_} name=${name^^}
         export "CARGO_TARGET_${name}_LINKER=$triple-gcc"
         runner="$emulator -L /usr/$triple"
@@ -89,16 +92,19 @@ run_tests() {
         export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=false
         cd /project
         # Every integration test that is not left out.
-        tests=()
-        for path in {.,crates/replica}/tests/{*.rs,*/main.rs}; do
-            test=${path##*tests/} test=${test%.rs} test=${test%/main}
-            if [[ -e $path && " $left_out " != *" $test "* && ( -z $quick || $test == golden ) ]]; then
-                tests+=(--test "$test")
-            fi
+        chosen=() tests=()
+        [[ -n $quick ]] || tests=(--all-features)
+        for folder in $packages; do
+            chosen+=(-p "$(sed -n "s/^name = \"\(.*\)\"/\1/p;/^name/q" "$folder/Cargo.toml")")
+            for path in "$folder"/tests/{*.rs,*/main.rs}; do
+                test=${path##*tests/} test=${test%.rs} test=${test%/main}
+                if [[ -e $path && " $left_out " != *" $test "* && ( -z $quick || $test == golden ) ]]; then
+                    tests+=(--test "$test")
+                fi
+            done
         done
-        cargo test --locked --no-fail-fast --target "$target" -p atomik-core -p atomik-replica \
-            --lib "${tests[@]}"
-    ' "$target" "$triple" "$emulator" "$left_out" "$quick"
+        cargo test --locked --no-fail-fast --target "$target" "${chosen[@]}" --lib "${tests[@]}"
+    ' "$target" "$triple" "$emulator" "$packages" "$left_out" "$quick"
 }
 
 use_cache "$folder"
