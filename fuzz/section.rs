@@ -153,7 +153,7 @@ pub fn fix_checksums(section: &mut [u8], kind: Option<u8>) {
     if section.len() < HEADER {
         return;
     }
-    static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| replica().version_vector_packet());
+    static OWN: LazyLock<Vec<u8>> = LazyLock::new(|| replica().version_vector_packets().concat());
     let own = &*OWN;
     section[..5].copy_from_slice(&own[..5]);
     section[6..16].copy_from_slice(&own[6..16]);

@@ -219,7 +219,7 @@ impl<A: Algebra> Protocol<A> {
             let count = nodes.len();
             for (from, to) in (0..count).flat_map(|a| (0..count).map(move |b| (a, b))) {
                 if from != to {
-                    let vector = nodes[from].version_vector_packet();
+                    let vector = nodes[from].version_vector_packets().concat();
                     nodes[to].receive(NOW, Peer(from as u64), &vector).expect("it is valid");
                     for (asks, answers) in [(to, from), (from, to)] {
                         while let Some((_, packet)) = nodes[asks].poll_transmit() {
@@ -305,7 +305,11 @@ impl<A: Algebra> Model for Protocol<A> {
                 Self::act(&mut state, node, |_, _| {});
             }
             Action::VersionVector { node } => {
-                Self::act(&mut state, node, |replica, _| replica.send_version_vector(Recipient::All));
+                let (replica, _) = resume::<A>(node, &state.nodes[node]);
+                for bytes in replica.version_vector_packets() {
+                    let others = (0..state.nodes.len()).filter(|&to| to != node);
+                    state.network.extend(others.map(|to| (node, to, bytes.clone())));
+                }
             }
             Action::Deliver { packet } => {
                 let (from, to, bytes) = last.network.iter().nth(packet)?.clone();

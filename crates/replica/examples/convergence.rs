@@ -95,7 +95,7 @@ fn replicated() -> Result<(u64, u64), Box<dyn Error>> {
     }
     // The last packet may have been lost. A node sends its version vector from time to time; the peer requests what
     // it lacks, and is answered.
-    b.receive(NOW, Peer(1), &a.version_vector_packet())?;
+    b.receive(NOW, Peer(1), &a.version_vector_packets().concat())?;
     while let Some((_, request)) = b.poll_transmit() {
         a.receive(NOW, Peer(2), &request)?;
     }

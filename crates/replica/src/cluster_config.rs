@@ -80,17 +80,20 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets the number of bytes from which on a packet takes no further section. The default is 65,536.
+    /// Sets the greatest length of a packet in bytes. The default is 65,536.
     ///
-    /// Sections are never cut, so a packet can be longer by almost one section. A frame is as long as its shard needs.
+    /// A section is never cut, so one that is longer has a packet to itself. That happens to frames only: a frame has a
+    /// header of 80 bytes, 16 bytes for each word of its shard, and 44 for each address of it that was loaded. For packets
+    /// of 1,200 bytes, choose [shards](Self::with_shard_words) of 64 words if no address is loaded, and of 16 if any may be.
+    /// A packet of 96 bytes or more is long enough for all other sections.
     #[must_use]
     pub fn with_packet_len(mut self, packet_len: usize) -> Self {
         self.packet_len = packet_len;
         self
     }
 
-    /// Sets how many requests, how many answers and how many packets may wait to be polled. The default is 65,536 of
-    /// each.
+    /// Sets how many shards of peers may be wanted, and how many answers to peers may wait to be polled: 1 or more. The
+    /// default is 65,536 of each.
     ///
     /// What exceeds the bound is dropped. It is requested again after the next version vector.
     #[must_use]
@@ -128,6 +131,9 @@ impl ClusterConfig {
         }
         if let Some(base) = self.base.as_ref().filter(|base| base.len() != len) {
             return Err(ReplicaError::BaseLength { base: base.len(), cluster });
+        }
+        if self.max_waiting == 0 {
+            return Err(ReplicaError::MaxWaiting);
         }
         let is_small = matches!(shard_words, 16 | 32);
         let is_whole = shard_words % BLOCK_WORDS == 0 && (1..=1 << 16).contains(&shard_words);

@@ -29,6 +29,9 @@ pub enum ReplicaError {
         /// The shard size in words.
         shard_words: usize,
     },
+    /// Nothing may wait to be sent, so that nothing could ever be asked or answered:
+    /// [`ClusterConfig::with_max_waiting`](crate::ClusterConfig::with_max_waiting) was set to 0.
+    MaxWaiting,
     /// The fan-in has given out its exclusive observer before, to a replica or to someone else.
     SecondReplica,
     /// The table has no such address.
@@ -92,6 +95,9 @@ impl fmt::Display for ReplicaError {
                     f,
                     "a shard can't have {shard_words} words: the size is 16, 32 or a multiple of 64 up to 65536"
                 )
+            }
+            Self::MaxWaiting => {
+                f.write_str("the bound of what may wait to be sent is 0, but has to be 1 or more")
             }
             Self::SecondReplica => f.write_str("the fan-in has given out its exclusive observer before"),
             Self::Address { addr, len } => write!(f, "there is no address {addr} in a table of {len}"),

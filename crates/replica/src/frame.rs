@@ -70,24 +70,33 @@ pub(crate) enum SectionKind {
     Request = 3,
     /// The digest of a shard at version `to`. The body is one `u64`, counted as a word.
     Digest = 4,
-    /// Asks for the whole version vector. There is no body.
+    /// Asks for the version vector: the whole, unless its digest is `to`, the digest of the sender's. There is no body.
     Hello = 5,
     /// A shard for the store, at version `to`. The body has blocks, counted as words, and then entries. It never travels.
     Stored = 6,
+    /// The digest of a version vector. The body is one `u64`, counted as a word.
+    VectorDigest = 9,
 }
 
 impl SectionKind {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Totals, Self::VersionVector, Self::Request, Self::Digest, Self::Hello, Self::Stored]
-            .into_iter()
-            .find(|&kind| kind as u8 == byte)
+        let known = [
+            Self::Totals,
+            Self::VersionVector,
+            Self::Request,
+            Self::Digest,
+            Self::Hello,
+            Self::Stored,
+            Self::VectorDigest,
+        ];
+        known.into_iter().find(|&kind| kind as u8 == byte)
     }
 
     /// The length of what the header counts as one word, in bytes.
     fn word_len(self) -> usize {
         match self {
             Self::Totals => WORD_LEN,
-            Self::VersionVector | Self::Digest => NUMBER_LEN,
+            Self::VersionVector | Self::Digest | Self::VectorDigest => NUMBER_LEN,
             Self::Stored => BLOCK_LEN,
             Self::Request | Self::Hello => 0,
         }
@@ -224,7 +233,7 @@ impl<'a> Section<'a> {
         (Blocks(blocks), Entries(entries))
     }
 
-    /// The body of [`SectionKind::VersionVector`] and of [`SectionKind::Digest`].
+    /// The body of [`SectionKind::VersionVector`], of [`SectionKind::Digest`] and of [`SectionKind::VectorDigest`].
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + Clone + 'a {
         let (numbers, _): (&'a [[u8; NUMBER_LEN]], _) = self.split_body();
         numbers.iter().map(|&number| u64::from_be_bytes(number))

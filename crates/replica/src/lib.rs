@@ -90,12 +90,14 @@ mod register;
 mod registers;
 mod replica;
 mod replica_id;
+mod requests;
 mod shape;
 mod shard;
 mod state;
 mod store_queue;
 mod timers;
 mod timing;
+mod version_sums;
 
 pub use cluster_config::ClusterConfig;
 pub use error::ReplicaError;

@@ -1,61 +1,74 @@
 //! What waits to be sent.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+mod packets;
+
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use atomik_core::Algebra;
 
 use crate::change_set::ChangeSet;
-use crate::frame::{FrameContext, Section, SectionKind};
+use crate::cluster_config::ClusterConfig;
+use crate::frame::FrameContext;
 use crate::outgoing::Outgoing;
 use crate::peer::{Peer, Recipient};
+use crate::requests::Requests;
 use crate::shape::ShardKey;
+pub(crate) use packets::Packets;
+
+/// How many bytes of answers a replica has others send at a time, about.
+const ANSWERS_UNDER_WAY: usize = 4 << 20;
 
 /// The queues of what a replica is to send.
 ///
-/// Most of what waits has no bytes yet: it is written when it is polled, as the state is then, so that several changes
-/// of a shard leave as one frame.
+/// What waits has no bytes yet: a section is written when a packet is polled, as the state is then, so that several changes
+/// of a shard leave as one frame. The exception are sections that waited for the store.
 pub(crate) struct Outbox {
-    packet_len: usize,
     max_waiting: usize,
-    /// Packets that have their bytes.
-    packets: VecDeque<(Recipient, Vec<u8>)>,
+    /// Sections that have their bytes.
+    packets: Packets,
     /// What changed in shards of the own plane, by shard.
     changes: BTreeMap<usize, ChangeSet>,
-    /// What to ask of whom, and the version that the peer is known to have.
-    requests: BTreeMap<(Peer, ShardKey), u64>,
+    /// What to ask of whom.
+    requests: Requests,
+    /// After how long an answer is overdue.
+    answer_time: Duration,
     /// Who asked for which shard, and since which version.
     answers: BTreeMap<(Peer, ShardKey), u64>,
     /// Answers that wait until the store has their shards.
     awaiting_store: BTreeMap<(Peer, ShardKey), u64>,
-    /// Who is to get the whole version vector.
-    version_vectors: BTreeSet<Recipient>,
-    /// Who is to be asked for its whole version vector.
+    /// Who is to get the whole version vector, and from where on.
+    version_vectors: BTreeMap<Recipient, Option<ShardKey>>,
+    /// Who is to get the digest of the version vector.
+    vector_digests: BTreeSet<Recipient>,
+    /// Who is to be asked for its version vector.
     hellos: BTreeSet<Recipient>,
     /// The shards whose advertised versions changed since the last heartbeat.
     dirty: BTreeSet<ShardKey>,
-    /// Whether the versions of the dirty shards are to be sent.
-    heartbeat: bool,
+    /// The shards whose versions are to be sent.
+    versions: BTreeSet<ShardKey>,
     /// The shards whose digests are to be sent.
     digests: BTreeSet<ShardKey>,
 }
 
 impl Outbox {
-    /// An empty outbox. A packet of `packet_len` bytes takes no further section, and at most `max_waiting` requests, as
-    /// many answers and as many packets wait.
-    pub(crate) fn new(packet_len: usize, max_waiting: usize) -> Self {
+    /// An empty outbox.
+    pub(crate) fn new(cluster: &ClusterConfig, shard_words: usize, answer_time: Duration) -> Self {
+        let window = (ANSWERS_UNDER_WAY / (16 * shard_words)).max(1);
         Self {
-            packet_len,
-            max_waiting,
-            packets: VecDeque::new(),
+            max_waiting: cluster.max_waiting,
+            packets: Packets::new(cluster.packet_len),
             changes: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            requests: Requests::new(cluster.max_waiting, window),
+            answer_time,
             answers: BTreeMap::new(),
             awaiting_store: BTreeMap::new(),
-            version_vectors: BTreeSet::new(),
+            version_vectors: BTreeMap::new(),
+            vector_digests: BTreeSet::new(),
             hellos: BTreeSet::new(),
             dirty: BTreeSet::new(),
-            heartbeat: false,
+            versions: BTreeSet::new(),
             digests: BTreeSet::new(),
         }
     }
@@ -79,14 +92,25 @@ impl Outbox {
         }
     }
 
-    /// Queues a request for a shard of which `peer` has version `wanted`. There is one request for each peer and shard,
-    /// for the greatest version.
+    /// Queues a request for a shard of which `peer` has version `wanted`. A shard is asked of one peer, and of the next one
+    /// that has it if the answer is overdue.
     pub(crate) fn queue_request(&mut self, peer: Peer, key: ShardKey, wanted: u64) {
-        if let Some(version) = self.requests.get_mut(&(peer, key)) {
-            *version = wanted.max(*version);
-        } else if self.requests.len() < self.max_waiting {
-            self.requests.insert((peer, key), wanted);
-        }
+        self.requests.insert(peer, key, wanted);
+    }
+
+    /// Notes that a shard is here at a version, which need not be asked for any more.
+    pub(crate) fn arrived(&mut self, key: ShardKey, version: u64) {
+        self.requests.arrived(key, version);
+    }
+
+    /// Lets the next peers be asked for what is overdue.
+    pub(crate) fn expire(&mut self, now: Duration) {
+        self.requests.expire(now);
+    }
+
+    /// When the next answer is overdue.
+    pub(crate) fn next_timeout(&self) -> Option<Duration> {
+        self.requests.next_overdue()
     }
 
     /// Queues an answer to `peer`, which asked what changed in a shard after version `since`. There is one answer for
@@ -115,20 +139,28 @@ impl Outbox {
 
     /// Drops what waits for a peer.
     pub(crate) fn remove_peer(&mut self, peer: Peer) {
-        self.requests.retain(|&(to, _), _| to != peer);
+        self.requests.remove_peer(peer);
         self.answers.retain(|&(to, _), _| to != peer);
         self.awaiting_store.retain(|&(to, _), _| to != peer);
         self.version_vectors.remove(&Recipient::Peer(peer));
+        self.vector_digests.remove(&Recipient::Peer(peer));
         self.hellos.remove(&Recipient::Peer(peer));
-        self.packets.retain(|(to, _)| *to != Recipient::Peer(peer));
+        self.packets.remove_recipient(Recipient::Peer(peer));
     }
 
-    /// Queues the whole version vector.
+    /// Queues the whole version vector, from its beginning.
     pub(crate) fn queue_version_vector(&mut self, to: Recipient) {
-        Self::insert_bounded(&mut self.version_vectors, to, self.max_waiting);
+        if self.version_vectors.contains_key(&to) || self.version_vectors.len() < self.max_waiting {
+            self.version_vectors.insert(to, None);
+        }
     }
 
-    /// Queues a request for the whole version vector.
+    /// Queues the digest of the version vector.
+    pub(crate) fn queue_vector_digest(&mut self, to: Recipient) {
+        Self::insert_bounded(&mut self.vector_digests, to, self.max_waiting);
+    }
+
+    /// Queues a request for the version vector.
     pub(crate) fn queue_hello(&mut self, to: Recipient) {
         Self::insert_bounded(&mut self.hellos, to, self.max_waiting);
     }
@@ -141,7 +173,7 @@ impl Outbox {
 
     /// Queues the versions of the dirty shards, and the digests of these shards.
     pub(crate) fn queue_heartbeat(&mut self, digests: impl IntoIterator<Item = ShardKey>) {
-        self.heartbeat = true;
+        self.versions.append(&mut self.dirty);
         self.digests.extend(digests);
     }
 
@@ -152,145 +184,113 @@ impl Outbox {
 
     /// Queues a section that has its bytes.
     pub(crate) fn push_section(&mut self, to: Recipient, section: &[u8]) {
-        self.packet(to).extend_from_slice(section);
+        self.packets.write(to, |packet| packet.extend_from_slice(section));
     }
 
     /// Removes the frames of a shard from the packets, so that no copy of doubtful totals spreads.
     pub(crate) fn forget(&mut self, key: ShardKey, context: FrameContext) {
-        self.packets.retain_mut(|(_, packet)| {
-            let mut kept = Vec::with_capacity(packet.len());
-            let mut rest = packet.as_slice();
-            while let Ok((Ok(section), after)) = Section::split(rest, context) {
-                let header = section.header();
-                let is_of_key = (header.origin, header.shard as usize) == (key.origin, key.shard);
-                if header.kind != SectionKind::Totals || !is_of_key {
-                    kept.extend_from_slice(&rest[..rest.len() - after.len()]);
-                }
-                rest = after;
-            }
-            *packet = kept;
-            !packet.is_empty()
-        });
+        self.packets.forget(key, context);
     }
 
-    /// The next packet. It is written now, unless one has its bytes already.
-    pub(crate) fn poll<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> Option<(Recipient, Vec<u8>)> {
-        loop {
-            if let Some(packet) = self.packets.pop_front() {
-                return Some(packet);
-            }
-            if !self.write_some(source) {
-                return None;
-            }
-        }
+    /// The next packet.
+    pub(crate) fn poll<A: Algebra>(
+        &mut self,
+        source: &Outgoing<'_, A>,
+        now: Duration,
+    ) -> Option<(Recipient, Vec<u8>)> {
+        // A packet is complete when the next section needs another one.
+        while !self.packets.has_complete() && self.write_section(source, now) {}
+        self.packets.pop()
     }
 
-    /// The packet to append a section to: the last one, if it goes to the same recipient and has room, or a new one. If
-    /// too many packets wait, the oldest is dropped. Its content will be requested again.
-    fn packet(&mut self, to: Recipient) -> &mut Vec<u8> {
-        let has_room =
-            self.packets.back().is_some_and(|(last, bytes)| *last == to && bytes.len() < self.packet_len);
-        if !has_room {
-            if self.packets.len() >= self.max_waiting.max(1) {
-                self.packets.pop_front();
-            }
-            self.packets.push_back((to, Vec::new()));
-        }
-        &mut self.packets.back_mut().expect("one was pushed if there was none").1
-    }
-
-    /// Writes some of what waits, about as much as one packet takes. Returns whether there was anything to write.
-    fn write_some<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+    /// Writes the next section. Returns `false` if nothing waits.
+    fn write_section<A: Algebra>(&mut self, source: &Outgoing<'_, A>, now: Duration) -> bool {
         self.write_hello(source)
-            || self.write_requests(source)
+            || self.write_request(source, now)
             || self.write_changes(source)
-            || self.write_answers(source)
+            || self.write_answer(source)
+            || self.write_vector_digest(source)
             || self.write_version_vector(source)
-            || self.write_heartbeat(source)
+            || self.write_versions(source)
+            || self.write_digest(source)
     }
 
     fn write_hello<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
         let Some(to) = self.hellos.pop_first() else { return false };
-        source.write_hello(self.packet(to));
+        self.packets.write(to, |packet| source.write_hello(packet));
         true
     }
 
-    fn write_requests<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
-        let (packet_len, mut wrote) = (self.packet_len, false);
-        while let Some(((peer, key), wanted)) = self.requests.pop_first() {
-            if source.version(key) >= wanted {
-                continue;
-            }
-            let packet = self.packet(Recipient::Peer(peer));
-            source.write_request(packet, key);
-            wrote = true;
-            if packet.len() >= packet_len {
-                break;
-            }
-        }
-        wrote
+    fn write_request<A: Algebra>(&mut self, source: &Outgoing<'_, A>, now: Duration) -> bool {
+        let Some((peer, key)) = self.requests.pop(now, self.answer_time) else { return false };
+        self.packets.write(Recipient::Peer(peer), |packet| source.write_request(packet, key));
+        true
     }
 
-    /// Announces what changed in shards of the own plane. With a store, transactions do that.
+    /// Announces what changed in a shard of the own plane. With a store, transactions do that.
     fn write_changes<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
         if source.has_store() {
             return false;
         }
-        let (packet_len, mut wrote) = (self.packet_len, false);
-        while let Some((shard, changes)) = self.changes.pop_first() {
-            let packet = self.packet(Recipient::All);
-            source.write_changes(packet, shard, &changes);
-            wrote = true;
-            if packet.len() >= packet_len {
-                break;
-            }
-        }
-        wrote
+        let Some((shard, changes)) = self.changes.pop_first() else { return false };
+        self.packets.write(Recipient::All, |packet| source.write_changes(packet, shard, &changes));
+        true
     }
 
-    fn write_answers<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
-        let (packet_len, mut wrote) = (self.packet_len, false);
+    fn write_answer<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
         while let Some(((peer, key), since)) = self.answers.pop_first() {
             if !source.may_leave(key) {
                 self.awaiting_store.insert((peer, key), since);
                 continue;
             }
             // The shard may have been removed since the answer was queued.
-            if source.version(key) <= since {
-                continue;
-            }
-            let packet = self.packet(Recipient::Peer(peer));
-            source.write_since(packet, key, since);
-            wrote = true;
-            if packet.len() >= packet_len {
-                break;
+            if source.version(key) > since {
+                self.packets.write(Recipient::Peer(peer), |packet| {
+                    source.write_since(packet, key, since);
+                });
+                return true;
             }
         }
-        wrote
+        false
     }
 
-    fn write_version_vector<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
-        let Some(to) = self.version_vectors.pop_first() else { return false };
-        source.write_version_vector(self.packet(to));
+    fn write_vector_digest<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some(to) = self.vector_digests.pop_first() else { return false };
+        self.packets.write(to, |packet| source.write_vector_digest(packet));
         true
     }
 
-    /// Writes what the last heartbeat queued: the versions of dirty shards, in runs of neighbours, and digests.
-    fn write_heartbeat<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
-        let mut out = Vec::new();
-        if core::mem::take(&mut self.heartbeat) {
-            let dirty: Vec<ShardKey> = core::mem::take(&mut self.dirty).into_iter().collect();
-            for run in dirty.chunk_by(|a, b| a.origin == b.origin && a.shard + 1 == b.shard) {
-                source.write_versions(&mut out, run[0].origin, run[0].shard..run[0].shard + run.len());
-            }
+    /// Writes a section of a version vector.
+    fn write_version_vector<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some((to, start)) = self.version_vectors.pop_first() else { return false };
+        let most = self.packets.numbers_in_section();
+        let mut next = None;
+        self.packets.write(to, |packet| next = source.write_version_vector(packet, start, most));
+        if next.is_some() {
+            self.version_vectors.insert(to, next);
         }
-        for key in core::mem::take(&mut self.digests) {
-            source.write_digest(&mut out, key);
+        true
+    }
+
+    /// Writes the versions that the last heartbeat queued, those of one run of neighbouring shards.
+    fn write_versions<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some(first) = self.versions.pop_first() else { return false };
+        let mut end = first.shard + 1;
+        while end - first.shard < self.packets.numbers_in_section()
+            && self.versions.remove(&ShardKey { shard: end, ..first })
+        {
+            end += 1;
         }
-        if out.is_empty() {
-            return false;
-        }
-        self.push_section(Recipient::All, &out);
+        self.packets.write(Recipient::All, |packet| {
+            source.write_versions(packet, first.origin, first.shard..end);
+        });
+        true
+    }
+
+    /// Writes a digest that the last heartbeat queued.
+    fn write_digest<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some(key) = self.digests.pop_first() else { return false };
+        self.packets.write(Recipient::All, |packet| source.write_digest(packet, key));
         true
     }
 }

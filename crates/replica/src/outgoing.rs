@@ -6,15 +6,14 @@ use core::ops::Range;
 use atomik_core::Algebra;
 
 use crate::change_set::ChangeSet;
-use crate::frame::FrameContext;
-use crate::plane::Plane;
+use crate::frame::{FrameContext, HEADER_LEN};
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
 use crate::shard::Shard;
 use crate::state::ReplicaState;
 
-/// How many versions one section has at most: 1 KiB of them, so that it fits into a datagram.
-const VERSIONS_IN_SECTION: usize = 128;
+/// How many shards without a version may lie between two with one in a section of versions.
+const MOST_ZEROS: usize = HEADER_LEN / 8;
 
 /// The state of a replica as its peers may see it.
 ///
@@ -55,12 +54,16 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
 
     /// The version of a shard that peers may be told.
     fn advertised(&self, key: ShardKey) -> u64 {
-        let version = if self.has_store { Shard::stored_version } else { Shard::version };
-        self.state.shard(key).map_or(0, version)
+        self.state.shard(key).map_or(0, |shard| self.version_of(shard))
+    }
+
+    /// The version of a shard that peers may be told.
+    fn version_of(&self, shard: &Shard) -> u64 {
+        if self.has_store { shard.stored_version() } else { shard.version() }
     }
 
     pub(crate) fn write_hello(&self, out: &mut Vec<u8>) {
-        self.context.write_hello(out, self.id);
+        self.context.write_hello(out, self.id, self.state.version_sums().held);
     }
 
     /// Writes a request for what changed in a shard after the version that is here. The request may name a version that
@@ -100,26 +103,59 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
         }
     }
 
-    /// Writes the whole version vector. The own origin comes first, and is named even if it never wrote.
-    pub(crate) fn write_version_vector(&self, out: &mut Vec<u8>) {
-        let others = self.state.planes().iter().map(Plane::origin).filter(|&origin| origin != self.id);
-        for origin in core::iter::once(self.id).chain(others) {
-            let last = self.state.plane(origin).and_then(|plane| plane.shards().last());
-            self.write_versions(out, origin, 0..last.map_or(0, |(index, _)| index + 1));
-        }
+    /// The digest of the version vector that peers may be told.
+    pub(crate) fn vector_digest(&self) -> u64 {
+        let sums = self.state.version_sums();
+        if self.has_store { sums.stored } else { sums.held }
     }
 
-    /// Writes the versions of consecutive shards of an origin, in one section at least.
-    pub(crate) fn write_versions(&self, out: &mut Vec<u8>, origin: ReplicaId, shards: Range<usize>) {
-        let mut start = shards.start;
-        loop {
-            let end = shards.end.min(start + VERSIONS_IN_SECTION);
-            let versions = (start..end).map(|shard| self.advertised(ShardKey { origin, shard }));
-            self.context.write_versions(out, ShardKey { origin, shard: start }, versions);
-            start = end;
-            if start >= shards.end {
-                break;
+    pub(crate) fn write_vector_digest(&self, out: &mut Vec<u8>) {
+        self.context.write_vector_digest(out, self.id, self.vector_digest());
+    }
+
+    /// Writes a section of the version vector, with at most `most` versions: that of the first shards from `start` on, in
+    /// the order of origins and shards. Returns where the next section starts, or `None` after the last one.
+    ///
+    /// The own origin is named even if it never wrote.
+    pub(crate) fn write_version_vector(
+        &self,
+        out: &mut Vec<u8>,
+        start: Option<ShardKey>,
+        most: usize,
+    ) -> Option<ShardKey> {
+        let planes = self.state.planes();
+        let at = start.map_or(0, |start| planes.partition_point(|plane| plane.origin() < start.origin));
+        for plane in &planes[at..] {
+            let origin = plane.origin();
+            let after = start.filter(|start| start.origin == origin).map_or(0, |start| start.shard);
+            let shards = plane.shards_from(after).map(|(index, shard)| (index, self.version_of(shard)));
+            let mut shards = shards.filter(|&(_, version)| version > 0).peekable();
+            let first = shards.peek().map(|&(index, _)| index);
+            if first.is_none() && (origin != self.id || after > 0) {
+                continue;
             }
+            let first = first.unwrap_or(0);
+            let mut versions = Vec::new();
+            // A few zeros take less than another header.
+            while let Some((index, version)) = shards
+                .next_if(|&(index, _)| index - first < most && index - first - versions.len() <= MOST_ZEROS)
+            {
+                versions.resize(index - first, 0);
+                versions.push(version);
+            }
+            let end = first + versions.len();
+            self.context.write_versions(out, ShardKey { origin, shard: first }, versions.into_iter());
+            // Whether there is more can only be told when it is looked for.
+            return Some(ShardKey { origin, shard: end.max(1) });
         }
+        None
+    }
+
+    /// Writes the versions of neighbouring shards of an origin.
+    pub(crate) fn write_versions(&self, out: &mut Vec<u8>, origin: ReplicaId, shards: Range<usize>) {
+        let plane = self.state.plane(origin);
+        let shard = |index| plane.and_then(|plane| plane.shard(index));
+        let versions = shards.clone().map(|index| shard(index).map_or(0, |shard| self.version_of(shard)));
+        self.context.write_versions(out, ShardKey { origin, shard: shards.start }, versions);
     }
 }

@@ -54,9 +54,14 @@ impl Plane {
         self.shards.iter().map(|(&index, shard)| (index as usize, shard.as_ref()))
     }
 
+    /// The shards that were touched from an index on, in ascending order.
+    pub(crate) fn shards_from(&self, start: usize) -> impl Iterator<Item = (usize, &Shard)> {
+        let start = u32::try_from(start).unwrap_or(u32::MAX);
+        self.shards.range(start..).map(|(&index, shard)| (index as usize, shard.as_ref()))
+    }
+
     /// The first shard that was touched with an index of `start` or above.
     pub(crate) fn next_shard(&self, start: usize) -> Option<usize> {
-        let start = u32::try_from(start).ok()?;
-        self.shards.range(start..).next().map(|(&index, _)| index as usize)
+        self.shards_from(start).next().map(|(index, _)| index)
     }
 }

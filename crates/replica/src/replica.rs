@@ -117,6 +117,7 @@ pub struct Replica<A: Algebra> {
     /// For `put`. A producer takes a plane, so the first `put` makes it.
     producer: Option<TableProducer<'static, A>>,
     outbox: Outbox,
+    packet_len: usize,
     store: Option<StoreQueue>,
     events: EventQueue,
     /// The length in bytes from which on a transaction takes no further shard.
@@ -170,7 +171,8 @@ impl<A: Algebra> Replica<A> {
             ticks,
             batch: DeltaBatch::new(),
             producer: None,
-            outbox: Outbox::new(cluster.packet_len, cluster.max_waiting),
+            outbox: Outbox::new(cluster, shape.shard_words, cluster.timing.answer),
+            packet_len: cluster.packet_len,
             store: has_store.then(|| StoreQueue::new(cluster.max_waiting)),
             events: EventQueue::default(),
             max_transaction: cluster.transaction_len,

@@ -53,6 +53,11 @@ impl Shard {
         self.version = version;
     }
 
+    /// The version that is here, and the one that the store is known to have.
+    pub(crate) fn versions(&self) -> [u64; 2] {
+        [self.version, self.stored]
+    }
+
     /// The version that the store is known to have.
     pub(crate) fn stored_version(&self) -> u64 {
         self.stored

@@ -17,6 +17,7 @@ use crate::registers::Registers;
 use crate::replica_id::ReplicaId;
 use crate::shape::{Shape, ShardKey};
 use crate::shard::Shard;
+use crate::version_sums::VersionSums;
 
 /// All planes, their composition, and the part of it that readers get from here.
 pub(crate) struct ReplicaState<A: Algebra> {
@@ -25,6 +26,7 @@ pub(crate) struct ReplicaState<A: Algebra> {
     /// In the order of their origins. The replica's own plane is among them.
     planes: Vec<Plane>,
     own: ReplicaId,
+    version_sums: VersionSums,
     registers: Registers,
     /// The composition of the base and all planes.
     merged: Vec<u64>,
@@ -49,7 +51,10 @@ impl<A: Algebra> ReplicaState<A> {
         let merged = base.as_deref().map_or_else(|| vec![A::IDENTITY; shape.len], <[u64]>::to_vec);
         let remote = Arc::new(merged.iter().copied().collect());
         let registers = Registers::new(shape.len);
-        let mut state = Self { shape, base, planes, own, registers, merged, remote, changes: None };
+        let version_sums = VersionSums::default();
+        let mut state =
+            Self { shape, base, planes, own, version_sums, registers, merged, remote, changes: None };
+        state.refresh_version_sums();
         let touched = state.planes.iter().flat_map(|plane| plane.shards().map(|(shard, _)| shard));
         let touched: BTreeSet<usize> = touched.collect();
         for shard in touched {
@@ -134,7 +139,26 @@ impl<A: Algebra> ReplicaState<A> {
     /// Notes that the store has a version of a shard.
     pub(crate) fn set_stored_version(&mut self, key: ShardKey, version: u64) {
         if let Some(shard) = self.shard_mut(key) {
+            let old = shard.versions();
             shard.set_stored_version(version);
+            let new = shard.versions();
+            self.version_sums.replace(key, [old, new]);
+        }
+    }
+
+    /// The digests of the version vector.
+    pub(crate) fn version_sums(&self) -> VersionSums {
+        self.version_sums
+    }
+
+    /// Computes the digests of the version vector from all versions.
+    pub(crate) fn refresh_version_sums(&mut self) {
+        self.version_sums = VersionSums::default();
+        for plane in &self.planes {
+            for (shard, touched) in plane.shards() {
+                let key = ShardKey { origin: plane.origin(), shard };
+                self.version_sums.replace(key, [[0, 0], touched.versions()]);
+            }
         }
     }
 
@@ -185,7 +209,10 @@ impl<A: Algebra> ReplicaState<A> {
             self.planes.insert(at, Plane::new(key.origin));
             at
         });
-        self.planes[plane].get_or_insert(key.shard, self.shape).set_version(to);
+        let touched = self.planes[plane].get_or_insert(key.shard, self.shape);
+        let old = touched.versions();
+        touched.set_version(to);
+        self.version_sums.replace(key, [old, touched.versions()]);
         // Entries come first, because the words of an address that the frame reports as loaded do not count.
         for entry in totals.entries.iter() {
             self.apply_entry(plane, key.shard, to, entry);
@@ -268,9 +295,9 @@ impl<A: Algebra> ReplicaState<A> {
     /// deltas already, from the fan-in.
     pub(crate) fn tick(&mut self, shard: usize, deltas: impl Iterator<Item = (u32, u64)>) {
         let own = self.own_plane();
-        let Self { planes, registers, merged, shape, .. } = self;
+        let Self { planes, registers, merged, shape, version_sums, .. } = self;
         let touched = planes[own].get_or_insert(shard, *shape);
-        let version = touched.version() + 1;
+        let (old, version) = (touched.versions(), touched.version() + 1);
         for (addr, delta) in deltas {
             let block = touched.block_mut(addr);
             block.stamp = version;
@@ -291,6 +318,7 @@ impl<A: Algebra> ReplicaState<A> {
             *merged = A::compose(*merged, delta);
         }
         touched.set_version(version);
+        version_sums.replace(ShardKey { origin: self.own, shard }, [old, touched.versions()]);
     }
 
     /// Makes a version of a shard of the own plane from a LOAD, with a timestamp above all that were seen.
@@ -298,9 +326,11 @@ impl<A: Algebra> ReplicaState<A> {
         let counter = self.registers.next_counter(addr);
         let register = Register { timestamp: LoadTimestamp { counter, origin: self.own }, value };
         let own = self.own_plane();
-        let touched = self.planes[own].get_or_insert(self.shape.shard_of(addr), self.shape);
-        let version = touched.version() + 1;
+        let key = ShardKey { origin: self.own, shard: self.shape.shard_of(addr) };
+        let touched = self.planes[own].get_or_insert(key.shard, self.shape);
+        let (old, version) = (touched.versions(), touched.version() + 1);
         touched.set_version(version);
+        self.version_sums.replace(key, [old, touched.versions()]);
         touched.set_entry(Entry { addr, register, total: Total::default() });
         touched.block_mut(addr).stamp = version;
         self.registers.adopt(addr, register);
@@ -310,9 +340,9 @@ impl<A: Algebra> ReplicaState<A> {
     /// Removes a shard of an origin.
     pub(crate) fn remove(&mut self, key: ShardKey) {
         if let Ok(at) = self.find(key.origin)
-            && self.planes[at].shard(key.shard).is_some()
+            && let Some(removed) = self.planes[at].remove(key.shard)
         {
-            self.planes[at].remove(key.shard);
+            self.version_sums.replace(key, [removed.versions(), [0, 0]]);
             self.recompute(key.shard);
         }
     }

@@ -33,6 +33,11 @@ impl Timers {
         self.now = self.now.max(now);
     }
 
+    /// The time that the caller told last.
+    pub(crate) fn now(&self) -> Duration {
+        self.now
+    }
+
     /// Starts the timers. Returns `false` if they were started before.
     pub(crate) fn start(&mut self) -> bool {
         !core::mem::replace(&mut self.started, true)

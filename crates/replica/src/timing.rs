@@ -22,6 +22,7 @@ pub struct Timing {
     pub(crate) heartbeat: Duration,
     pub(crate) version_vector: Duration,
     pub(crate) listening: Duration,
+    pub(crate) answer: Duration,
     pub(crate) digests: usize,
     pub(crate) audits: usize,
 }
@@ -35,6 +36,7 @@ impl Timing {
             heartbeat: Duration::from_secs(1),
             version_vector: Duration::from_secs(10),
             listening: Duration::from_secs(5),
+            answer: Duration::from_secs(1),
             digests: 8,
             audits: 1,
         }
@@ -77,6 +79,15 @@ impl Timing {
     #[must_use]
     pub const fn with_listening(mut self, most: Duration) -> Self {
         self.listening = most;
+        self
+    }
+
+    /// Sets after how long an answer of a peer is overdue. The default is one second.
+    ///
+    /// What this replica lacks is asked of one peer. If the answer is overdue, it is asked of the next peer that has it.
+    #[must_use]
+    pub const fn with_answer(mut self, most: Duration) -> Self {
+        self.answer = most;
         self
     }
 

@@ -147,7 +147,7 @@ fn small_shards_and_loaded_addresses_cost_what_is_documented() {
             drop(sent(&mut two));
         });
         println!("{:.2} bytes a word in shards of {shard_words}", took as f64 / LEN as f64);
-        assert!(took as f64 <= a_word * LEN as f64, "{took} bytes with shards of {shard_words}");
+        assert!(took as f64 <= a_word * LEN as f64 + 1_024.0, "{took} bytes with shards of {shard_words}");
     }
     // Alone in 64 addresses, or all of them.
     const LOADED: usize = 1_024;
@@ -222,11 +222,11 @@ fn packets(cluster: &ClusterConfig) -> Vec<Vec<u8>> {
     }
     let frames = [0, 1].map(|shard| peer.frame_since(peer.id(), shard, 0).unwrap());
     let mut asking = replica(cluster, LEN, 3);
-    asking.receive(NOW, Peer(2), &peer.version_vector_packet()).unwrap();
+    asking.receive(NOW, Peer(2), &peer.version_vector_packets().concat()).unwrap();
     asking.hello(Recipient::All);
     peer.heartbeat(2);
     let mut all = frames.to_vec();
-    all.push(peer.version_vector_packet());
+    all.push(peer.version_vector_packets().concat());
     all.extend(sent(&mut asking));
     all.extend(sent(&mut peer));
     let all: Vec<_> = all.iter().flat_map(|packet| sections(packet)).collect();
@@ -300,7 +300,8 @@ fn a_flood_takes_no_more_memory_than_the_bounds_allow() {
     assert!(later <= 16_384, "{first} bytes at first, and {later} more later");
     assert!(taken > 5_000, "{taken} packets were taken");
     assert_eq!(one.origins(), 4);
-    assert!(sent(&mut one).len() <= 4 * 16);
+    // The digests, hellos, requests and answers, and 16 version vectors of four origins.
+    assert!(sent(&mut one).len() <= 16 * (4 + 4 * LEN.div_ceil(64)));
 }
 
 /// The digests of a peer are all wrong, and nobody polls the events.

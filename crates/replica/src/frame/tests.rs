@@ -212,7 +212,7 @@ proptest! {
             match section.header().kind {
                 SectionKind::Totals => drop(section.totals().check(0..100, 5)),
                 SectionKind::Stored => drop(section.blocks().0.iter().map(StoredBlock::totals).count()),
-                SectionKind::VersionVector | SectionKind::Digest => drop(section.numbers().count()),
+                SectionKind::VersionVector | SectionKind::Digest | SectionKind::VectorDigest => drop(section.numbers().count()),
                 SectionKind::Request | SectionKind::Hello => {}
             }
         }

@@ -52,10 +52,16 @@ impl FrameContext {
         self.write(out, header, [number], [].iter());
     }
 
-    /// Appends a request for the whole version vector, from the replica `id`.
-    pub(crate) fn write_hello(self, out: &mut Vec<u8>, id: ReplicaId) {
-        let header = Header { kind: SectionKind::Hello, origin: id, shard: 0, from: 0, to: 0 };
+    /// Appends a request for the version vector, from the replica `id`, whose own version vector has this digest.
+    pub(crate) fn write_hello(self, out: &mut Vec<u8>, id: ReplicaId, digest: u64) {
+        let header = Header { kind: SectionKind::Hello, origin: id, shard: 0, from: 0, to: digest };
         self.write(out, header, NO_WORDS, [].iter());
+    }
+
+    /// Appends the digest of the version vector of the replica `id`.
+    pub(crate) fn write_vector_digest(self, out: &mut Vec<u8>, id: ReplicaId, digest: u64) {
+        let header = Header { kind: SectionKind::VectorDigest, origin: id, shard: 0, from: 0, to: 0 };
+        self.write(out, header, [digest.to_be_bytes()], [].iter());
     }
 
     /// Appends a shard for the store: its blocks with their indices in the shard, and its entries.

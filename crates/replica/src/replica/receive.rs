@@ -31,6 +31,7 @@ impl<A: Algebra> Replica<A> {
     /// effect. The error has what those before it did.
     pub fn receive(&mut self, now: Duration, peer: Peer, packet: &[u8]) -> Result<Received, PacketError> {
         self.timers.advance(now);
+        self.outbox.expire(self.timers.now());
         let mut received = Received::default();
         let mut rest = packet;
         while !rest.is_empty() {
@@ -62,7 +63,20 @@ impl<A: Algebra> Replica<A> {
             }
             SectionKind::Hello => {
                 section.check_counts(0, 0)?;
-                self.outbox.queue_version_vector(Recipient::Peer(peer));
+                if self.outgoing().vector_digest() == section.header().to {
+                    self.outbox.queue_vector_digest(Recipient::Peer(peer));
+                } else {
+                    self.outbox.queue_version_vector(Recipient::Peer(peer));
+                }
+            }
+            SectionKind::VectorDigest => {
+                section.check_counts(1, 0)?;
+                section.check_body()?;
+                let equal = section.numbers().eq([self.state.version_sums().held]);
+                if !equal {
+                    self.outbox.queue_hello(Recipient::Peer(peer));
+                }
+                return Ok(Received { version_vector: equal, ..Received::default() });
             }
             SectionKind::Stored => {
                 let found = SectionKind::Stored as u32;
@@ -105,6 +119,7 @@ impl<A: Algebra> Replica<A> {
             return Ok(Received { gaps: 1, ..Received::default() });
         }
         self.state.apply(key, to, totals);
+        self.outbox.arrived(key, to);
         Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(Received { applied: 1, ..Received::default() })
     }

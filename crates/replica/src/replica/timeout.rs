@@ -19,7 +19,8 @@ impl<A: Algebra> Replica<A> {
     /// the timers, it is zero: call at once.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.timers.next()
+        let overdue = self.outbox.next_timeout();
+        self.timers.next().into_iter().chain(overdue).min()
     }
 
     /// Does what is due at the time `now`, by the intervals in [`Timing`](crate::Timing): hellos until a peer was heard
@@ -52,6 +53,7 @@ impl<A: Algebra> Replica<A> {
     /// ```
     pub fn handle_timeout(&mut self, now: Duration) {
         self.timers.advance(now);
+        self.outbox.expire(self.timers.now());
         if self.timers.start() {
             self.start_timers();
         }

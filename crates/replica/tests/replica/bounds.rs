@@ -32,6 +32,7 @@ fn impossible_settings_are_refused_by_name() {
         let refused = Err(ReplicaError::ShardWords { shard_words });
         assert_eq!(start(cluster().with_shard_words(shard_words)), refused);
     }
+    assert_eq!(start(cluster().with_max_waiting(0)), Err(ReplicaError::MaxWaiting));
     let (mut replica, _producer) = node::<Xor>(1);
     let refused = Err(ReplicaError::Address { addr: LEN, len: LEN });
     assert_eq!(replica.put(LEN, 1), refused);
@@ -80,7 +81,7 @@ fn queues_are_bounded() {
     (0..LEN).for_each(|addr| producer.accum(addr, 1));
     two.tick();
     sent(&mut two);
-    let received = one.receive(NOW, Peer(2), &two.version_vector_packet()).unwrap();
+    let received = one.receive(NOW, Peer(2), &two.version_vector_packets().concat()).unwrap();
     assert_eq!(received.behind, LEN.div_ceil(64));
     for peer in 0..100 {
         one.send_version_vector(Recipient::Peer(Peer(peer)));
@@ -106,7 +107,7 @@ fn a_packet_takes_sections_for_one_recipient_until_it_is_long_enough() {
 
     // The same holds for requests, which all fit into one packet, and for answers.
     let mut late = node::<Xor>(2).0;
-    late.receive(NOW, Peer(1), &one.version_vector_packet()).unwrap();
+    late.receive(NOW, Peer(1), &one.version_vector_packets().concat()).unwrap();
     let request = late.poll_transmit().unwrap();
     assert_eq!((request.0, request.1.len()), (Recipient::Peer(Peer(1)), 16 * 80));
     assert_eq!(late.poll_transmit(), None);
@@ -139,6 +140,7 @@ fn each_error_says_what_was_wrong() {
             ReplicaError::ShardWords { shard_words: 63 },
             "a shard can't have 63 words: the size is 16, 32 or a multiple of 64 up to 65536",
         ),
+        (ReplicaError::MaxWaiting, "the bound of what may wait to be sent is 0, but has to be 1 or more"),
         (ReplicaError::SecondReplica, "the fan-in has given out its exclusive observer before"),
         (ReplicaError::Address { addr: 5, len: 5 }, "there is no address 5 in a table of 5"),
         (

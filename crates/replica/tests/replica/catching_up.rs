@@ -1,6 +1,7 @@
 //! Replicas that missed something get it, and little more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Event, Peer, Recipient, Replica, ReplicaError};
@@ -63,7 +64,7 @@ fn catching_up_continues_where_it_was_interrupted() {
     one.tick();
     sent(&mut one);
     let (mut late, _b) = node::<Add>(2);
-    late.receive(NOW, Peer(1), &one.version_vector_packet()).unwrap();
+    late.receive(NOW, Peer(1), &one.version_vector_packets().concat()).unwrap();
     one.receive(NOW, Peer(2), &sent(&mut late)).unwrap();
     // The answers are a frame for each shard of 64 words. Ten of them arrive, then the link fails.
     let answers = sent(&mut one);
@@ -71,9 +72,11 @@ fn catching_up_continues_where_it_was_interrupted() {
     assert_eq!(late.receive(NOW, Peer(1), &answers[..10 * frame]).unwrap().applied, 10);
     assert_ne!(late.merged(), one.merged());
 
-    // Another peer, which has everything from the first, sends the rest.
+    // Another peer, which has everything from the first, sends the rest, once the answers of the first are overdue.
     let (mut other, _c) = node::<Add>(3);
     catch_up(&mut other, &mut one);
+    assert_eq!(catch_up(&mut late, &mut other), 0);
+    late.receive(Duration::from_secs(1), Peer(9), &[]).unwrap();
     let moved = catch_up(&mut late, &mut other);
     assert_eq!(late.merged(), one.merged());
     let shards = LEN.div_ceil(64);
@@ -176,7 +179,7 @@ fn a_shard_that_is_refetched_does_not_leave() {
     // Both ask for both shards. The answers are written together, and one packet is polled.
     let (mut three, mut four) = (node::<Xor>(3).0, node::<Xor>(4).0);
     for (name, requester) in [(3, &mut three), (4, &mut four)] {
-        requester.receive(NOW, Peer(2), &two.version_vector_packet()).unwrap();
+        requester.receive(NOW, Peer(2), &two.version_vector_packets().concat()).unwrap();
         two.receive(NOW, Peer(name), &sent(requester)).unwrap();
     }
     let (to, answer) = two.poll_transmit().unwrap();

@@ -6,6 +6,7 @@ mod refusals;
 mod starts;
 mod states;
 mod store;
+mod traffic;
 mod wire;
 
 use std::sync::Arc;
@@ -41,7 +42,7 @@ fn sent<A: Algebra>(replica: &mut Replica<A>) -> Vec<u8> {
 
 /// Passes a version vector to `late`, its requests back, and the answers. Returns the bytes of requests and answers.
 fn catch_up<A: Algebra>(late: &mut Replica<A>, from: &mut Replica<A>) -> usize {
-    late.receive(NOW, Peer(1), &from.version_vector_packet()).unwrap();
+    late.receive(NOW, Peer(1), &from.version_vector_packets().concat()).unwrap();
     let requests = sent(late);
     from.receive(NOW, Peer(2), &requests).unwrap();
     let answers = sent(from);

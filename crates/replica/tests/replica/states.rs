@@ -96,7 +96,7 @@ fn an_origin_that_never_wrote_has_no_plane() {
         peer.hello(Recipient::All);
         peer.tick();
         one.receive(NOW, Peer(other), &sent(&mut peer)).unwrap();
-        let vector = peer.version_vector_packet();
+        let vector = peer.version_vector_packets().concat();
         assert_eq!(vector.len(), 80);
         let received = one.receive(NOW, Peer(other), &vector).unwrap();
         assert!(received.version_vector && received.behind == 0);

@@ -6,6 +6,7 @@ mod checks;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -59,6 +60,7 @@ pub(crate) struct World<A: Algebra> {
     network: Vec<Packet>,
     history: Vec<Rc<Vec<u8>>>,
     sides: u8,
+    now: Duration,
     starts: u64,
     addrs: usize,
     deltas: usize,
@@ -94,6 +96,7 @@ impl<A: Algebra> World<A> {
             network: Vec::new(),
             history: Vec::new(),
             sides: 0,
+            now: Duration::ZERO,
             starts: 0,
             addrs: case.addrs,
             deltas: case.deltas,

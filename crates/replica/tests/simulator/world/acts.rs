@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -108,7 +107,7 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn sync(&mut self, node: usize, peer: usize) -> Checked {
-        let vector = self.running(peer).replica.version_vector_packet();
+        let vector = self.running(peer).replica.version_vector_packets().concat();
         self.receive(node, peer, &vector)?;
         for (from, to) in [(node, peer), (peer, node)] {
             let sent = self.network.len();
@@ -125,7 +124,8 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn receive(&mut self, node: usize, from: usize, bytes: &[u8]) -> Checked {
-        let received = self.running(node).replica.receive(Duration::ZERO, Peer(from as u64), bytes);
+        let now = self.now;
+        let received = self.running(node).replica.receive(now, Peer(from as u64), bytes);
         prop_assert!(received.is_ok(), "a valid packet was refused: {:?}", received);
         self.check(node)
     }
@@ -137,7 +137,8 @@ impl<A: Algebra> World<A> {
             let at = bit as usize / 8 % bytes.len();
             bytes[at] ^= 1 << (bit % 8);
             // It is refused, or it was known already. The check shows whether it changed anything that it should not.
-            let _ = self.running(packet.to).replica.receive(Duration::ZERO, Peer(packet.from as u64), &bytes);
+            let now = self.now;
+            let _ = self.running(packet.to).replica.receive(now, Peer(packet.from as u64), &bytes);
             self.check(packet.to)?;
         }
         Ok(())
