@@ -30,6 +30,7 @@ pub struct ClusterConfig {
     pub(crate) max_origins: usize,
     pub(crate) packet_len: usize,
     pub(crate) max_waiting: usize,
+    pub(crate) max_withheld: usize,
     pub(crate) transaction_len: usize,
     pub(crate) timing: Timing,
 }
@@ -45,6 +46,7 @@ impl ClusterConfig {
             max_origins: 256,
             packet_len: 1 << 16,
             max_waiting: 1 << 16,
+            max_withheld: 1 << 24,
             transaction_len: 1 << 20,
             timing: Timing::new(),
         }
@@ -116,6 +118,17 @@ impl ClusterConfig {
     #[must_use]
     pub fn with_timing(mut self, timing: Timing) -> Self {
         self.timing = timing;
+        self
+    }
+
+    /// Sets how many bytes of frames may wait for the store, and to be polled after that. The default is 16 MiB.
+    ///
+    /// With a store, frames are written when their shards are given to it. Each own shard has one with its changes, and each
+    /// version that peers asked for one for all of them. What exceeds the bound is not written: peers learn of the version
+    /// from the next heartbeat, and ask for it. One frame may always wait, however long it is.
+    #[must_use]
+    pub fn with_max_withheld(mut self, bytes: usize) -> Self {
+        self.max_withheld = bytes;
         self
     }
 

@@ -1,6 +1,7 @@
 //! What waits to be sent.
 
 mod packets;
+mod released;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -16,6 +17,7 @@ use crate::peer::{Peer, Recipient};
 use crate::requests::Requests;
 use crate::shape::ShardKey;
 pub(crate) use packets::Packets;
+use released::Released;
 
 /// How many bytes of answers a replica has others send at a time, about.
 const ANSWERS_UNDER_WAY: usize = 4 << 20;
@@ -26,8 +28,10 @@ const ANSWERS_UNDER_WAY: usize = 4 << 20;
 /// of a shard leave as one frame. The exception are sections that waited for the store.
 pub(crate) struct Outbox {
     max_waiting: usize,
-    /// Sections that have their bytes.
+    /// The packet that is being written.
     packets: Packets,
+    /// Sections that waited for the store.
+    released: Released,
     /// What changed in shards of the own plane, by shard.
     changes: BTreeMap<usize, ChangeSet>,
     /// What to ask of whom.
@@ -59,6 +63,7 @@ impl Outbox {
         Self {
             max_waiting: cluster.max_waiting,
             packets: Packets::new(cluster.packet_len),
+            released: Released::default(),
             changes: BTreeMap::new(),
             requests: Requests::new(cluster.max_waiting, window),
             answer_time,
@@ -146,6 +151,7 @@ impl Outbox {
         self.vector_digests.remove(&Recipient::Peer(peer));
         self.hellos.remove(&Recipient::Peer(peer));
         self.packets.remove_recipient(Recipient::Peer(peer));
+        self.released.remove_recipient(Recipient::Peer(peer));
     }
 
     /// Queues the whole version vector, from its beginning.
@@ -182,14 +188,25 @@ impl Outbox {
         self.dirty.insert(key);
     }
 
-    /// Queues a section that has its bytes.
-    pub(crate) fn push_section(&mut self, to: Recipient, section: &[u8]) {
-        self.packets.write(to, |packet| packet.extend_from_slice(section));
+    /// Queues a section about a shard that has its bytes.
+    pub(crate) fn push_section(
+        &mut self,
+        key: ShardKey,
+        section: Vec<u8>,
+        recipients: impl Iterator<Item = Recipient>,
+    ) {
+        self.released.push(key, section, recipients);
     }
 
-    /// Removes the frames of a shard from the packets, so that no copy of doubtful totals spreads.
+    /// How many bytes wait to be sent.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.released.len()
+    }
+
+    /// Removes the frames of a shard, so that no copy of doubtful totals spreads.
     pub(crate) fn forget(&mut self, key: ShardKey, context: FrameContext) {
         self.packets.forget(key, context);
+        self.released.forget(key);
     }
 
     /// The next packet.
@@ -207,6 +224,7 @@ impl Outbox {
     fn write_section<A: Algebra>(&mut self, source: &Outgoing<'_, A>, now: Duration) -> bool {
         self.write_hello(source)
             || self.write_request(source, now)
+            || self.write_released()
             || self.write_changes(source)
             || self.write_answer(source)
             || self.write_vector_digest(source)
@@ -225,6 +243,11 @@ impl Outbox {
         let Some((peer, key)) = self.requests.pop(now, self.answer_time) else { return false };
         self.packets.write(Recipient::Peer(peer), |packet| source.write_request(packet, key));
         true
+    }
+
+    fn write_released(&mut self) -> bool {
+        let packets = &mut self.packets;
+        self.released.pop(|to, section| packets.write(to, |packet| packet.extend_from_slice(section)))
     }
 
     /// Announces what changed in a shard of the own plane. With a store, transactions do that.

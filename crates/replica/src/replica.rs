@@ -31,6 +31,9 @@ use crate::timers::Timers;
 use crate::timing::Timing;
 use integrity::EventQueue;
 
+/// How many deltas the batch of a tick may have for its memory to be kept: 48 KiB.
+const BATCH_KEPT: usize = 4_096;
+
 /// A node's copy of a table that converges with the copies of other nodes.
 ///
 /// It is a state-based CRDT. For each origin, which is one start of one node, it keeps the *totals* of that origin's
@@ -49,10 +52,16 @@ use integrity::EventQueue;
 /// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
 ///
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
-/// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer, the base if there is one, and about 8.7 bytes for each word
-/// that an origin touched, in blocks of 64 words. So n writers that write everywhere take n tables. A loaded address
-/// takes up to 64 bytes more, and up to 88 for each origin that wrote to it since. An origin that never wrote takes
-/// nothing.
+/// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer,
+/// the base if there is one, and about 8.7 bytes for each word that an origin touched, in blocks of 64 words. So n writers
+/// that write everywhere take n tables. A loaded address takes up to 64 bytes more, and up to 88 for each origin that wrote
+/// to it since. An origin that never wrote takes nothing.
+///
+/// What waits is bounded too. An own change that was not announced takes up to a quarter of a byte for each word of its
+/// shard. A shard that a peer has and this replica lacks takes up to 300 bytes, an answer that a peer wants up to 80:
+/// [`ClusterConfig::with_max_waiting`] bounds both. Frames that wait for the store have a
+/// [bound in bytes](ClusterConfig::with_max_withheld). While a tick runs, its deltas take up to 24 bytes for each address
+/// that changed. All of this was measured with an allocator that counts.
 ///
 /// **Trust.** All replicas of a cluster trust one another. Checksums detect damage, not intent: an origin can write what
 /// it likes under its own id.
@@ -112,7 +121,7 @@ pub struct Replica<A: Algebra> {
     max_origins: usize,
     state: ReplicaState<A>,
     ticks: ExclusiveTableEpoch<Arc<TableFanIn<A>>>,
-    /// The deltas of the last tick. It is kept to reuse its memory.
+    /// The deltas of the last tick. If they are few, it is kept to reuse its memory.
     batch: DeltaBatch<A>,
     /// For `put`. A producer takes a plane, so the first `put` makes it.
     producer: Option<TableProducer<'static, A>>,
@@ -173,7 +182,7 @@ impl<A: Algebra> Replica<A> {
             producer: None,
             outbox: Outbox::new(cluster, shape.shard_words, cluster.timing.answer),
             packet_len: cluster.packet_len,
-            store: has_store.then(|| StoreQueue::new(cluster.max_waiting)),
+            store: has_store.then(|| StoreQueue::new(cluster.max_withheld)),
             events: EventQueue::default(),
             max_transaction: cluster.transaction_len,
             timing: cluster.timing,
@@ -215,7 +224,11 @@ impl<A: Algebra> Replica<A> {
             self.state.tick(key.shard, shard_addrs.iter().copied().zip(shard_deltas.iter().copied()));
             Self::note_version(&mut self.outbox, &mut self.store, key);
         }
-        self.batch.len()
+        let changed = self.batch.len();
+        if changed > BATCH_KEPT {
+            self.batch = DeltaBatch::new();
+        }
+        changed
     }
 
     /// Sets the state of an address to `v`, by a delta from the state that this replica knows. Ticks before and after.

@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use crate::change_set::ChangeSet;
 use crate::peer::{Peer, Recipient};
@@ -12,9 +13,12 @@ use crate::shape::ShardKey;
 /// A shard is in one transaction at a time, so that the store may write transactions in any order. If it changes while it
 /// is in one, it waits for the next.
 pub(crate) struct StoreQueue {
-    max_waiting: usize,
+    /// How many bytes may wait for the store, and to be sent after that.
+    max_withheld: usize,
     /// The shards that changed and are in no transaction.
     unstored: BTreeSet<ShardKey>,
+    /// The last shard that was taken for a transaction.
+    last: Option<ShardKey>,
     /// The shards that are in a transaction.
     storing: BTreeSet<ShardKey>,
     /// The number of the last transaction.
@@ -49,16 +53,18 @@ pub(crate) struct Withheld {
 pub(crate) enum Cause {
     /// The shard is of the own plane, and these changes are announced to all.
     Changes(ChangeSet),
-    /// A peer asked for what changed after a version.
-    Request { peer: Peer, since: u64 },
+    /// Peers asked for what changed after a version.
+    Request { peers: Vec<Peer>, since: u64 },
 }
 
 impl Cause {
-    pub(crate) fn recipient(&self) -> Recipient {
-        match *self {
-            Self::Changes(_) => Recipient::All,
-            Self::Request { peer, .. } => Recipient::Peer(peer),
-        }
+    /// Who is to get the section.
+    pub(crate) fn recipients(&self) -> impl Iterator<Item = Recipient> {
+        let (all, peers) = match self {
+            Self::Changes(_) => (Some(Recipient::All), &[][..]),
+            Self::Request { peers, .. } => (None, peers.as_slice()),
+        };
+        all.into_iter().chain(peers.iter().map(|&peer| Recipient::Peer(peer)))
     }
 }
 
@@ -80,14 +86,20 @@ impl InFlight {
     pub(crate) fn withhold(&mut self, withheld: Withheld) {
         self.withheld.push(withheld);
     }
+
+    /// How many bytes wait until the transaction is confirmed.
+    fn withheld_bytes(&self) -> usize {
+        self.withheld.iter().map(|withheld| withheld.section.len()).sum()
+    }
 }
 
 impl StoreQueue {
-    /// An empty queue, in which at most `max_waiting` sections wait.
-    pub(crate) fn new(max_waiting: usize) -> Self {
+    /// An empty queue. Sections of at most `max_withheld` bytes wait, or one.
+    pub(crate) fn new(max_withheld: usize) -> Self {
         Self {
-            max_waiting,
+            max_withheld,
             unstored: BTreeSet::new(),
+            last: None,
             storing: BTreeSet::new(),
             number: 0,
             in_flight: BTreeMap::new(),
@@ -101,9 +113,15 @@ impl StoreQueue {
         }
     }
 
-    /// Takes a shard for a transaction.
+    /// Takes a shard for a transaction. They come in turn, so that shards that often change do not put off the others.
     pub(crate) fn pop_unstored(&mut self) -> Option<ShardKey> {
-        self.unstored.pop_first()
+        let after = self
+            .last
+            .and_then(|last| self.unstored.range((Bound::Excluded(last), Bound::Unbounded)).next().copied());
+        let next = after.or_else(|| self.unstored.first().copied())?;
+        self.unstored.remove(&next);
+        self.last = Some(next);
+        Some(next)
     }
 
     /// How many transactions are in flight.
@@ -116,10 +134,19 @@ impl StoreQueue {
         self.unstored.is_empty() && self.storing.is_empty()
     }
 
-    /// How many more sections may wait.
-    pub(crate) fn room(&self) -> usize {
-        let waiting: usize = self.in_flight.values().map(|transaction| transaction.withheld.len()).sum();
-        self.max_waiting.saturating_sub(waiting)
+    /// How many more bytes may wait, beside those of the transactions in flight and these. If none wait, there is room for
+    /// any section.
+    pub(crate) fn room(&self, others: usize) -> usize {
+        let withheld: usize = self.in_flight.values().map(InFlight::withheld_bytes).sum();
+        match others + withheld {
+            0 => usize::MAX,
+            waiting => self.max_withheld.saturating_sub(waiting),
+        }
+    }
+
+    /// How much room is left after a section of a transaction that has not begun yet.
+    pub(crate) fn room_after(&self, room: usize, section: usize) -> usize {
+        room.min(self.max_withheld).saturating_sub(section)
     }
 
     /// Begins a transaction. Returns its number.
@@ -153,7 +180,13 @@ impl StoreQueue {
     /// Drops what waits to be sent to a peer.
     pub(crate) fn remove_peer(&mut self, peer: Peer) {
         for transaction in self.in_flight.values_mut() {
-            transaction.withheld.retain(|withheld| withheld.cause.recipient() != Recipient::Peer(peer));
+            transaction.withheld.retain_mut(|withheld| match &mut withheld.cause {
+                Cause::Changes(_) => true,
+                Cause::Request { peers, .. } => {
+                    peers.retain(|&other| other != peer);
+                    !peers.is_empty()
+                }
+            });
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Shards for a store, and from one.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -14,6 +15,7 @@ use crate::frame::{FrameContext, Section, SectionKind, StoredBlock};
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
 use crate::packet_error::{PacketErrorKind, PacketField};
+use crate::peer::Peer;
 use crate::plane::Plane;
 use crate::register::LoadTimestamp;
 use crate::replica_id::ReplicaId;
@@ -137,7 +139,8 @@ impl<A: Algebra> Replica<A> {
             return None;
         };
         let source = Outgoing::new(state, *id, *context, true);
-        let (mut shards, mut len, mut room) = (Vec::new(), 0, store.room());
+        let (mut shards, mut len) = (Vec::new(), 0);
+        let mut room = store.room(outbox.waiting_bytes());
         let mut in_flight = InFlight::default();
         while len < *max_transaction
             && let Some(key) = store.pop_unstored()
@@ -154,14 +157,17 @@ impl<A: Algebra> Replica<A> {
             {
                 let mut section = Vec::new();
                 source.write_changes(&mut section, index, &changes);
-                in_flight.withhold(Withheld { key, section, cause: Cause::Changes(changes) });
-                room -= 1;
+                // Without room, peers learn of the version from the next heartbeat, and ask for it.
+                if section.len() <= room {
+                    room = store.room_after(room, section.len());
+                    in_flight.withhold(Withheld { key, section, cause: Cause::Changes(changes) });
+                }
             }
         }
         if in_flight.is_empty() {
             return None;
         }
-        withhold_answers(outbox, &mut in_flight, &source, room);
+        withhold_answers(outbox, store, &mut in_flight, &source, room);
         Some(Transaction { number: store.begin(in_flight), shards })
     }
 
@@ -179,8 +185,8 @@ impl<A: Algebra> Replica<A> {
                 store.mark_unstored(key);
             }
         }
-        for Withheld { cause, section, .. } in withheld {
-            self.outbox.push_section(cause.recipient(), &section);
+        for Withheld { key, section, cause } in withheld {
+            self.outbox.push_section(key, section, cause.recipients());
         }
         self.outbox.release_answers();
         true
@@ -200,7 +206,9 @@ impl<A: Algebra> Replica<A> {
         for Withheld { key, cause, .. } in withheld {
             match cause {
                 Cause::Changes(changes) => self.outbox.restore_changes(key.shard, changes),
-                Cause::Request { peer, since } => self.outbox.queue_answer(peer, key, since),
+                Cause::Request { peers, since } => {
+                    peers.into_iter().for_each(|peer| self.outbox.queue_answer(peer, key, since));
+                }
             }
         }
         true
@@ -220,19 +228,31 @@ impl<A: Algebra> Replica<A> {
     }
 }
 
-/// Writes the answers from shards of a transaction now, as many as there is room for. Otherwise, ever later versions could
-/// put them off for ever.
+/// Writes the answers from shards of a transaction now, as far as there is room. Otherwise, ever later versions could put
+/// them off for ever. Peers that asked for the same are given the same section.
 fn withhold_answers<A: Algebra>(
     outbox: &mut Outbox,
+    store: &StoreQueue,
     transaction: &mut InFlight,
     source: &Outgoing<'_, A>,
-    room: usize,
+    mut room: usize,
 ) {
-    for ((peer, key), since) in outbox.take_answers(&transaction.keys()).into_iter().take(room) {
+    let mut answers: BTreeMap<(ShardKey, u64), Vec<Peer>> = BTreeMap::new();
+    for ((peer, key), since) in outbox.take_answers(&transaction.keys()) {
+        answers.entry((key, since)).or_default().push(peer);
+    }
+    for ((key, since), peers) in answers {
         let mut section = Vec::new();
-        if source.write_unstored_since(&mut section, key, since) {
-            transaction.withhold(Withheld { key, section, cause: Cause::Request { peer, since } });
+        if room > 0 && !source.write_unstored_since(&mut section, key, since) {
+            continue;
         }
+        if room == 0 || section.len() > room {
+            // They wait for the next transaction, or until this version is the last one and is stored.
+            peers.into_iter().for_each(|peer| outbox.queue_answer(peer, key, since));
+            continue;
+        }
+        room = store.room_after(room, section.len());
+        transaction.withhold(Withheld { key, section, cause: Cause::Request { peers, since } });
     }
 }
 

@@ -202,7 +202,8 @@ fn nothing_is_sent_to_a_peer_that_was_removed() {
 fn sections_that_wait_for_the_store_are_bounded() {
     let local = Arc::new(TableFanIn::<Xor>::new(LEN));
     let mut producer = local.producer_owned();
-    let bounded = cluster().with_max_waiting(3);
+    // Three frames of shards in which every word changed.
+    let bounded = cluster().with_max_withheld(3 * (80 + 64 * 16) + 700);
     let mut one = Replica::restore(&bounded, local, origin(1), Store::new().values()).unwrap();
     (0..LEN).for_each(|addr| producer.accum(addr, 1));
     one.tick();

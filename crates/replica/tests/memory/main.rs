@@ -1,5 +1,7 @@
 //! The heap memory of replicas, counted: for the origins that they know, and for what peers send.
 
+mod waiting;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -169,11 +171,24 @@ fn small_shards_and_loaded_addresses_cost_what_is_documented() {
     }
 }
 
-/// CRC-32C, bit by bit.
+/// CRC-32C of each byte, bit by bit.
+static BYTES: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u32, 0);
+        while bit < 8 {
+            crc = crc >> 1 ^ (0x82F6_3B78 & (crc & 1).wrapping_neg());
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
 fn crc32c(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| crc >> 1 ^ (0x82F6_3B78 & (crc & 1).wrapping_neg()))
-    })
+    !bytes.iter().fold(!0, |crc, &byte| crc >> 8 ^ BYTES[(crc as u8 ^ byte) as usize])
 }
 
 const HEADER: usize = 80;
