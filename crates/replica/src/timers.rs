@@ -15,9 +15,11 @@ pub(crate) enum Timer {
     Hello,
     /// Stop waiting for peers after the start.
     Listening,
+    /// Try again to store.
+    Store,
 }
 
-const TIMERS: usize = 5;
+const TIMERS: usize = 6;
 
 /// The time that the caller told last, and the time at which each timer is due.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +61,11 @@ impl Timers {
 
     pub(crate) fn is_armed(&self, timer: Timer) -> bool {
         self.due[timer as usize].is_some()
+    }
+
+    /// Whether the time of a timer is still to come.
+    pub(crate) fn waits(&self, timer: Timer) -> bool {
+        self.is_armed(timer) && !self.is_due(timer)
     }
 
     /// Whether the time of a timer has come.

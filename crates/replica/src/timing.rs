@@ -23,6 +23,7 @@ pub struct Timing {
     pub(crate) version_vector: Duration,
     pub(crate) listening: Duration,
     pub(crate) answer: Duration,
+    pub(crate) store_retry: Duration,
     pub(crate) digests: usize,
     pub(crate) audits: usize,
 }
@@ -37,6 +38,7 @@ impl Timing {
             version_vector: Duration::from_secs(10),
             listening: Duration::from_secs(5),
             answer: Duration::from_secs(1),
+            store_retry: Duration::from_secs(1),
             digests: 8,
             audits: 1,
         }
@@ -88,6 +90,14 @@ impl Timing {
     #[must_use]
     pub const fn with_answer(mut self, most: Duration) -> Self {
         self.answer = most;
+        self
+    }
+
+    /// Sets how long [`poll_store`](crate::Replica::poll_store) waits after a transaction that failed. The default is one
+    /// second.
+    #[must_use]
+    pub const fn with_store_retry(mut self, after: Duration) -> Self {
+        self.store_retry = after;
         self
     }
 

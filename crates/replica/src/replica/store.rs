@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use atomik_core::{Algebra, TableFanIn};
 
@@ -22,6 +23,7 @@ use crate::replica_id::ReplicaId;
 use crate::shape::{Shape, ShardKey};
 use crate::shard::Shard;
 use crate::store_queue::{Cause, InFlight, StoreQueue, StoringShard, Withheld};
+use crate::timers::Timer;
 
 /// A shard to be stored under the key (origin, shard), in place of what the store has there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +127,8 @@ impl<A: Algebra> Replica<A> {
         Self::start(cluster, local, id, planes, true)
     }
 
-    /// The next shards that changed and that the store does not have. `None` if there are none, or if the replica has no
-    /// store. What depends on them is sent after [`stored`](Self::stored) confirms them.
+    /// The next shards that changed and that the store does not have. `None` if there are none, if the replica has no
+    /// store, or if the store failed a short time ago. What depends on them is sent after [`stored`](Self::stored) confirms them.
     ///
     /// Any number of transactions may be in flight. A shard is in one of them at a time, so they may be written in any
     /// order, and end in any order: each by `stored`, or by [`store_failed`](Self::store_failed). A program that wants to
@@ -135,6 +137,9 @@ impl<A: Algebra> Replica<A> {
     /// A transaction takes no further shard once it is as long as
     /// [`ClusterConfig::with_transaction_len`](crate::ClusterConfig::with_transaction_len) says.
     pub fn poll_store(&mut self) -> Option<Transaction> {
+        if self.timers.waits(Timer::Store) {
+            return None;
+        }
         let Self { state, outbox, store: Some(store), id, context, max_transaction, .. } = self else {
             return None;
         };
@@ -193,11 +198,13 @@ impl<A: Algebra> Replica<A> {
     }
 
     /// Gives up the transaction with this number: the store does not have it, or only some of its shards. They are in the
-    /// next transactions again. Returns `false`, and does nothing, if no such transaction is in flight.
+    /// next transactions again, the first of which can be polled after the time that
+    /// [`Timing::with_store_retry`](crate::Timing::with_store_retry) sets. Returns `false`, and does nothing, if no such
+    /// transaction is in flight.
     ///
-    /// Call it for each transaction that is not confirmed, or its shards are never stored. Nothing retries at once: the
-    /// program decides when it polls again.
-    pub fn store_failed(&mut self, number: u64) -> bool {
+    /// Call it for each transaction that is not confirmed, or its shards are never stored.
+    pub fn store_failed(&mut self, now: Duration, number: u64) -> bool {
+        self.timers.advance(now);
         let Some(store) = &mut self.store else { return false };
         let Some((shards, withheld)) = store.end(number) else { return false };
         for StoringShard { key, .. } in shards {
@@ -211,6 +218,7 @@ impl<A: Algebra> Replica<A> {
                 }
             }
         }
+        self.timers.arm(Timer::Store, self.timing.store_retry);
         true
     }
 

@@ -74,6 +74,8 @@ impl<A: Algebra> Replica<A> {
             self.audit_next(timing.audits);
             self.timers.arm(Timer::Heartbeat, timing.heartbeat);
         }
+        // Then there is something to poll.
+        self.timers.take(Timer::Store);
         if self.timers.take(Timer::VersionVector) {
             self.send_version_vector(Recipient::All);
             self.timers.arm(Timer::VersionVector, timing.version_vector);

@@ -1,6 +1,7 @@
 //! Stores: what waits for them, and what comes back from them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atomik_core::{Add, Algebra, TableFanIn, Xor};
 use atomik_replica::{
@@ -8,6 +9,9 @@ use atomik_replica::{
 };
 
 use crate::{LEN, NOW, cluster, node, origin, sent};
+
+/// The time at which a replica tries again to store what failed at the time `NOW`.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// A store as a program would have it: the last bytes of each shard.
 type Store = std::collections::BTreeMap<(ReplicaId, usize), Vec<u8>>;
@@ -33,8 +37,11 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     one.tick();
     let failed = one.poll_store().unwrap().number;
     assert_eq!((one.poll_store(), one.storing(), one.is_stored()), (None, 1, false));
-    assert!(one.store_failed(failed) && !one.store_failed(failed) && !one.stored(failed));
+    assert!(one.store_failed(NOW, failed) && !one.store_failed(NOW, failed) && !one.stored(failed));
     assert_eq!((one.poll_transmit(), one.storing(), one.is_stored()), (None, 0, false));
+    assert_eq!(one.poll_store(), None, "it is too early to try again");
+    one.handle_timeout(RETRY);
+    assert_eq!(one.poll_transmit().map(|(to, _)| to), Some(Recipient::All), "a hello");
     assert_eq!(one.frame_since(one.id(), 0, 0), None);
     // The version vector is a header.
     assert_eq!(one.version_vector_packets().concat().len(), 80);
@@ -144,7 +151,8 @@ fn what_a_failed_transaction_had_is_in_the_next_one() {
     one.put(0, 5).unwrap();
     two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     assert_eq!((two.poll_store(), two.poll_transmit()), (None, None));
-    assert!(two.store_failed(failed.number));
+    assert!(two.store_failed(NOW, failed.number));
+    two.receive(RETRY, Peer(1), &[]).unwrap();
     let again = two.poll_store().unwrap();
     let keys = |transaction: &Transaction| -> Vec<_> {
         transaction.shards.iter().map(|shard| (shard.origin, shard.shard)).collect()

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use atomik_replica::{ClusterConfig, Recipient, Replica, ReplicaId};
+use atomik_replica::{ClusterConfig, Recipient, Replica, ReplicaId, Timing};
 
 use super::case::{Case, Step};
 use super::oracle::{Oracle, Writer};
@@ -83,6 +83,7 @@ impl<A: Algebra> World<A> {
         let cluster = ClusterConfig::new("simulated", LEN).with_shard_words(shard_words).with_packet_len(700);
         // Several shards to a transaction, and often several transactions.
         let cluster = cluster.with_transaction_len(2_000);
+        let cluster = cluster.with_timing(Timing::new().with_store_retry(Duration::ZERO));
         let (cluster, base) = if case.has_base {
             let base: Vec<u64> = (100..).take(LEN).collect();
             (cluster.with_base(&base), base)

@@ -137,6 +137,25 @@ fn heartbeats_announce_what_was_lost_and_audit_shards_in_turn() {
 }
 
 #[test]
+fn a_store_that_failed_is_tried_again_after_a_time() {
+    let timing = Timing::new().with_store_retry(3 * SECOND).with_listening(Duration::ZERO);
+    let timing =
+        timing.with_tick(Duration::ZERO).with_heartbeat(Duration::ZERO).with_version_vector(Duration::ZERO);
+    let cluster = ClusterConfig::new("timers", LEN).with_shard_words(64).with_timing(timing);
+    let (local, none): (_, [&[u8]; 0]) = (Arc::new(TableFanIn::<Add>::new(LEN)), []);
+    let mut replica = Replica::restore(&cluster, local, ReplicaId { node: 1, incarnation: 1 }, none).unwrap();
+    replica.handle_timeout(SECOND);
+    assert_eq!(replica.poll_timeout(), None);
+    replica.put(5, 7).unwrap();
+    let number = replica.poll_store().unwrap().number;
+    assert!(replica.store_failed(2 * SECOND, number));
+    assert_eq!((replica.poll_store(), replica.poll_timeout()), (None, Some(5 * SECOND)));
+    replica.handle_timeout(5 * SECOND);
+    assert_eq!(replica.poll_timeout(), None);
+    assert!(replica.poll_store().is_some());
+}
+
+#[test]
 fn nodes_that_start_together_do_not_send_together() {
     let first = |id| {
         let (mut replica, _local) =

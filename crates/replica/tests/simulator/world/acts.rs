@@ -158,7 +158,7 @@ impl<A: Algebra> World<A> {
         if fails_after.is_none() {
             running.written.push(number);
         } else {
-            prop_assert!(running.replica.store_failed(number));
+            prop_assert!(running.replica.store_failed(Duration::ZERO, number));
         }
         Ok(())
     }
