@@ -78,6 +78,7 @@ mod change_set;
 mod changes;
 mod checksum;
 mod cluster_config;
+pub mod docs;
 mod error;
 mod frame;
 mod outbox;

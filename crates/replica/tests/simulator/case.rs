@@ -39,9 +39,10 @@ pub(crate) enum Step {
         addr: u8,
         value: u8,
     },
-    /// A node puts everything that waits into the network.
-    Send {
+    /// Time passes for a node, and it does what is due: its packets go into the network.
+    Turn {
         node: u8,
+        millis: u16,
     },
     /// A packet arrives. It may stay in the network and arrive again.
     Deliver {
@@ -81,13 +82,14 @@ pub(crate) enum Step {
     Partition {
         sides: u8,
     },
-    /// A node writes a transaction to its store: all of it, or the first `count` shards if it fails.
+    /// A node's store writes one of the transactions: all of it, or the first `count` shards if it fails.
     Write {
         node: u8,
+        pick: u8,
         fails: bool,
         count: u8,
     },
-    /// A node confirms its last transaction, if all of it was written.
+    /// A node hears that one of its transactions was written.
     Confirm {
         node: u8,
     },
@@ -95,6 +97,11 @@ pub(crate) enum Step {
         node: u8,
     },
     Crash {
+        node: u8,
+        then: Then,
+    },
+    /// A node ends as a program should, with a store that works.
+    ShutDown {
         node: u8,
         then: Then,
     },
@@ -118,7 +125,7 @@ pub(crate) enum Step {
     },
 }
 
-/// What happens after a crash.
+/// What happens after a node has ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Then {
     Nothing,
@@ -138,6 +145,11 @@ fn then() -> impl Strategy<Value = Then> {
     ]
 }
 
+/// How long a node did nothing.
+fn millis() -> impl Strategy<Value = u16> {
+    prop_oneof![3 => Just(0), 5 => 1..20u16, 3 => 20..200u16, 1 => 200..3_000u16]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let node = any::<u8>;
     prop_oneof![
@@ -145,7 +157,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => node().prop_map(|node| Step::Tick { node }),
         2 => (node(), any::<u8>(), any::<u8>()).prop_map(|(node, addr, value)| Step::Put { node, addr, value }),
         4 => (node(), any::<u8>(), any::<u8>()).prop_map(|(node, addr, value)| Step::Load { node, addr, value }),
-        10 => node().prop_map(|node| Step::Send { node }),
+        14 => (node(), millis()).prop_map(|(node, millis)| Step::Turn { node, millis }),
         20 => (any::<u16>(), any::<bool>()).prop_map(|(pick, stays)| Step::Deliver { pick, stays }),
         4 => (node(), node()).prop_map(|(node, peer)| Step::Sync { node, peer }),
         5 => any::<u16>().prop_map(|pick| Step::Drop { pick }),
@@ -155,11 +167,12 @@ fn step() -> impl Strategy<Value = Step> {
         2 => node().prop_map(|node| Step::VersionVector { node }),
         1 => node().prop_map(|node| Step::Hello { node }),
         1 => prop_oneof![Just(0), any::<u8>()].prop_map(|sides| Step::Partition { sides }),
-        6 => (node(), prop::bool::weighted(0.2), any::<u8>())
-            .prop_map(|(node, fails, count)| Step::Write { node, fails, count }),
+        6 => (node(), any::<u8>(), prop::bool::weighted(0.2), any::<u8>())
+            .prop_map(|(node, pick, fails, count)| Step::Write { node, pick, fails, count }),
         6 => node().prop_map(|node| Step::Confirm { node }),
         1 => node().prop_map(|node| Step::Backup { node }),
         2 => (node(), then()).prop_map(|(node, then)| Step::Crash { node, then }),
+        1 => (node(), then()).prop_map(|(node, then)| Step::ShutDown { node, then }),
         1 => any::<bool>().prop_map(|stores| Step::Join { stores }),
         1 => (node(), any::<u8>(), node()).prop_map(|(node, pick, peer)| Step::Refetch { node, pick, peer }),
         1 => (node(), any::<u8>()).prop_map(|(node, shard)| Step::Audit { node, shard }),

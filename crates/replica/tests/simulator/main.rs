@@ -1,7 +1,8 @@
 //! Seeded runs of a whole cluster, checked against an oracle.
 //!
-//! The nodes exchange nothing but packets, over a network that drops, duplicates, reorders and damages them and delivers
-//! very old ones. There are partitions, crashes, restarts from stores and from backups, nodes that join late and nodes
+//! The nodes are driven by the loop of the documentation, each with a clock of its own. They exchange nothing but packets,
+//! over a network that drops, duplicates, reorders and damages them and delivers very old ones. There are partitions,
+//! stores that fail or take their time, crashes, restarts from stores and from backups, nodes that join late and nodes
 //! that never come back. After every step, the node that acted is checked. At the end the links heal, and all nodes are
 //! checked.
 //!
@@ -9,6 +10,10 @@
 //! find a smaller one. `ci/simulator-faults.py` shows that the simulator notices faults.
 
 mod case;
+/// The loop of the documentation, by which the nodes are driven.
+#[allow(unreachable_pub)] // Programs that copy the file may have it anywhere.
+#[path = "../../src/docs/node.rs"]
+mod driving;
 mod oracle;
 mod world;
 

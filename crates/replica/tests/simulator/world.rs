@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use atomik_replica::{ClusterConfig, Recipient, Replica, ReplicaId, Timing};
+use atomik_replica::{
+    ClusterConfig, Event, PacketError, Peer, Recipient, Replica, ReplicaId, Timing, Transaction,
+};
 
 use super::case::{Case, Step};
+use super::driving::{self, Environment};
 use super::oracle::{Oracle, Writer};
-use atomik_core::{Algebra, TableFanIn, TableProducer};
+use atomik_core::{Algebra, DeltaBatch, TableFanIn, TableProducer};
 
 const LEN: usize = 200;
 /// The addresses that are used: some in the same block, some in the same shard, and the last one of the table.
@@ -24,13 +27,55 @@ const MOST_NODES: usize = 6;
 /// The deltas that are used.
 const DELTAS: [u64; 4] = [1, u64::MAX, 2, 3 << 40];
 
+const TIMING: Timing = Timing::new()
+    .with_tick(Duration::from_millis(10))
+    .with_heartbeat(Duration::from_millis(100))
+    .with_version_vector(Duration::from_millis(300))
+    .with_listening(Duration::from_millis(500))
+    .with_answer(Duration::from_millis(200))
+    .with_store_retry(Duration::from_millis(30))
+    .with_digests(2);
+
 type Checked = Result<(), TestCaseError>;
 /// The content of a store: versions and bytes, by writer and shard.
 type Store = BTreeMap<(Writer, usize), (u64, Rc<Vec<u8>>)>;
 
+/// What a node has handed out, until the world takes it.
+struct Outside<A> {
+    packets: Vec<(Recipient, Vec<u8>)>,
+    transactions: Vec<Transaction>,
+    changes: Vec<DeltaBatch<A>>,
+    refused: Vec<PacketError>,
+    events: Vec<Event>,
+}
+
+impl<A: Algebra> Environment<A> for Outside<A> {
+    fn send(&mut self, to: Recipient, packet: Vec<u8>) {
+        self.packets.push((to, packet));
+    }
+
+    fn write(&mut self, transaction: Transaction) {
+        self.transactions.push(transaction);
+    }
+
+    fn changed(&mut self, changes: DeltaBatch<A>) {
+        self.changes.push(changes);
+    }
+
+    fn refused(&mut self, _from: Peer, error: PacketError) {
+        self.refused.push(error);
+    }
+
+    fn report(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
 /// A node that runs.
 struct Running<A: Algebra> {
-    replica: Replica<A>,
+    node: driving::Node<A, Outside<A>>,
+    /// The time by its clock.
+    now: Duration,
     producers: Vec<TableProducer<'static, A>>,
     /// What the producers wrote since the last tick, by address.
     unticked: BTreeMap<usize, u64>,
@@ -60,7 +105,6 @@ pub(crate) struct World<A: Algebra> {
     network: Vec<Packet>,
     history: Vec<Rc<Vec<u8>>>,
     sides: u8,
-    now: Duration,
     starts: u64,
     addrs: usize,
     deltas: usize,
@@ -83,7 +127,7 @@ impl<A: Algebra> World<A> {
         let cluster = ClusterConfig::new("simulated", LEN).with_shard_words(shard_words).with_packet_len(700);
         // Several shards to a transaction, and often several transactions.
         let cluster = cluster.with_transaction_len(2_000);
-        let cluster = cluster.with_timing(Timing::new().with_store_retry(Duration::ZERO));
+        let cluster = cluster.with_timing(TIMING);
         let (cluster, base) = if case.has_base {
             let base: Vec<u64> = (100..).take(LEN).collect();
             (cluster.with_base(&base), base)
@@ -97,7 +141,6 @@ impl<A: Algebra> World<A> {
             network: Vec::new(),
             history: Vec::new(),
             sides: 0,
-            now: Duration::ZERO,
             starts: 0,
             addrs: case.addrs,
             deltas: case.deltas,
@@ -132,13 +175,25 @@ impl<A: Algebra> World<A> {
             Some(_) => Replica::restore(&self.cluster, of_fan_in, origin, stored),
             None => Replica::new(&self.cluster, of_fan_in, origin),
         };
-        let mut replica = replica.expect("a replica can start from what it stored");
-        replica.observe_changes();
+        let replica = replica.expect("a replica can start from what it stored");
         let observed = replica.merged().to_vec();
+        let outside = Outside {
+            packets: Vec::new(),
+            transactions: Vec::new(),
+            changes: Vec::new(),
+            refused: Vec::new(),
+            events: Vec::new(),
+        };
         // With one producer, a tick compares the plane with the last tick's states before it copies any.
         let producers = (0..=self.starts % 2).map(|_| local.producer_owned()).collect();
-        let running =
-            Running { replica, producers, unticked: BTreeMap::new(), observed, written: Vec::new() };
+        let running = Running {
+            node: driving::Node::new(replica, outside),
+            now: Duration::from_secs(self.starts),
+            producers,
+            unticked: BTreeMap::new(),
+            observed,
+            written: Vec::new(),
+        };
         self.nodes[node].running = Some(running);
     }
 
@@ -166,6 +221,10 @@ impl<A: Algebra> World<A> {
         self.nodes[node].running.as_mut().expect("only running nodes are picked")
     }
 
+    fn replica(&mut self, node: usize) -> &mut Replica<A> {
+        &mut self.running(node).node.replica
+    }
+
     fn step(&mut self, step: &Step) -> Checked {
         match *step {
             Step::Accum { node, addr: at, delta: d } => {
@@ -180,7 +239,9 @@ impl<A: Algebra> World<A> {
             Step::Load { node, addr: at, value } => {
                 self.with(node, |world, node| world.load(node, world.addr(at), value.into()))
             }
-            Step::Send { node } => self.with(node, Self::send),
+            Step::Turn { node, millis } => {
+                self.with(node, |world, node| world.turn(node, Duration::from_millis(millis.into())))
+            }
             Step::Deliver { pick, stays } => self.deliver(pick, stays),
             Step::Drop { pick } => {
                 self.take(pick);
@@ -199,23 +260,23 @@ impl<A: Algebra> World<A> {
                 self.receive(node, peer as usize % self.nodes.len(), &bytes)
             }
             Step::Heartbeat { node, digests } => self.with(node, |world, node| {
-                world.running(node).replica.heartbeat(digests.into());
+                world.replica(node).heartbeat(digests.into());
                 Ok(())
             }),
             Step::VersionVector { node } => self.with(node, |world, node| {
-                world.running(node).replica.send_version_vector(Recipient::All);
+                world.replica(node).send_version_vector(Recipient::All);
                 Ok(())
             }),
             Step::Hello { node } => self.with(node, |world, node| {
-                world.running(node).replica.hello(Recipient::All);
+                world.replica(node).hello(Recipient::All);
                 Ok(())
             }),
             Step::Partition { sides } => {
-                self.sides = sides;
+                self.partition(sides);
                 Ok(())
             }
-            Step::Write { node, fails, count } => {
-                self.with(node, |world, node| world.write(node, fails.then_some(count)))
+            Step::Write { node, pick, fails, count } => {
+                self.with(node, |world, node| world.write(node, pick, fails.then_some(count)))
             }
             Step::Confirm { node } => self.with(node, Self::confirm),
             Step::Backup { node } => self.with(node, |world, node| {
@@ -223,6 +284,11 @@ impl<A: Algebra> World<A> {
                 Ok(())
             }),
             Step::Crash { node, then } => self.crash(node as usize % self.nodes.len(), then),
+            Step::ShutDown { node, then } => {
+                let Some(node) = self.pick(node) else { return Ok(()) };
+                self.shut_down(node)?;
+                self.crash(node, then)
+            }
             Step::Join { stores } => {
                 if self.nodes.len() < MOST_NODES {
                     self.join(stores);
@@ -233,7 +299,7 @@ impl<A: Algebra> World<A> {
                 self.with(node, |world, node| world.refetch(node, pick, peer))
             }
             Step::Audit { node, shard } => self.with(node, |world, node| {
-                let replica = &mut world.running(node).replica;
+                let replica = world.replica(node);
                 let shard = shard as usize % replica.shards();
                 prop_assert_eq!(
                     replica.audit(shard),

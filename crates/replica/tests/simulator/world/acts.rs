@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::{Checked, Node, Packet, World};
 use crate::case::Then;
+use crate::driving::Input;
+use crate::oracle::Versions;
 use atomik_core::Algebra;
-use atomik_replica::{Peer, Recipient, ReplicaId};
+use atomik_replica::{PacketError, Peer, Recipient, ReplicaId};
 
 impl<A: Algebra> World<A> {
     pub(super) fn accum(&mut self, node: usize, addr: usize, delta: u64) {
@@ -22,15 +25,20 @@ impl<A: Algebra> World<A> {
     /// Tells the oracle about a tick that comes next.
     fn expect_tick(&mut self, node: usize) {
         let versions = self.versions(node);
+        self.note_tick(node, &versions);
+    }
+
+    /// Tells the oracle about a tick of a node that knew these versions.
+    fn note_tick(&mut self, node: usize, versions: &Versions) {
         let mut deltas = core::mem::take(&mut self.running(node).unticked);
         deltas.retain(|_, delta| *delta != 0);
         deltas.iter().for_each(|(&addr, &delta)| self.observe(node, addr, delta));
-        self.oracle.tick(self.nodes[node].writer, &versions, &deltas);
+        self.oracle.tick(self.nodes[node].writer, versions, &deltas);
     }
 
     pub(super) fn tick(&mut self, node: usize) -> Checked {
         self.expect_tick(node);
-        self.running(node).replica.tick();
+        self.replica(node).tick();
         Ok(())
     }
 
@@ -50,7 +58,7 @@ impl<A: Algebra> World<A> {
         if delta != 0 {
             self.oracle.tick(writer, &versions, &BTreeMap::from([(addr, delta)]));
         }
-        let replica = &mut self.running(node).replica;
+        let replica = self.replica(node);
         prop_assert_eq!(replica.put(addr, value), Ok(()));
         prop_assert_eq!(replica.merged()[addr], value);
         Ok(())
@@ -62,7 +70,7 @@ impl<A: Algebra> World<A> {
         let (writer, shard) = (self.nodes[node].writer, self.oracle.shard_of(addr));
         versions.insert((writer, shard), self.oracle.made(writer, shard));
         self.oracle.load(writer, &versions, addr, value);
-        let replica = &mut self.running(node).replica;
+        let replica = self.replica(node);
         prop_assert_eq!(replica.load(addr, value), Ok(()));
         prop_assert_eq!(replica.merged()[addr], value);
         Ok(())
@@ -72,8 +80,50 @@ impl<A: Algebra> World<A> {
         from != to && (self.sides >> from & 1) == (self.sides >> to & 1)
     }
 
-    pub(super) fn send(&mut self, from: usize) -> Checked {
-        while let Some((recipient, bytes)) = self.running(from).replica.poll_transmit() {
+    /// Cuts and restores links. The nodes at their ends are told.
+    pub(super) fn partition(&mut self, sides: u8) {
+        let before = core::mem::replace(&mut self.sides, sides);
+        let is_link = |sides: u8, a: usize, b: usize| (sides >> a & 1) == (sides >> b & 1);
+        let nodes = self.nodes.len();
+        for (node, Node { running, .. }) in self.nodes.iter_mut().enumerate() {
+            let Some(running) = running else { continue };
+            for peer in (0..nodes).filter(|&peer| peer != node) {
+                let input = match (is_link(before, node, peer), is_link(sides, node, peer)) {
+                    (false, true) => Input::Connected(Peer(peer as u64)),
+                    (true, false) => Input::Disconnected(Peer(peer as u64)),
+                    _ => continue,
+                };
+                running.node.handle(running.now, input);
+            }
+        }
+    }
+
+    /// Lets time pass for a node, which then does what is due.
+    pub(super) fn turn(&mut self, node: usize, elapsed: Duration) -> Checked {
+        let ticks = self.running(node).unticked.values().any(|delta| *delta != 0);
+        let before = ticks.then(|| self.versions(node));
+        let running = self.running(node);
+        running.now += elapsed;
+        let due = running.node.turn(running.now);
+        prop_assert!(due > running.now, "a turn is due at once again");
+        if let Some(before) = before {
+            self.note_own_versions(node, &before);
+        }
+        self.route(node);
+        Ok(())
+    }
+
+    /// If a node has made versions of its own since it knew these, tells the oracle that it ticked.
+    fn note_own_versions(&mut self, node: usize, before: &Versions) {
+        let (own, after) = (self.nodes[node].writer, self.versions(node));
+        if after.iter().any(|(key, version)| key.0 == own && before.get(key) != Some(version)) {
+            self.note_tick(node, before);
+        }
+    }
+
+    /// Puts what a node has sent into the network.
+    fn route(&mut self, from: usize) {
+        for (recipient, bytes) in core::mem::take(&mut self.running(from).node.environment.packets) {
             let bytes = Rc::new(bytes);
             self.history.push(Rc::clone(&bytes));
             let all = 0..self.nodes.len();
@@ -86,7 +136,6 @@ impl<A: Algebra> World<A> {
                 self.network.push(Packet { from, to, bytes: Rc::clone(&bytes) });
             }
         }
-        Ok(())
     }
 
     /// Takes a packet out of the network.
@@ -107,11 +156,11 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn sync(&mut self, node: usize, peer: usize) -> Checked {
-        let vector = self.running(peer).replica.version_vector_packets().concat();
+        let vector = self.replica(peer).version_vector_packets().concat();
         self.receive(node, peer, &vector)?;
         for (from, to) in [(node, peer), (peer, node)] {
             let sent = self.network.len();
-            self.send(from)?;
+            self.turn(from, Duration::ZERO)?;
             for packet in self.network.split_off(sent) {
                 if packet.to == to {
                     self.receive(to, from, &packet.bytes)?;
@@ -124,10 +173,22 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn receive(&mut self, node: usize, from: usize, bytes: &[u8]) -> Checked {
-        let now = self.now;
-        let received = self.running(node).replica.receive(now, Peer(from as u64), bytes);
-        prop_assert!(received.is_ok(), "a valid packet was refused: {:?}", received);
+        self.receive_unchecked(node, from, bytes)?;
         self.check(node)
+    }
+
+    /// Lets a node receive a valid packet, without a check of the node afterwards.
+    pub(super) fn receive_unchecked(&mut self, node: usize, from: usize, bytes: &[u8]) -> Checked {
+        let refused = self.hand_over(node, from, bytes);
+        prop_assert_eq!(refused, [], "a valid packet was refused");
+        Ok(())
+    }
+
+    /// Gives a packet to a node. Returns what was refused.
+    fn hand_over(&mut self, node: usize, from: usize, bytes: &[u8]) -> Vec<PacketError> {
+        let running = self.running(node);
+        running.node.handle(running.now, Input::Packet(Peer(from as u64), bytes));
+        core::mem::take(&mut running.node.environment.refused)
     }
 
     pub(super) fn damage(&mut self, pick: u16, bit: u16) -> Checked {
@@ -137,17 +198,18 @@ impl<A: Algebra> World<A> {
             let at = bit as usize / 8 % bytes.len();
             bytes[at] ^= 1 << (bit % 8);
             // It is refused, or it was known already. The check shows whether it changed anything that it should not.
-            let now = self.now;
-            let _ = self.running(packet.to).replica.receive(now, Peer(packet.from as u64), &bytes);
+            self.hand_over(packet.to, packet.from, &bytes);
             self.check(packet.to)?;
         }
         Ok(())
     }
 
-    pub(super) fn write(&mut self, node: usize, fails_after: Option<u8>) -> Checked {
+    pub(super) fn write(&mut self, node: usize, pick: u8, fails_after: Option<u8>) -> Checked {
         let Node { running, store, .. } = &mut self.nodes[node];
         let running = running.as_mut().expect("only running nodes are picked");
-        let Some(transaction) = running.replica.poll_store() else { return Ok(()) };
+        let transactions = &mut running.node.environment.transactions;
+        let Some(at) = (pick as usize).checked_rem(transactions.len()) else { return Ok(()) };
+        let transaction = transactions.remove(at);
         let store = store.as_mut().expect("only a replica with a store has transactions");
         let count = fails_after.map_or(usize::MAX, |count| count as usize % transaction.shards.len());
         let number = transaction.number;
@@ -157,19 +219,68 @@ impl<A: Algebra> World<A> {
         }
         if fails_after.is_none() {
             running.written.push(number);
-        } else {
-            prop_assert!(running.replica.store_failed(Duration::ZERO, number));
+            return Ok(());
         }
-        Ok(())
+        self.end_transaction(node, Input::StoreFailed(number))
     }
 
     /// Confirms one of the transactions that were written, in any order.
     pub(super) fn confirm(&mut self, node: usize) -> Checked {
         let running = self.running(node);
         let count = running.written.len();
-        if count > 0 {
-            let number = running.written.swap_remove(count / 2);
-            prop_assert!(running.replica.stored(number));
+        if count == 0 {
+            return Ok(());
+        }
+        let number = running.written.swap_remove(count / 2);
+        self.end_transaction(node, Input::Stored(number))
+    }
+
+    fn end_transaction(&mut self, node: usize, input: Input<'_>) -> Checked {
+        let running = self.running(node);
+        let storing = running.node.replica.storing();
+        running.node.handle(running.now, input);
+        prop_assert_eq!(running.node.replica.storing() + 1, storing);
+        Ok(())
+    }
+
+    /// Writes and confirms all that a node has to store.
+    pub(super) fn store_all(&mut self, node: usize) -> Checked {
+        for _ in 0..1_000 {
+            if self.replica(node).is_stored() {
+                return Ok(());
+            }
+            // After a failure, time has to pass.
+            self.turn(node, Duration::from_millis(10))?;
+            self.write(node, 0, None)?;
+            self.confirm(node)?;
+        }
+        Err(TestCaseError::fail(format!("node {node} does not get everything stored")))
+    }
+
+    /// Ends a node by its loop. Then the store has everything that the node ever made.
+    pub(super) fn shut_down(&mut self, node: usize) -> Checked {
+        let before = self.versions(node);
+        let running = self.running(node);
+        running.node.handle(running.now, Input::ShutDown);
+        self.note_own_versions(node, &before);
+        for _ in 0..100 {
+            let running = self.running(node);
+            if running.node.has_ended(running.now) {
+                break;
+            }
+            self.store_all(node)?;
+            self.turn(node, Duration::from_millis(100))?;
+        }
+        let Node { writer, running, store, .. } = &self.nodes[node];
+        let running = running.as_ref().expect("only running nodes are picked");
+        prop_assert!(running.node.has_ended(running.now), "node {} does not end", node);
+        let ticked = running.unticked.values().all(|delta| *delta == 0);
+        prop_assert!(ticked, "node {} ends before its last tick", node);
+        if let Some(store) = store {
+            for shard in 0..running.node.replica.shards() {
+                let stored = store.get(&(*writer, shard)).map_or(0, |(version, _)| *version);
+                prop_assert_eq!(stored, self.oracle.made(*writer, shard), "shard {} is not stored", shard);
+            }
         }
         Ok(())
     }
@@ -211,7 +322,7 @@ impl<A: Algebra> World<A> {
         let keys: Vec<_> = self.versions(node).into_keys().filter(|&(writer, _)| writer != own).collect();
         if let Some(&(writer, shard)) = keys.get(pick as usize % keys.len().max(1)) {
             let origin = ReplicaId { node: writer.0, incarnation: writer.1 };
-            prop_assert_eq!(self.running(node).replica.refetch(origin, shard, peer), Ok(()));
+            prop_assert_eq!(self.replica(node).refetch(origin, shard, peer), Ok(()));
         }
         Ok(())
     }

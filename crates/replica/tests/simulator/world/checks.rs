@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use atomik_core::Algebra;
-use atomik_replica::{Peer, Recipient, ReplicaId};
+use atomik_replica::{Peer, ReplicaId};
 use proptest::prelude::*;
 
 use super::{ADDRS, Checked, LEN, Node, Running, World};
+use crate::driving;
 use crate::oracle::{Loaded, Versions, Writer};
 
 impl<A: Algebra> World<A> {
@@ -21,7 +22,7 @@ impl<A: Algebra> World<A> {
         };
         let since = u64::from(since) % (version + 1);
         let origin = ReplicaId { node: writer.0, incarnation: writer.1 };
-        let Some(frame) = self.running(node).replica.frame_since(origin, shard, since) else { return Ok(()) };
+        let Some(frame) = self.replica(node).frame_since(origin, shard, since) else { return Ok(()) };
         let frame = Frame::parse(&frame);
         prop_assert_eq!((frame.from, frame.to), (since, version));
         let changed = self.check_frame(writer, shard, &frame)?;
@@ -69,13 +70,15 @@ impl<A: Algebra> World<A> {
     /// What a node says it knows.
     pub(super) fn versions(&self, node: usize) -> Versions {
         let running = self.nodes[node].running.as_ref().expect("only running nodes are asked");
-        let versions = running.replica.version_vector();
+        let versions = running.node.replica.version_vector();
         versions.map(|(id, shard, version)| (((id.node, id.incarnation), shard), version)).collect()
     }
 
     /// Takes the changes that a node reports.
     fn take_changes(&mut self, node: usize) -> Checked {
-        while let Some(batch) = self.running(node).replica.poll_changes() {
+        let handed_out = core::mem::take(&mut self.running(node).node.environment.changes);
+        let waiting: Vec<_> = std::iter::from_fn(|| self.replica(node).poll_changes()).collect();
+        for batch in handed_out.into_iter().chain(waiting) {
             prop_assert!(!batch.is_empty());
             batch.iter().for_each(|(addr, delta)| self.observe(node, addr as usize, delta));
         }
@@ -92,8 +95,8 @@ impl<A: Algebra> World<A> {
             prop_assert!(version <= made, "{writer:?} made {made} versions of shard {shard}, not {version}");
         }
         let Node { writer, running, .. } = &self.nodes[node];
-        let Running { replica, unticked, observed, .. } =
-            running.as_ref().expect("only running nodes are checked");
+        let running = running.as_ref().expect("only running nodes are checked");
+        let Running { node: driving::Node { replica, .. }, unticked, observed, .. } = running;
         for shard in 0..replica.shards() {
             let known = versions.get(&(*writer, shard)).copied().unwrap_or(0);
             prop_assert_eq!(known, self.oracle.made(*writer, shard), "the own version of shard {}", shard);
@@ -111,12 +114,15 @@ impl<A: Algebra> World<A> {
 
     /// Heals the links. Each node must then get to know everything that any node knows.
     pub(super) fn heal(&mut self) -> Checked {
-        self.sides = 0;
+        self.partition(0);
         self.network.clear();
         let running: Vec<usize> =
             (0..self.nodes.len()).filter(|&node| self.nodes[node].running.is_some()).collect();
+        // Their timers start, they stop listening, and they tick.
         for &node in &running {
-            self.tick(node)?;
+            for millis in [0, 600, 10] {
+                self.turn(node, Duration::from_millis(millis))?;
+            }
         }
         let mut all = Versions::new();
         for &node in &running {
@@ -127,19 +133,17 @@ impl<A: Algebra> World<A> {
         }
         // A shard that was removed and not fetched again has version 0. Nobody needs to know that.
         all.retain(|_, version| *version > 0);
-        for _ in 0..4 {
-            // What was asked of somebody before, and was lost, is asked again.
-            self.now += Duration::from_secs(60);
+        // Four version vectors of each.
+        for _ in 0..8 {
             for &node in &running {
+                self.turn(node, Duration::from_millis(150))?;
                 self.store_all(node)?;
-                self.running(node).replica.send_version_vector(Recipient::All);
-                self.send(node)?;
             }
             while let Some(packet) = self.network.pop() {
                 if self.nodes[packet.to].running.is_some() {
-                    self.receive(packet.to, packet.from, &packet.bytes)?;
+                    self.receive_unchecked(packet.to, packet.from, &packet.bytes)?;
                     self.store_all(packet.to)?;
-                    self.send(packet.to)?;
+                    self.turn(packet.to, Duration::ZERO)?;
                 }
             }
         }
@@ -147,22 +151,12 @@ impl<A: Algebra> World<A> {
         running.iter().try_for_each(|&node| self.replay(node))
     }
 
-    /// Writes and confirms all that a node has to store.
-    fn store_all(&mut self, node: usize) -> Checked {
-        while !self.running(node).replica.is_stored() {
-            self.write(node, None)?;
-            self.confirm(node)?;
-        }
-        Ok(())
-    }
-
     /// Delivers every packet that was ever sent to a node once more, the last one first. A packet may contain versions of
     /// dead nodes that nobody knew any more. What is known already must not change anything.
     fn replay(&mut self, node: usize) -> Checked {
         for index in (0..self.history.len()).rev() {
             let bytes = Rc::clone(&self.history[index]);
-            let now = self.now;
-            let received = self.running(node).replica.receive(now, Peer(0), &bytes);
+            let received = self.replica(node).receive(Duration::ZERO, Peer(0), &bytes);
             prop_assert!(received.is_ok(), "a valid packet was refused: {:?}", received);
         }
         self.check(node)
@@ -178,7 +172,8 @@ impl<A: Algebra> World<A> {
         for addr in ADDRS {
             states[addr] = self.oracle.state(all, addr);
         }
-        let replica = &mut self.nodes[node].running.as_mut().expect("it runs").replica;
+        let driving::Node { replica, environment, .. } =
+            &mut self.nodes[node].running.as_mut().expect("it runs").node;
         prop_assert_eq!(replica.merged(), states);
         let view = replica.view();
         let mut copied = [u64::MAX; LEN];
@@ -187,6 +182,7 @@ impl<A: Algebra> World<A> {
             prop_assert_eq!(state, view.read(addr), "node {}, copied {}", node, addr);
         }
         prop_assert_eq!(replica.poll_transmit(), None, "nothing is left to send");
+        prop_assert_eq!(&environment.events, &[]);
         prop_assert_eq!(replica.poll_event(), None);
         self.check_planes(node, all)
     }
@@ -194,7 +190,8 @@ impl<A: Algebra> World<A> {
     /// Checks the planes that a node holds, by the frames that it would send: all content is as the oracle says, and
     /// nothing beyond the touched blocks takes memory.
     fn check_planes(&self, node: usize, all: &Versions) -> Checked {
-        let replica = &self.nodes[node].running.as_ref().expect("only running nodes are checked").replica;
+        let replica =
+            &self.nodes[node].running.as_ref().expect("only running nodes are checked").node.replica;
         let mut blocks = 0;
         for (&(writer, shard), &version) in all {
             let origin = ReplicaId { node: writer.0, incarnation: writer.1 };

@@ -1,0 +1,3 @@
+//! Longer pages: a program around a replica.
+
+pub mod driving;
