@@ -1,9 +1,10 @@
 //! What waits takes no more memory than the bounds allow: for the store, for peers that ask, and for what peers tell.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atomik_core::{Add, TableFanIn, TableProducer};
-use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
+use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId, Timing};
 
 use crate::{HEADER, NOW, fix_checksums, grown};
 
@@ -63,14 +64,15 @@ fn a_replica_takes_what_is_documented_after_its_start_and_after_a_tick_of_everyt
 #[test]
 fn a_store_that_fails_takes_one_frame_a_shard() {
     const LEN: usize = 4_096;
-    let cluster = ClusterConfig::new("disk full", LEN);
+    let timing = Timing::new().with_store_retry(Duration::ZERO);
+    let cluster = ClusterConfig::new("disk full", LEN).with_timing(timing);
     let (mut one, mut producer) = start(&cluster, LEN, 1, true);
     let mut fail = |one: &mut Replica<Add>, ticks: usize| {
         for _ in 0..ticks {
             (0..LEN).for_each(|addr| producer.accum(addr, 1));
             one.tick();
             let number = one.poll_store().unwrap().number;
-            assert!(one.store_failed(number));
+            assert!(one.store_failed(NOW, number));
         }
     };
     fail(&mut one, 3);
