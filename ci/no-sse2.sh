@@ -3,7 +3,8 @@
 #
 #   ci/no-sse2.sh [--targets [--cache FOLDER]]
 #
-#   --targets        build for x86_64-unknown-none and x86_64-unknown-uefi, in a Debian root; no part of ci/test.sh
+#   --targets        build for x86_64-unknown-none and x86_64-unknown-uefi, in a Debian root; no part of ci/test.sh.
+#                    The result is kept in ci/last-runs.md by RECORD=1, see ci/record-run.py
 #   --cache FOLDER   where that root is kept (default target/debian); the same folder serves
 #                    ci/other-architectures.sh
 #
@@ -48,3 +49,5 @@ for target in x86_64-unknown-none x86_64-unknown-uefi; do
         cargo build -p atomik-core --lib --no-default-features --locked -Zbuild-std=core,alloc --target "$1"
     ' "$target"
 done
+"$project/ci/record-run.py" 'ci/no-sse2.sh --targets' \
+    "x86_64-unknown-none and x86_64-unknown-uefi: atomik-core builds; $(compiler)"
