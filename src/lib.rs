@@ -141,4 +141,4 @@ pub use epoch::{Checkpoint, Epoch};
 pub use fan_in::{ExclusiveTableEpoch, FanIn, Producer, TableFanIn, TableProducer, UpDown, UpDownProducer};
 pub use fingerprint::{Fingerprint, FoldFingerprint, IndexOutOfRange};
 pub use rollback::{EditGroup, Rollback, RollbackError, TableEditGroup, TableRollback};
-pub use table::{AtomikTable, Table, TableAllocError, TableEntry, TableEpoch, TableSource};
+pub use table::{AtomikTable, Table, TableAllocError, TableEntry, TableEpoch, TableRead, TableSource};

@@ -9,7 +9,7 @@ pub(crate) mod states;
 pub use entry::TableEntry;
 pub(crate) use epoch::COPY_WORDS;
 pub use epoch::TableEpoch;
-pub use source::TableSource;
+pub use source::{TableRead, TableSource};
 
 use alloc::boxed::Box;
 use core::error::Error;

@@ -1,6 +1,6 @@
 //! Contexts as plain words, and words as contexts.
 //!
-//! A [`Context`] is a transparent wrapper of an `AtomicU64`, which has the size and the bit validity of a `u64`. Three
+//! A [`Context`] is a transparent wrapper of an `AtomicU64`, which has the size and the bit validity of a `u64`. Four
 //! casts rest on that, all of them here, so that no crate of conversion traits is needed. loom's atomics have another
 //! layout, so there are no casts in the models.
 
@@ -29,6 +29,38 @@ impl<A: Algebra> Context<A> {
         // SAFETY: the memory was allocated with the layout that the box frees it with, and a context whose bytes are
         // all zero is a context in state 0.
         Some(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(memory.cast(), len)) })
+    }
+
+    /// `len` words at `words` as contexts, for states in memory that Rust did not allocate, such as a mapped file that
+    /// several processes share. It reads nothing, so the words may be of any value.
+    ///
+    /// # Safety
+    ///
+    /// For the whole lifetime `'a`:
+    ///
+    /// - `words` is valid for reads of `len` words, and for writes of them if one of the contexts is written to. It is
+    ///   aligned to [`AtomicU64`](core::sync::atomic::AtomicU64), and not null even if `len` is 0.
+    /// - `len` words take no more than `isize::MAX` bytes.
+    /// - All accesses to the words are atomic ones of whole words, or happen before or after all concurrent ones.
+    ///
+    /// ```
+    /// use atomik_core::{Add, Context};
+    ///
+    /// let mut words = vec![40_u64; 4];
+    /// // SAFETY: the vector is not used otherwise while the contexts are, and 64-bit targets align its words.
+    /// # #[cfg(target_pointer_width = "64")]
+    /// let contexts = unsafe { Context::<Add>::slice_from_ptr(words.as_mut_ptr(), words.len()) };
+    /// # #[cfg(not(target_pointer_width = "64"))]
+    /// # let contexts = [Context::<Add>::new(40), Context::new(40)];
+    /// contexts[1].accum(2);
+    /// assert_eq!(contexts[1].read(), 42);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub const unsafe fn slice_from_ptr<'a>(words: *mut u64, len: usize) -> &'a [Self] {
+        const { assert!(size_of::<Self>() == 8) };
+        // SAFETY: a context has the size and validity of a word, and the caller guarantees the rest.
+        unsafe { slice::from_raw_parts(words.cast(), len) }
     }
 
     /// The states of contexts that nobody else has.

@@ -8,7 +8,7 @@ use super::TableFanIn;
 use crate::algebra::Algebra;
 use crate::delta::DeltaBatch;
 use crate::sync::{AtomicBool, Ordering, const_fn};
-use crate::table::{TableEpoch, TableSource};
+use crate::table::{TableEpoch, TableRead};
 
 /// The only observer of its kind that a [`TableFanIn`] ever has: its epochs hold every delta since the fan-in was
 /// made, each delta once.
@@ -78,7 +78,7 @@ impl<A: Algebra> TableFanIn<A> {
     }
 }
 
-impl<S: TableSource> ExclusiveTableEpoch<S> {
+impl<S: TableRead> ExclusiveTableEpoch<S> {
     /// The states at the start of the open epoch, by address: what all epochs closed so far compose to.
     #[must_use]
     pub fn reference(&self) -> &[u64] {
@@ -115,7 +115,7 @@ impl<S: TableSource> ExclusiveTableEpoch<S> {
     }
 }
 
-impl<S: TableSource> fmt::Debug for ExclusiveTableEpoch<S> {
+impl<S: TableRead> fmt::Debug for ExclusiveTableEpoch<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExclusiveTableEpoch")
             .field("number", &self.number())

@@ -9,13 +9,13 @@ use super::table_producer::TableProducer;
 #[cfg(feature = "std")]
 use super::thread_planes::ThreadPlanes;
 use crate::algebra::{Add, Algebra};
-use crate::context::{Context, sealed::Sealed};
+use crate::context::Context;
 use crate::slots::lease::{FanInRef, ReleaseSlot};
 use crate::slots::slot_list::SlotList;
 #[cfg(feature = "std")]
 use crate::slots::thread_index;
 use crate::sync::const_fn;
-use crate::table::{COPY_WORDS, Table, TableEpoch, TableSource, states};
+use crate::table::{COPY_WORDS, Table, TableEpoch, TableRead, TableSource, states};
 
 /// A table that many threads change all the time. Each writer has a plane of its own, which is a whole table, and
 /// readers combine the planes.
@@ -279,9 +279,7 @@ impl<A: Algebra> ReleaseSlot for TableFanIn<A> {
     }
 }
 
-impl<A: Algebra> Sealed for TableFanIn<A> {}
-
-impl<A: Algebra> TableSource for TableFanIn<A> {
+impl<A: Algebra> TableRead for TableFanIn<A> {
     type Algebra = A;
 
     fn table_len(&self) -> usize {
@@ -291,11 +289,6 @@ impl<A: Algebra> TableSource for TableFanIn<A> {
     #[inline]
     fn read(&self, addr: usize) -> u64 {
         self.read(addr)
-    }
-
-    #[inline]
-    fn accum(&self, addr: usize, delta: u64) {
-        self.accum(addr, delta);
     }
 
     fn copy_states(&self, start: usize, out: &mut [u64]) {
@@ -319,6 +312,13 @@ impl<A: Algebra> TableSource for TableFanIn<A> {
             (Some(plane), None) => states::are_equal(&plane[start..][..states.len()], states),
             _ => false,
         }
+    }
+}
+
+impl<A: Algebra> TableSource for TableFanIn<A> {
+    #[inline]
+    fn accum(&self, addr: usize, delta: u64) {
+        self.accum(addr, delta);
     }
 }
 

@@ -321,7 +321,7 @@ fn a_table_is_observed_at_each_address() {
 
 #[test]
 fn a_first_look_is_taken_at_a_single_plane() {
-    use crate::table::TableSource;
+    use crate::table::TableRead;
     let table = TableFanIn::<Add>::new(3);
     assert!(!table.are_states(0, &[0; 3]));
     let mut producer = table.producer();
@@ -334,7 +334,7 @@ fn a_first_look_is_taken_at_a_single_plane() {
 
 #[test]
 fn a_first_look_is_taken_at_a_single_plane_of_a_thread() {
-    use crate::table::TableSource;
+    use crate::table::TableRead;
     let table = TableFanIn::<Add>::new(3);
     table.accum(2, 5);
     assert!(table.are_states(0, &[0, 0, 5]));

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::fmt;
 
-use super::{Table, TableSource};
+use super::{Table, TableRead};
 use crate::algebra::Algebra;
 use crate::delta::DeltaBatch;
 use crate::kernel;
@@ -41,7 +41,7 @@ pub struct TableEpoch<S> {
     number: u64,
 }
 
-impl<S: TableSource> TableEpoch<S> {
+impl<S: TableRead> TableEpoch<S> {
     /// Starts to observe a source. Its present states are the reference, and epoch 0 is open.
     #[must_use]
     pub fn new(source: S) -> Self {
@@ -170,7 +170,7 @@ impl<S: TableSource> TableEpoch<S> {
     }
 }
 
-impl<S: TableSource> fmt::Debug for TableEpoch<S> {
+impl<S: TableRead> fmt::Debug for TableEpoch<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableEpoch")
             .field("number", &self.number)

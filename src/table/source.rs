@@ -5,33 +5,27 @@ use alloc::sync::Arc;
 
 use super::{Table, states};
 use crate::algebra::Algebra;
-use crate::context::sealed::Sealed;
+use crate::context::Context;
 
-/// States at the addresses 0, 1, … that can be read and accumulated into through a shared reference: a [`Table`],
-/// a [`TableFanIn`](crate::TableFanIn), or a reference, an `Arc` or a `Box` of one.
+/// States at the addresses 0, 1, … that can be read through a shared reference: a [`Table`], a
+/// [`TableFanIn`](crate::TableFanIn), a slice of [`Context`]s, or a reference, an `Arc` or a `Box` of one.
 ///
-/// This trait is sealed. It exists so that [`TableEpoch`](crate::TableEpoch), [`TableEntry`](crate::TableEntry) and
-/// [`TableRollback`](crate::TableRollback) work on each of them.
-pub trait TableSource: Sealed {
+/// [`TableEpoch`](crate::TableEpoch) works on each of them. A crate that keeps states elsewhere implements this trait to
+/// have its tables observed too. For every delta to be in exactly one epoch, the reads of one address by one thread must
+/// only move forward, as those of one atomic word do.
+pub trait TableRead {
     /// How deltas compose.
     type Algebra: Algebra;
 
-    /// The number of addresses.
+    /// The number of addresses, which never changes.
     fn table_len(&self) -> usize;
 
-    /// READ: the present state at `addr`.
+    /// READ: the present state at `addr`. Acquire.
     ///
     /// # Panics
     ///
     /// If `addr` is past the end.
     fn read(&self, addr: usize) -> u64;
-
-    /// ACCUM: the state at `addr` becomes state ∘ `delta`.
-    ///
-    /// # Panics
-    ///
-    /// If `addr` is past the end.
-    fn accum(&self, addr: usize, delta: u64);
 
     /// Copies the states from address `start` on into `out`, which it fills. Acquire for each state copied.
     ///
@@ -47,14 +41,27 @@ pub trait TableSource: Sealed {
     /// # Panics
     ///
     /// May panic if the source ends before `states`.
-    fn are_states(&self, start: usize, states: &[u64]) -> bool;
+    fn are_states(&self, start: usize, states: &[u64]) -> bool {
+        let _ = (start, states);
+        false
+    }
 }
 
-impl<A: Algebra> Sealed for Table<A> {}
+/// A table that can also be accumulated into through a shared reference. [`TableEntry`](crate::TableEntry) and
+/// [`TableRollback`](crate::TableRollback) work on each of them.
+pub trait TableSource: TableRead {
+    /// ACCUM: the state at `addr` becomes state ∘ `delta`. Release.
+    ///
+    /// # Panics
+    ///
+    /// If `addr` is past the end.
+    fn accum(&self, addr: usize, delta: u64);
+}
 
-impl<A: Algebra> TableSource for Table<A> {
+impl<A: Algebra> TableRead for [Context<A>] {
     type Algebra = A;
 
+    #[inline]
     fn table_len(&self) -> usize {
         self.len()
     }
@@ -62,11 +69,6 @@ impl<A: Algebra> TableSource for Table<A> {
     #[inline]
     fn read(&self, addr: usize) -> u64 {
         self[addr].read()
-    }
-
-    #[inline]
-    fn accum(&self, addr: usize, delta: u64) {
-        self[addr].accum(delta);
     }
 
     fn copy_states(&self, start: usize, out: &mut [u64]) {
@@ -78,33 +80,55 @@ impl<A: Algebra> TableSource for Table<A> {
     }
 }
 
-macro_rules! forward_table_source {
-    ($($pointer:ty),*) => {$(
-        impl<T: TableSource + ?Sized> TableSource for $pointer {
-            type Algebra = T::Algebra;
+impl<A: Algebra> TableSource for [Context<A>] {
+    #[inline]
+    fn accum(&self, addr: usize, delta: u64) {
+        self[addr].accum(delta);
+    }
+}
 
+/// What leads to a table is one too.
+macro_rules! forward_table_source {
+    ($([$($parameter:tt)*] $pointer:ty => $table:ty),* $(,)?) => {$(
+        impl<$($parameter)*> TableRead for $pointer
+        where
+            $table: TableRead,
+        {
+            type Algebra = <$table as TableRead>::Algebra;
+
+            #[inline]
             fn table_len(&self) -> usize {
-                (**self).table_len()
+                <$table as TableRead>::table_len(self)
             }
 
             #[inline]
             fn read(&self, addr: usize) -> u64 {
-                (**self).read(addr)
-            }
-
-            #[inline]
-            fn accum(&self, addr: usize, delta: u64) {
-                (**self).accum(addr, delta);
+                <$table as TableRead>::read(self, addr)
             }
 
             fn copy_states(&self, start: usize, out: &mut [u64]) {
-                (**self).copy_states(start, out);
+                <$table as TableRead>::copy_states(self, start, out);
             }
 
             fn are_states(&self, start: usize, states: &[u64]) -> bool {
-                (**self).are_states(start, states)
+                <$table as TableRead>::are_states(self, start, states)
+            }
+        }
+
+        impl<$($parameter)*> TableSource for $pointer
+        where
+            $table: TableSource,
+        {
+            #[inline]
+            fn accum(&self, addr: usize, delta: u64) {
+                <$table as TableSource>::accum(self, addr, delta);
             }
         }
     )*};
 }
-forward_table_source!(&T, Box<T>, Arc<T>);
+forward_table_source!(
+    [A: Algebra] Table<A> => [Context<A>],
+    [T: ?Sized] &T => T,
+    [T: ?Sized] Box<T> => T,
+    [T: ?Sized] Arc<T> => T,
+);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use atomik_core::{Algebra, Checkpoint, Table, TableEpoch, TableSource};
+use atomik_core::{Algebra, Checkpoint, Table, TableEpoch, TableRead};
 
 /// The last complete checkpoint of a store.
 #[derive(Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl<A: Algebra> Recovered<A> {
     /// If the source is not as long as the table that was saved.
     #[must_use]
     #[track_caller]
-    pub fn resume<S: TableSource<Algebra = A>>(&self, source: S) -> TableEpoch<S> {
+    pub fn resume<S: TableRead<Algebra = A>>(&self, source: S) -> TableEpoch<S> {
         TableEpoch::resume(source, &self.states, self.epoch.wrapping_add(1))
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::path::Path;
 
-use atomik_core::{Algebra, DeltaBatch, Epoch, Source, TableEpoch, TableSource};
+use atomik_core::{Algebra, DeltaBatch, Epoch, Source, TableEpoch, TableRead};
 
 use crate::codec::{full_pieces, header_checksum, sparse_pieces};
 use crate::database::SqliteError;
@@ -187,7 +187,7 @@ impl<L: CheckpointLog> CheckpointStore<L> {
     /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table, and [`CheckpointError::Damaged`] if
     /// the last one is damaged; then the epoch is still open. If the log fails, the epoch is closed and nothing is saved. The next checkpoint then is a full one, so the deltas
     /// of that epoch are not lost.
-    pub fn save<S: TableSource>(
+    pub fn save<S: TableRead>(
         &mut self,
         epoch: &mut TableEpoch<S>,
         caller: &[u8],
@@ -202,7 +202,7 @@ impl<L: CheckpointLog> CheckpointStore<L> {
     /// # Errors
     ///
     /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table; then the epoch is still open.
-    pub fn close<S: TableSource>(
+    pub fn close<S: TableRead>(
         &mut self,
         epoch: &mut TableEpoch<S>,
     ) -> Result<ClosedEpoch<S::Algebra>, CheckpointError<L::Error>> {

@@ -87,9 +87,7 @@ fn resuming_with_too_many_states_panics() {
 /// A source that panics when it is read.
 struct Unreadable;
 
-impl crate::context::sealed::Sealed for Unreadable {}
-
-impl TableSource for Unreadable {
+impl TableRead for Unreadable {
     type Algebra = Add;
 
     fn table_len(&self) -> usize {
@@ -99,8 +97,6 @@ impl TableSource for Unreadable {
     fn read(&self, _: usize) -> u64 {
         panic!("the source was read");
     }
-
-    fn accum(&self, _: usize, _: u64) {}
 
     fn copy_states(&self, _: usize, _: &mut [u64]) {
         panic!("the source was read");

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
-use atomik_core::{Algebra, Table, TableFanIn, TableSource, kernel};
+use atomik_core::{Algebra, Table, TableFanIn, TableRead, kernel};
 
 /// How many states are copied at a time: 4 KiB, which stay in L1.
 const COPY_WORDS: usize = 512;
