@@ -42,6 +42,7 @@ step_in ci/crates/soak cargo clippy --locked -- -D warnings
 step_in fuzz cargo update --workspace --locked --quiet
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-metrics
+step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-shared
 step ./ci/public-surface.py
 
 # Unit, property, integration and doc tests. The examples are built, and some of the tests run them.
@@ -51,6 +52,8 @@ step cargo test --no-default-features --locked --lib -p atomik-core -p atomik-re
 for example in cache convergence epoch_checkpoint fingerprint_gate rollback; do
     step cargo run --quiet --locked --example "$example"
 done
+
+step cargo test --all-features --locked -p atomik-shared
 
 step cargo test --all-features --locked -p atomik-metrics
 step cargo run --quiet --all-features --locked -p atomik-metrics --example service -- --seconds 1 --json

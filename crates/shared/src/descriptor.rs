@@ -18,7 +18,7 @@ const ATTEMPTS: usize = if cfg!(atomik_loom) { 2 } else { 64 };
 /// The low bits of the state word.
 const PHASE_BITS: u32 = 8;
 
-/// What the owner of a lane has last said about it. Whether the owner is alive, is told by the lock alone.
+/// What the owner of a lane has last said about it. Only the lock shows whether the owner is alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The lane has never had an owner.

@@ -22,8 +22,7 @@ use crate::view::SharedView;
 ///
 /// **Killed processes.** Every delta whose `accum` had returned is there, whatever kills its process and when, and no word
 /// is torn. The lane keeps its value, and its next owner goes on from there: nothing is moved, so nothing is counted twice
-/// or lost. Whether an owner is alive is told by a lock that the kernel drops when its process ends, and never by a process
-/// id.
+/// or lost. A lock that the kernel drops when its process ends shows whether an owner is alive, and never a process id.
 ///
 /// **Size.** The file takes 8 bytes for each address of each lane, at most 384 more for each lane, and the room for
 /// metadata. All of it is reserved on the disk when the file is created.

@@ -72,7 +72,8 @@ unsafe extern "C" fn in_child() {
 fn install_handlers() -> io::Result<()> {
     static INSTALLED: OnceLock<c_int> = OnceLock::new();
     // SAFETY: the handlers do only what is allowed between `fork` and its return: atomics, and `close`.
-    match *INSTALLED.get_or_init(|| unsafe { pthread_atfork(Some(before), Some(in_parent), Some(in_child)) }) {
+    match *INSTALLED.get_or_init(|| unsafe { pthread_atfork(Some(before), Some(in_parent), Some(in_child)) })
+    {
         0 => Ok(()),
         error => Err(io::Error::from_raw_os_error(error)),
     }

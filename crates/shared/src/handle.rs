@@ -64,14 +64,18 @@ pub(crate) struct Handle<A: Algebra> {
 
 impl<A: Algebra> Handle<A> {
     /// Opens and maps a file. `open` opens it with a description of its own.
-    pub(crate) fn open(path: &Path, open: impl FnMut() -> io::Result<OwnedFd>) -> Result<Self, SharedErrorKind> {
+    pub(crate) fn open(
+        path: &Path,
+        open: impl FnMut() -> io::Result<OwnedFd>,
+    ) -> Result<Self, SharedErrorKind> {
         let fd = UninheritedFd::open(open).map_err(failed("open the file"))?;
         let borrowed = fd.get().ok_or(SharedErrorKind::Forked)?;
         let layout = file::read_layout(borrowed)?;
         file::check::<A>(&layout, FileKind::FanIn)?;
         let mapping = Mapping::new(borrowed, layout.file_bytes() as usize, true);
         let planes = Planes::new(mapping.map_err(failed("map the file"))?, &layout);
-        let mark = ForkMark::new(layout.len()).map_err(failed("map a page that is wiped in forked processes"))?;
+        let mark =
+            ForkMark::new(layout.len()).map_err(failed("map a page that is wiped in forked processes"))?;
         let locks = LaneLocks::new(layout.lanes(), FileLocks { fd, layout });
         Ok(Self { planes, locks, mark, layout, path: path.to_owned(), appending: Mutex::new(()) })
     }

@@ -85,7 +85,13 @@ pub struct FileLayout {
 #[allow(clippy::len_without_is_empty, reason = "the length is a choice, not a content")]
 impl FileLayout {
     /// The layout that this crate gives a new file. `None` if there can't be such a file.
-    pub(crate) fn new(kind: FileKind, algebra: u32, len: u64, lanes: u64, metadata_bytes: u64) -> Option<Self> {
+    pub(crate) fn new(
+        kind: FileKind,
+        algebra: u32,
+        len: u64,
+        lanes: u64,
+        metadata_bytes: u64,
+    ) -> Option<Self> {
         if len > 1 << 32 || lanes == 0 {
             return None;
         }
@@ -103,7 +109,7 @@ impl FileLayout {
         let mut stride = len.checked_mul(8)?.checked_next_multiple_of(ALIGN)?.max(ALIGN);
         // An odd number of pairs of cache lines: otherwise the words of one address in many lanes would compete for a few
         // sets of the cache, if the length is a power of two.
-        if lanes > 1 && stride / ALIGN % 2 == 0 {
+        if lanes > 1 && (stride / ALIGN).is_multiple_of(2) {
             stride = stride.checked_add(ALIGN)?;
         }
         let file_bytes = planes.checked_add(stride.checked_mul(lanes)?)?;
@@ -234,7 +240,9 @@ impl FileLayout {
             return Err("its descriptors overlap");
         }
         let aligned = [self.planes, self.stride, self.descriptors, self.descriptor_stride, self.metadata];
-        if aligned.iter().any(|offset| offset % ALIGN != 0) || self.metadata_bytes % 8 != 0 {
+        if aligned.iter().any(|offset| !offset.is_multiple_of(ALIGN))
+            || !self.metadata_bytes.is_multiple_of(8)
+        {
             return Err("its parts are not aligned");
         }
         let part = |start: u64, bytes: Option<u64>| -> Result<Range<u64>, &'static str> {

@@ -32,7 +32,7 @@ impl Mapping {
     /// The word at an offset in bytes, of which the caller knows that `words` words from there on are in the mapping.
     pub(crate) fn at(&self, offset: u64, words: usize) -> NonNull<u64> {
         let offset = offset as usize;
-        assert!(offset % 8 == 0 && offset <= self.bytes && words <= (self.bytes - offset) / 8);
+        assert!(offset.is_multiple_of(8) && offset <= self.bytes && words <= (self.bytes - offset) / 8);
         // SAFETY: the offset is in the mapping, or at its end.
         unsafe { self.start.add(offset) }.cast()
     }

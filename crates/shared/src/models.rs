@@ -83,7 +83,8 @@ impl<A: Algebra> Process<A> {
     pub fn claim(&self, label: u8) -> Option<Producer<'_, A>> {
         let lanes = &self.locks.kernel().file.lanes;
         let owner = Owner { pid: self.pid, claimed_at: 0, label: [label; LABEL_BYTES] };
-        let lane = self.locks.claim(|lane| &lanes[lane].0, &owner).expect("the modelled kernel never refuses");
+        let lane =
+            self.locks.claim(|lane| &lanes[lane].0, &owner).expect("the modelled kernel never refuses");
         lane.map(|lane| Producer { process: self, lane })
     }
 

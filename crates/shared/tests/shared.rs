@@ -134,12 +134,8 @@ fn lanes_tell_their_owners() {
     drop(fan_in.producer_labelled("three").unwrap());
     for lanes in [fan_in.lanes().unwrap(), other.lanes().unwrap(), view.lanes().unwrap()] {
         let states: Vec<_> = lanes.iter().map(|lane| (lane.state, lane.incarnation)).collect();
-        let expected = [
-            (LaneState::Alive, 3),
-            (LaneState::Alive, 1),
-            (LaneState::Returned, 1),
-            (LaneState::Unused, 0),
-        ];
+        let expected =
+            [(LaneState::Alive, 3), (LaneState::Alive, 1), (LaneState::Returned, 1), (LaneState::Unused, 0)];
         assert_eq!(states, expected);
         let labels: Vec<_> = lanes.iter().map(|lane| lane.label.as_deref()).collect();
         assert_eq!(labels, [Some("ä".repeat(48).as_str()), Some("two"), Some("three"), None]);
@@ -252,7 +248,8 @@ fn a_memfd_is_passed_on_and_can_not_be_shrunk() {
     // Another process sees the same.
     let table = SharedTable::<Add>::create_memfd(512).unwrap();
     table[0].accum(u64::from_ne_bytes(*b"a word.\n"));
-    let print = Command::new("tail").args(["-c", "4096"]).stdin(Stdio::from(table.reopen().unwrap())).output();
+    let print =
+        Command::new("tail").args(["-c", "4096"]).stdin(Stdio::from(table.reopen().unwrap())).output();
     assert!(print.unwrap().stdout.starts_with(b"a word.\n"));
     assert_eq!(SharedTable::<Add>::from_memfd(table.reopen().unwrap()).unwrap().len(), 512);
 }
