@@ -49,7 +49,7 @@ step ./ci/public-surface.py
 step cargo test --all-features --locked
 # By name, since other packages turn the core's features on.
 step cargo test --no-default-features --locked --lib -p atomik-core -p atomik-replica
-for example in cache convergence epoch_checkpoint fingerprint_gate rollback; do
+for example in cache convergence nodes epoch_checkpoint fingerprint_gate rollback; do
     step cargo run --quiet --locked --example "$example"
 done
 

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod catching_up;
+mod docs;
 mod refusals;
 mod starts;
 mod states;
