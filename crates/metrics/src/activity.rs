@@ -37,9 +37,9 @@ impl Activity {
         self.touched.store(true, Ordering::Relaxed);
     }
 
-    /// Returns how long the series has been unchanged. Calls are made one at a time, under the catalog's lock.
+    /// Returns how long the series has been unchanged. Calls are made one at a time, under the lock of a sweep.
     pub(crate) fn look(&self, state: u64, now: Duration) -> Duration {
-        // Relaxed: only `touch` runs beside this, and it publishes nothing. The catalog's lock orders the other accesses.
+        // Relaxed: only `touch` runs beside this, and it publishes nothing. The lock orders the other accesses.
         let is_touched = self.touched.swap(false, Ordering::Relaxed);
         let is_changed = self.state.swap(state, Ordering::Relaxed) != state;
         if is_touched || is_changed {

@@ -22,6 +22,29 @@ pub(crate) struct Catalog {
     pub(crate) families: Vec<Family>,
 }
 
+/// All series of a recorder with the keys under which they were recorded, in no order: what observers read. It is made
+/// again only when series came or went.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesList {
+    /// As in [`Catalog`].
+    pub(crate) version: u64,
+    /// Different for all lists of a recorder, from 1.
+    pub(crate) number: u64,
+    pub(crate) counters: Vec<(Key, Arc<CounterCell>)>,
+    pub(crate) gauges: Vec<(Key, Arc<GaugeCell>)>,
+    pub(crate) histograms: Vec<(Key, Arc<HistogramCell>)>,
+}
+
+impl SeriesList {
+    pub(crate) fn new(registry: &Registry, version: u64, number: u64) -> Self {
+        let mut list = Self { version, number, ..Self::default() };
+        registry.visit_counters(|key, cell| list.counters.push((key.clone(), Arc::clone(cell))));
+        registry.visit_gauges(|key, cell| list.gauges.push((key.clone(), Arc::clone(cell))));
+        registry.visit_histograms(|key, cell| list.histograms.push((key.clone(), Arc::clone(cell))));
+        list
+    }
+}
+
 /// The series of one name.
 #[derive(Debug)]
 pub(crate) struct Family {

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use metrics::Key;
 
+use crate::counter::CounterCell;
+use crate::histogram::HistogramCell;
 use crate::recorder::Handle;
 use crate::snapshot::HistogramSnapshot;
 
@@ -37,9 +39,15 @@ pub struct MetricsEpoch {
     handle: Handle,
     number: u64,
     since: Instant,
-    /// By the series' ids: one that takes the place of a dropped one starts from zero.
-    counters: HashMap<u64, u64>,
-    histograms: HashMap<u64, HistogramSnapshot>,
+    counters: LastValues<u64>,
+    histograms: LastValues<HistogramSnapshot>,
+}
+
+/// What an observer saw of each series, in the order of the recorder's list with this number.
+#[derive(Debug)]
+struct LastValues<T> {
+    list: u64,
+    values: Vec<(u64, T)>,
 }
 
 impl MetricsEpoch {
@@ -49,8 +57,8 @@ impl MetricsEpoch {
             handle,
             number: 0,
             since: Instant::now(),
-            counters: HashMap::new(),
-            histograms: HashMap::new(),
+            counters: LastValues::default(),
+            histograms: LastValues::default(),
         };
         let _ = epoch.swap();
         epoch.number = 0;
@@ -65,65 +73,78 @@ impl MetricsEpoch {
 
     /// SWAP: closes the epoch, opens the next one, and tells what changed.
     ///
-    /// Costs a read of all series, and allocates for those that changed.
+    /// Reads all series, and allocates for those that changed. It takes turns with scrapes and with other observers.
     #[must_use = "the changes are in no later epoch"]
     pub fn swap(&mut self) -> Changes {
-        let inner = &self.handle.inner;
-        inner.sweep_before_observation();
-        let now = Instant::now();
-        let mut changes = Changes {
+        let Self { handle, counters, histograms, .. } = self;
+        let (now, mut changes) = handle.inner.with_list(|list, words| {
+            let value = |cell: &CounterCell| (cell.activity.id, cell.value_in(words));
+            let changed = counters.update(list.number, &list.counters, value, |value, last| {
+                let delta = value.wrapping_sub(last.copied().unwrap_or(0));
+                (delta != 0).then_some(delta)
+            });
+            let gauges = list.gauges.iter().map(|(key, cell)| (Series::new(key), cell.value()));
+            let value = |cell: &HistogramCell| (cell.activity.id, cell.snapshot());
+            let recorded = histograms.update(list.number, &list.histograms, value, |value, last| {
+                let delta = last.map_or_else(|| value.clone(), |last| value.since(last));
+                (!delta.is_empty()).then_some(delta)
+            });
+            (Instant::now(), (changed, gauges.collect::<Vec<_>>(), recorded))
+        });
+        changes.0.sort_by(|a, b| a.0.cmp(&b.0));
+        changes.1.sort_by(|a, b| a.0.cmp(&b.0));
+        changes.2.sort_by(|a, b| a.0.cmp(&b.0));
+        let changes = Changes {
             epoch: self.number,
             duration: now - self.since,
-            counters: Vec::new(),
-            gauges: Vec::new(),
-            histograms: Vec::new(),
+            counters: changes.0,
+            gauges: changes.1,
+            histograms: changes.2,
         };
-        inner.registry().visit_gauges(|key, cell| changes.gauges.push((Series::new(key), cell.value())));
-        changes.gauges.sort_by(|a, b| a.0.cmp(&b.0));
-        self.swap_counters(&mut changes.counters);
-        self.swap_histograms(&mut changes.histograms);
         (self.number, self.since) = (self.number + 1, now);
         changes
     }
+}
 
-    fn swap_counters(&mut self, changes: &mut Vec<(Series, u64)>) {
-        let inner = &self.handle.inner;
-        // The cells come before the snapshot. A cell keeps its word, so the snapshot has what the cell itself counted. In
-        // an older snapshot the word could still have the sum of a counter that was dropped since. A sweep that runs
-        // meanwhile takes the references for handles, and leaves idle counters to the next sweep.
-        let mut cells = Vec::new();
-        inner.registry().visit_counters(|key, cell| cells.push((key.clone(), Arc::clone(cell))));
-        let words = inner.counters().snapshot();
-        // Made anew each time, so that dropped series leave nothing here.
-        let mut counters = HashMap::with_capacity(cells.len());
-        for (key, cell) in &cells {
-            let (id, value) = (cell.activity.id, cell.value_in(&words));
-            let delta = value.wrapping_sub(self.counters.get(&id).copied().unwrap_or(0));
-            if delta != 0 {
-                changes.push((Series::new(key), delta));
-            }
-            counters.insert(id, value);
-        }
-        changes.sort_by(|a, b| a.0.cmp(&b.0));
-        self.counters = counters;
+impl<T> Default for LastValues<T> {
+    fn default() -> Self {
+        // No list has this number.
+        Self { list: 0, values: Vec::new() }
     }
+}
 
-    fn swap_histograms(&mut self, changes: &mut Vec<(Series, HistogramSnapshot)>) {
-        // Made anew, as for counters. A histogram has words of its own, so it needs no snapshot.
-        let mut histograms = HashMap::new();
-        self.handle.inner.registry().visit_histograms(|key, cell| {
-            let (id, value) = (cell.activity.id, cell.snapshot());
-            let delta = match self.histograms.get(&id) {
-                Some(earlier) => value.since(earlier),
-                None => value.clone(),
-            };
-            if !delta.is_empty() {
-                changes.push((Series::new(key), delta));
+impl<T> LastValues<T> {
+    /// Takes the present values of the series in a list, each with the id of its series, in place of the last ones. Returns
+    /// what `change` gives for the present and the last value of a series, where it gives something.
+    ///
+    /// A series that takes the place of a dropped one has another id, so it has no last value. What was kept of the dropped
+    /// one goes with it.
+    fn update<C, D>(
+        &mut self,
+        number: u64,
+        list: &[(Key, Arc<C>)],
+        value: impl Fn(&C) -> (u64, T),
+        change: impl Fn(&T, Option<&T>) -> Option<D>,
+    ) -> Vec<(Series, D)> {
+        let mut changes = Vec::new();
+        if self.list == number {
+            for ((key, cell), last) in list.iter().zip(&mut self.values) {
+                let value = value(cell);
+                changes.extend(change(&value.1, Some(&last.1)).map(|change| (Series::new(key), change)));
+                *last = value;
             }
-            histograms.insert(id, value);
-        });
-        changes.sort_by(|a, b| a.0.cmp(&b.0));
-        self.histograms = histograms;
+            return changes;
+        }
+        let last: HashMap<u64, T> = self.values.drain(..).collect();
+        for (key, cell) in list {
+            let value = value(cell);
+            let change = change(&value.1, last.get(&value.0));
+            changes.extend(change.map(|change| (Series::new(key), change)));
+            self.values.push(value);
+        }
+        self.values.shrink_to_fit();
+        self.list = number;
+        changes
     }
 }
 

@@ -3,17 +3,11 @@
 use core::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use metrics::Key;
-
 use crate::builder::Builder;
 use crate::counter::Counter;
 use crate::gauge::Gauge;
 use crate::histogram::Histogram;
-use crate::recorder::{Handle, Recorder};
-
-/// The name of the counter by which [`install`] finds out whether events arrive.
-#[doc(hidden)]
-pub const PROBE: &str = "atomik_metrics_probe";
+use crate::recorder::{Handle, PROBE, Recorder};
 
 static PROCESS: OnceLock<Recorder> = OnceLock::new();
 
@@ -82,11 +76,7 @@ pub fn install_and_probe(probe: impl FnOnce()) -> Result<Handle, InstallError> {
     let _ = metrics::set_global_recorder(recorder);
     probe();
     let handle = recorder.handle();
-    if handle.inner.take_probe(&Key::from_static_name(PROBE)) {
-        Ok(handle)
-    } else {
-        Err(InstallError::NotRecording)
-    }
+    if handle.inner.take_probe() { Ok(handle) } else { Err(InstallError::NotRecording) }
 }
 
 impl Builder {

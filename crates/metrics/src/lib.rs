@@ -68,8 +68,8 @@ pub use epoch::{Changes, MetricsEpoch, Series};
 pub use exposition::Format;
 pub use gauge::Gauge;
 pub use histogram::Histogram;
-pub use install::{InstallError, PROBE, counter, gauge, handle, histogram, install, install_and_probe};
-pub use recorder::{Handle, Recorder};
+pub use install::{InstallError, counter, gauge, handle, histogram, install, install_and_probe};
+pub use recorder::{Handle, PROBE, Recorder};
 pub use schema::Schema;
 pub use snapshot::{HistogramSnapshot, SnapshotError};
 

@@ -1,12 +1,13 @@
 //! The recorder and what holds its series.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use metrics::{Key, KeyName, Label, Metadata, SharedString, Unit};
 
-use crate::catalog::Catalog;
+use crate::activity::Activity;
+use crate::catalog::{Catalog, SeriesList};
 use crate::counter::{Counter, CounterCell};
 use crate::counter_table::CounterTable;
 use crate::gauge::{Gauge, GaugeCell};
@@ -14,6 +15,10 @@ use crate::handle_cache::HandleCaches;
 use crate::histogram::{Histogram, HistogramCell};
 use crate::settings::Settings;
 use crate::storage::{Description, Descriptions, Kind, Registry, SeriesStorage};
+
+/// The name of the counter by which [`install`](crate::install()) finds out whether events arrive.
+#[doc(hidden)]
+pub const PROBE: &str = "atomik_metrics_probe";
 
 /// A recorder for the [`metrics`] facade.
 ///
@@ -91,10 +96,21 @@ pub(crate) struct Inner {
     registry: Registry,
     settings: Settings,
     descriptions: Descriptions,
-    catalog: Mutex<Catalog>,
+    known: Mutex<Known>,
     caches: HandleCaches,
+    /// The counter of the probe. It is not in the registry, so that no scrape and no observer sees it.
+    probe: Mutex<Option<Arc<CounterCell>>>,
     /// When idle series were last looked for, in nanoseconds since the start.
     last_sweep: AtomicU64,
+}
+
+/// The series as the last scrape and the last observer found them. This has references to them, as handles have.
+#[derive(Debug, Default)]
+struct Known {
+    catalog: Catalog,
+    list: SeriesList,
+    /// How many lists there were.
+    lists: u64,
 }
 
 impl Inner {
@@ -103,14 +119,11 @@ impl Inner {
             registry: Registry::new(SeriesStorage::new(settings.schema)),
             settings,
             descriptions: Descriptions::default(),
-            catalog: Mutex::default(),
+            known: Mutex::default(),
             caches: HandleCaches::new(),
+            probe: Mutex::default(),
             last_sweep: AtomicU64::new(0),
         }
-    }
-
-    pub(crate) fn registry(&self) -> &Registry {
-        &self.registry
     }
 
     pub(crate) fn counters(&self) -> &CounterTable {
@@ -122,9 +135,19 @@ impl Inner {
     }
 
     fn counter(&self, key: &Key) -> Arc<CounterCell> {
-        self.registry.get_counter(key).unwrap_or_else(|| {
-            self.created(|| self.registry.get_or_create_counter(&key.to_retained(), Arc::clone))
+        self.registry.get_counter(key).unwrap_or_else(|| match key.name() {
+            PROBE => self.probe(),
+            _ => self.created(|| self.registry.get_or_create_counter(&key.to_retained(), Arc::clone)),
         })
+    }
+
+    #[cold]
+    fn probe(&self) -> Arc<CounterCell> {
+        let make = || {
+            let activity = Activity::new(self.now());
+            Arc::new(CounterCell::new(&self.registry.storage().counters, activity))
+        };
+        Arc::clone(self.probe.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(make))
     }
 
     fn gauge(&self, key: &Key) -> Arc<GaugeCell> {
@@ -145,9 +168,9 @@ impl Inner {
         let created = create();
         if self.sweep_is_due(self.now()) {
             // While somebody scrapes or sweeps, this is left to the next series: a thread that records doesn't wait.
-            match self.catalog.try_lock() {
-                Ok(mut catalog) => self.sweep_if_due(&mut catalog),
-                Err(TryLockError::Poisoned(catalog)) => self.sweep_if_due(&mut catalog.into_inner()),
+            match self.known.try_lock() {
+                Ok(mut known) => self.sweep_if_due(&mut known),
+                Err(TryLockError::Poisoned(known)) => self.sweep_if_due(&mut known.into_inner()),
                 Err(TryLockError::WouldBlock) => {}
             }
         }
@@ -156,38 +179,50 @@ impl Inner {
 
     /// Reads the series in the order in which they are shown, with the sums of the counters' words.
     pub(crate) fn with_catalog<V>(&self, read: impl FnOnce(&Catalog, &[Vec<u64>]) -> V) -> V {
-        let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
-        self.sweep_if_due(&mut catalog);
+        let mut known = self.known();
         let version = self.registry.storage().version();
-        if catalog.version != version {
-            *catalog = Catalog::new(&self.registry, &self.descriptions, &self.settings, version);
+        if known.catalog.version != version {
+            known.catalog = Catalog::new(&self.registry, &self.descriptions, &self.settings, version);
         }
-        read(&catalog, &self.counters().snapshot())
+        // The words are read after the series were found. A counter keeps its word, so the snapshot has what the counter
+        // itself counted; in an older one the word could still have the sum of a counter that was dropped since.
+        read(&known.catalog, &self.counters().snapshot())
     }
 
-    /// Looks for idle series, unless that was done lately.
-    pub(crate) fn sweep_before_observation(&self) {
-        if self.sweep_is_due(self.now()) {
-            let mut catalog = self.catalog.lock().unwrap_or_else(PoisonError::into_inner);
-            self.sweep_if_due(&mut catalog);
+    /// Reads the series as they were recorded, with the sums of the counters' words.
+    pub(crate) fn with_list<V>(&self, read: impl FnOnce(&SeriesList, &[Vec<u64>]) -> V) -> V {
+        let mut known = self.known();
+        let version = self.registry.storage().version();
+        if known.list.version != version {
+            known.lists += 1;
+            known.list = SeriesList::new(&self.registry, version, known.lists);
         }
+        // As in `with_catalog`.
+        read(&known.list, &self.counters().snapshot())
     }
 
-    fn sweep_if_due(&self, catalog: &mut Catalog) {
+    /// What is known of the series, without those that are idle.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sweep_if_due(&mut known);
+        known
+    }
+
+    fn sweep_if_due(&self, known: &mut Known) {
         let now = self.now();
         if self.sweep_is_due(now) {
-            self.sweep(catalog, now);
+            self.sweep(known, now);
         }
     }
 
     fn sweep_is_due(&self, now: Duration) -> bool {
-        // Relaxed: only a hint; sweeps themselves are made under the catalog's lock.
+        // Relaxed: only a hint; a sweep itself is made under the lock of `known`.
         let last = Duration::from_nanos(self.last_sweep.load(Ordering::Relaxed));
         self.settings.idle_timeout.is_some_and(|timeout| now.saturating_sub(last) >= timeout / 4)
     }
 
     /// Drops the series that have not changed for the idle timeout and have no handle left.
-    fn sweep(&self, catalog: &mut Catalog, now: Duration) {
+    fn sweep(&self, known: &mut Known, now: Duration) {
         let Some(timeout) = self.settings.idle_timeout else { return };
         // Relaxed: see `sweep_is_due`.
         self.last_sweep.store(now.as_nanos() as u64, Ordering::Relaxed);
@@ -199,8 +234,8 @@ impl Inner {
         if !idle {
             return;
         }
-        // The catalog's and the caches' own references would look like handles.
-        *catalog = Catalog::default();
+        // These references and those of the caches would look like handles.
+        (known.catalog, known.list) = Default::default();
         self.caches.release_unused();
         let storage = self.registry.storage();
         let drop_idle = |handles: usize, unchanged: Duration| {
@@ -226,15 +261,12 @@ impl Inner {
         });
     }
 
-    /// Takes the probe's counter away; `false` if it doesn't exist.
-    pub(crate) fn take_probe(&self, key: &Key) -> bool {
-        let counted = self.registry.get_counter(key).is_some_and(|cell| cell.value() > 0);
-        // A cached handle of it would count the next probe in a series that nobody sees.
+    /// Takes the probe's counter away. Returns `false` if nothing was counted in it.
+    pub(crate) fn take_probe(&self) -> bool {
+        let probe = self.probe.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // A cached handle of it would count the next probe where nobody looks.
         self.caches.release_unused();
-        if self.registry.delete_counter(key) {
-            self.registry.storage().change();
-        }
-        counted
+        probe.is_some_and(|cell| cell.value() > 0)
     }
 
     fn describe(&self, kind: Kind, name: &KeyName, unit: Option<Unit>, help: SharedString) {

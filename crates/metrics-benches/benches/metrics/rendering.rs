@@ -23,6 +23,20 @@ pub(crate) fn rendering(subject: &mut Subject) {
     let work = format!("render 10,000 counters, {LANES} lanes");
     subject.push(Ratio::new(work, "metrics-exporter-prometheus", times, 1.0));
 
+    // An observer of the same counters.
+    let changed: Vec<_> = (0..10_000)
+        .step_by(100)
+        .map(|i| ours.counter("requests_total", &[("route", &route(i)), ("code", &code(i))]))
+        .collect();
+    let mut epoch = ours.epoch();
+    let mut observe = || {
+        changed.iter().for_each(|counter| counter.increment(1));
+        assert_eq!(epoch.swap().counters().count(), changed.len());
+    };
+    let times = race(4, 5, [&mut observe, &mut || drop(black_box(ours.render()))]);
+    let work = "observe 10,000 counters, 100 of them changed";
+    subject.push(Ratio::new(work, "this library's render", times, 0.0));
+
     let powers: Vec<f64> = (-13..=6).map(|exponent| 2f64.powi(exponent)).collect();
     let builder = PrometheusBuilder::new().set_buckets(&powers).expect("there are buckets");
     let (ours, theirs) = (atomik_metrics::Recorder::new(), builder.build_recorder());
@@ -41,7 +55,15 @@ pub(crate) fn rendering(subject: &mut Subject) {
 }
 
 fn labels(i: usize) -> Vec<Label> {
-    vec![Label::new("route", format!("/items/{}", i / 4)), Label::new("code", format!("{}", 200 + i % 4))]
+    vec![Label::new("route", route(i)), Label::new("code", code(i))]
+}
+
+fn route(i: usize) -> String {
+    format!("/items/{}", i / 4)
+}
+
+fn code(i: usize) -> String {
+    (200 + i % 4).to_string()
 }
 
 /// Records to so many series, in threads that live at once.

@@ -12,8 +12,8 @@ fn handle() -> Handle {
 
 /// Looks for idle series as if this much time had passed since the start.
 fn sweep(handle: &Handle, seconds: u64) {
-    let mut catalog = handle.inner.catalog.lock().unwrap();
-    handle.inner.sweep(&mut catalog, Duration::from_secs(seconds));
+    let mut known = handle.inner.known.lock().unwrap();
+    handle.inner.sweep(&mut known, Duration::from_secs(seconds));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn an_observer_never_sees_less_than_nothing_in_a_word_that_changes_hands() {
                 }
                 let key = key("c", &[("i", &name)]);
                 metrics::CounterFn::increment(&*handle.inner.counter(&key), 1);
-                handle.inner.take_probe(&key);
+                handle.inner.registry.delete_counter(&key);
             }
         });
         let mut epoch = handle.epoch();
@@ -197,7 +197,7 @@ fn changes_that_add_up_to_2_to_the_64_do_not_panic() {
 fn a_new_series_does_not_wait_for_a_scrape() {
     let handle = Recorder::builder().idle_timeout(Duration::from_nanos(1)).build().handle();
     let (made, wait) = std::sync::mpsc::channel();
-    let scrape = handle.inner.catalog.lock().unwrap();
+    let scrape = handle.inner.known.lock().unwrap();
     let thread = std::thread::spawn({
         let handle = handle.clone();
         move || {
