@@ -95,38 +95,63 @@ fn a_counter_is_raised_beside_an_increment() {
     });
 }
 
-/// Two threads record the first values of a block of buckets at once, beside a scrape: both are counted, and a counted
-/// value is in the sum.
+/// Two threads record the first values of a histogram at once, beside a scrape: one of the values chooses the window, the
+/// other is outside it, and both are counted. A counted value is in the sum.
 ///
-/// Rules out: a block that one of two threads loses; a block seen before it is made; a count that is stored before the
-/// sum.
+/// Rules out: a window that is chosen twice; a count that is stored before the sum.
+#[test]
+fn a_window_is_chosen_beside_a_scrape() {
+    let histogram = Histogram::default;
+    values_beside_a_scrape(histogram, [2.0, 3.0]);
+}
+
+/// Two threads record the first values of a block of buckets outside the window at once, beside a scrape: both are
+/// counted, and a counted value is in the sum.
+///
+/// Rules out: a block that one of two threads loses; a block seen before it is made.
 #[test]
 fn a_block_of_buckets_is_made_beside_a_scrape() {
-    bounded_model(Preemptions { ordinary: 1, deep: Some(2) }, || {
-        let (histogram, past) = (Histogram::default(), Past::new());
+    let histogram = || {
+        let histogram = Histogram::default();
+        // This chooses the window, and adds nothing to the sum.
+        histogram.record_many(1.0, 0);
+        histogram
+    };
+    values_beside_a_scrape(histogram, [1.5 * 2f64.powi(64), 1.5 * 2f64.powi(65)]);
+}
+
+fn values_beside_a_scrape(make: impl Fn() -> Histogram + Send + Sync + 'static, values: [f64; 2]) {
+    let [first, second] = values;
+    bounded_model(Preemptions { ordinary: 1, deep: Some(2) }, move || {
+        let (histogram, past) = (make(), Past::new());
         let recording = {
             let (histogram, past) = (histogram.clone(), past.clone());
             thread::spawn(move || {
                 past.happen();
-                histogram.record(3.0);
+                histogram.record(second);
             })
         };
         let scraping = {
             let (histogram, past) = (histogram.clone(), past.clone());
             thread::spawn(move || {
                 let snapshot = histogram.snapshot();
-                let has = |exponent| snapshot.positive_buckets().any(|(index, _)| index == exponent);
-                if has(2) {
+                let has = |value| {
+                    let index = snapshot.schema().index(value);
+                    snapshot.positive_buckets().any(|(other, _)| Some(other) == index)
+                };
+                if has(second) {
                     past.must_have_happened();
                 }
-                let counted = f64::from(u8::from(has(1))) * 2.0 + f64::from(u8::from(has(2))) * 3.0;
+                let counted: f64 = values.into_iter().filter(|&value| has(value)).sum();
                 assert!(snapshot.sum() >= counted, "{snapshot:?}");
             })
         };
-        histogram.record(2.0);
+        histogram.record(first);
         join([recording, scraping]);
         let snapshot = histogram.snapshot();
-        assert_eq!((snapshot.count(), snapshot.sum()), (2, 5.0));
+        let index = |value| snapshot.schema().index(value).unwrap();
+        assert!(snapshot.positive_buckets().eq(values.map(|value| (index(value), 1))), "{snapshot:?}");
+        assert_eq!(snapshot.sum(), first + second);
     });
 }
 

@@ -3,23 +3,24 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What a recorder keeps of each series to tell it from others and to find out that it is idle.
+/// What a recorder knows about a series besides its value: which one it is, and when it last changed.
 #[derive(Debug)]
 pub(crate) struct Activity {
-    /// Different for all series of a process, also for one that takes the place of a dropped one.
+    /// A number that no other series of the process has, not even one that is registered again after it was dropped.
     pub(crate) id: u64,
-    /// Whether it was changed since the last look, for gauges, which can be set to the value that they have.
+    /// Whether the series was changed since the last look. Gauges need it, because they can be set to the value that they
+    /// already have.
     touched: AtomicBool,
-    /// What `look` saw last.
+    /// The state that `look` was last given.
     state: AtomicU64,
-    /// When that was first seen, in nanoseconds of the recorder's time.
+    /// When `look` was first given this state, in nanoseconds of the recorder's time.
     since: AtomicU64,
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Activity {
-    /// The activity of a series that is made at `now`, with the state 0.
+    /// The activity of a series that is registered at `now`, with the state 0.
     pub(crate) fn new(now: Duration) -> Self {
         Self {
             // Relaxed: the ids only have to be distinct.
@@ -30,10 +31,10 @@ impl Activity {
         }
     }
 
-    /// Notes a change that the state may not show.
+    /// Records a change that the state may not show.
     #[inline]
     pub(crate) fn touch(&self) {
-        // Relaxed: a look that misses the change by a moment sees it the next time.
+        // Relaxed: a look that just misses the change sees it the next time.
         self.touched.store(true, Ordering::Relaxed);
     }
 

@@ -1,4 +1,4 @@
-//! How a recorder is set up.
+//! The settings of a recorder.
 
 use core::ops::RangeInclusive;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::recorder::Recorder;
 use crate::schema::Schema;
 use crate::settings::Settings;
 
-/// Sets up a [`Recorder`].
+/// Makes a [`Recorder`] with other settings than the default ones.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,39 +27,39 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The resolution of all histograms: schema 3 unless set.
+    /// Sets the resolution of all histograms. The default is schema 3.
     pub fn schema(mut self, schema: Schema) -> Self {
         self.settings.schema = schema;
         self
     }
 
-    /// Drops series that have not changed for this long and have no handle left. Unless this is set, series are kept for
-    /// the recorder's life, and the memory grows with the number of label sets that there ever were.
+    /// Drops series that have not changed for this long and that nobody has a handle of. By default, series are kept as long
+    /// as the recorder lives, and its memory grows with the number of label sets that it has ever seen.
     ///
-    /// Idle series are looked for when the recorder is rendered or observed and when it gets new series, at most four
-    /// times in the timeout.
+    /// The recorder looks for idle series when it is rendered or observed and when a series is added, but at most four times
+    /// during the timeout.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.idle_timeout = Some(timeout);
         self
     }
 
-    /// The upper bounds of the buckets that the text formats show: two to the power of each of these exponents, from
-    /// −1022 to 1023. Unless set, −13 to 6: from 122 microseconds to 64 seconds, for values in seconds.
+    /// Sets the upper bounds of the classic buckets, which the text formats show. The bounds are two to the power of each of
+    /// these exponents, which are from −1022 to 1023. The default is −13 to 6. For values in seconds, this is from 122
+    /// microseconds to 64 seconds.
     ///
-    /// This is only what is shown: the counts are exact, and quantiles have the resolution of the schema whatever is set
-    /// here.
+    /// The setting changes only what is shown. The counts are exact, and quantiles always have the resolution of the schema.
     pub fn classic_buckets(mut self, exponents: RangeInclusive<i32>) -> Self {
         self.settings.classic_buckets = exponents;
         self
     }
 
-    /// [`classic_buckets`](Self::classic_buckets) for the histograms of one name.
+    /// Sets the [`classic_buckets`](Self::classic_buckets) of the histograms with this name.
     pub fn classic_buckets_of(mut self, name: impl Into<String>, exponents: RangeInclusive<i32>) -> Self {
         self.settings.classic_buckets_of.insert(name.into(), exponents);
         self
     }
 
-    /// A recorder of its own.
+    /// Makes the recorder, without installing it.
     pub fn build(self) -> Recorder {
         Recorder::with_settings(self.settings)
     }
@@ -72,7 +72,7 @@ impl Recorder {
         Builder::default().build()
     }
 
-    /// Sets up a recorder.
+    /// A builder with the default settings.
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -14,16 +14,17 @@ use crate::settings::Settings;
 use crate::snapshot::HistogramSnapshot;
 use crate::storage::{Descriptions, Kind, Registry};
 
-/// All series of a recorder, named and sorted. It is made again only when series or descriptions came or went.
+/// All series of a recorder with the names under which they are shown, sorted. A new catalog is made only after series or
+/// descriptions have come or gone.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
-    /// The recorder's version that this is made from; 0 is no version.
+    /// The version of the recorder's series that this was made from. No series have version 0.
     pub(crate) version: u64,
     pub(crate) families: Vec<Family>,
 }
 
-/// All series of a recorder with the keys under which they were recorded, in no order: what observers read. It is made
-/// again only when series came or went.
+/// All series of a recorder with the keys under which they were recorded, in no particular order. This is what observers
+/// read. A new list is made only after series have come or gone.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesList {
     /// As in [`Catalog`].
@@ -63,7 +64,8 @@ pub(crate) enum AllSeries {
     Histograms { series: Vec<Series<HistogramCell>>, classic_exponents: RangeInclusive<i32> },
 }
 
-/// What is shown with one label set: usually one series; several if escaping makes their names or labels equal.
+/// What is shown with one label set. This is usually one series. There are several if their names or labels become equal
+/// when they are escaped.
 #[derive(Debug)]
 pub(crate) struct Series<T> {
     pub(crate) labels: Vec<(String, String)>,
@@ -72,7 +74,7 @@ pub(crate) struct Series<T> {
     cells: Vec<Arc<T>>,
 }
 
-/// Families while they are being collected: by name and kind, and within a family by labels.
+/// The families of one kind while they are being collected: by name, and within a family by labels.
 type Collected<T> = BTreeMap<String, (String, BTreeMap<Vec<(String, String)>, Vec<Arc<T>>>)>;
 
 impl Catalog {
@@ -129,7 +131,7 @@ fn collect<T>(families: &mut Collected<T>, kind: Kind, key: &Key, cell: &Arc<T>)
     }
     let reserved = (kind == Kind::Histogram).then_some("le");
     let (raw, series) = families.entry(name).or_insert_with(|| (key.name().to_owned(), BTreeMap::new()));
-    // Of several names that become one, the description is that of the first in order, whichever came first.
+    // If several names become one, the family has the description of the first name in alphabetical order.
     if key.name() < raw.as_str() {
         key.name().clone_into(raw);
     }
@@ -156,19 +158,19 @@ impl Family {
         let description = descriptions.get(kind, raw);
         let unit = description.as_ref().and_then(|description| description.unit).map(|unit| unit.as_str());
         let name = names.choose(kind, name);
-        // OpenMetrics has a unit only where the name ends with it.
+        // OpenMetrics allows a unit only if the name ends with it.
         let unit = unit.filter(|unit| name.strip_suffix(unit).is_some_and(|rest| rest.ends_with('_')));
         Self { name, help: description.map(|description| description.help.into_owned()), unit, series }
     }
 }
 
-/// The names that are taken: families', and those of their samples.
+/// The names that are taken: those of families, and those of their samples.
 #[derive(Default)]
 struct Names(HashSet<String>);
 
 impl Names {
-    /// A name that no other family has for itself or for its samples: the one wanted or, if that is taken, with the kind
-    /// and then underscores behind it.
+    /// A name that no other family uses for itself or for its samples. If the wanted name is taken, the kind is appended to
+    /// it, and then underscores until the name is free.
     fn choose(&mut self, kind: Kind, wanted: String) -> String {
         let (word, suffixes): (_, &[&str]) = match kind {
             Kind::Counter => ("counter", &["", "_total", "_created"]),
@@ -195,7 +197,7 @@ impl Series<CounterCell> {
 }
 
 impl Series<GaugeCell> {
-    /// If there are several, the value of the latest.
+    /// The value, or that of the latest gauge if there are several.
     pub(crate) fn value(&self) -> f64 {
         let latest = self.cells.iter().max_by_key(|cell| cell.activity.id);
         latest.map_or(0.0, |cell| cell.value())

@@ -9,7 +9,8 @@ use crate::activity::Activity;
 use crate::counter_table::{CounterTable, Word};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A counter of a recorder. Clones count together; a counter that lives is never dropped from its recorder.
+/// A counter of a recorder. All clones add to the same count. A counter is not dropped from its recorder while it has a
+/// handle.
 ///
 /// ```
 /// let handle = atomik_metrics::Recorder::new().handle();
@@ -22,25 +23,23 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct Counter(pub(crate) Arc<CounterCell>);
 
 impl Counter {
-    /// Adds to the counter: a load and a store, to a cache line that no other thread writes. Release: a thread that
-    /// sees the count also sees what this thread did before.
+    /// Adds to the counter with a load and a store, on a cache line that no other thread writes. Release: a thread that sees
+    /// the increment also sees what the calling thread did before it.
     ///
-    /// Wait-free except for the allocator. Counters are in chunks of 64 to 512, and a thread's first increment of a
-    /// counter in a chunk allocates 768 to 4,352 bytes.
-    ///
-    /// Not for signal handlers or global allocators.
+    /// Wait-free, except that it may allocate: counters are kept in chunks of 64 to 512, and the first increment by a thread
+    /// in a chunk allocates 768 to 4,352 bytes. So it must not be called in signal handlers or global allocators.
     #[inline]
     pub fn increment(&self, count: u64) {
         self.0.word.add(count);
     }
 
-    /// Raises the counter to a value that is counted elsewhere. Does nothing if the counter is there already: it never
-    /// goes backwards. Lock-free; reads all threads' parts.
+    /// Raises the counter to a value that was counted elsewhere. If the counter has reached that value, nothing happens: a
+    /// counter never goes backwards. Lock-free. It reads the parts of all threads.
     pub fn absolute(&self, value: u64) {
         self.0.raise_to(value);
     }
 
-    /// The count. It includes each increment that happened before; wait-free.
+    /// The count, which includes every increment that happened before this call. Wait-free.
     #[must_use]
     pub fn value(&self) -> u64 {
         self.0.value()
@@ -56,7 +55,8 @@ impl fmt::Debug for Counter {
 #[derive(Debug)]
 pub(crate) struct CounterCell {
     word: Word,
-    /// What is to be added to the word: minus what an earlier counter left there, plus what `raise_to` added.
+    /// What must be added to the word to get the count: what `raise_to` added, minus what an earlier counter left in the
+    /// word.
     offset: AtomicU64,
     pub(crate) activity: Activity,
 }
@@ -72,8 +72,8 @@ impl CounterCell {
         self.offset().wrapping_add(self.word.read())
     }
 
-    /// The value with the word's sum taken from a snapshot of the table that is younger than the counter. In an older
-    /// one the word may have less than the offset takes off.
+    /// The value, with the sum of the word taken from a snapshot of the table. The snapshot must be younger than the
+    /// counter: in an older one, the word may hold less than the offset subtracts.
     pub(crate) fn value_in(&self, snapshot: &[Vec<u64>]) -> u64 {
         self.offset().wrapping_add(self.word.read_in(snapshot))
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use crate::lanes::Lanes;
 use crate::sync::{Mutex, lock};
 
-/// The first chunk has this many words, and each further one twice as many as the one before, up to [`LAST_CHUNK`].
-/// So a thread that writes to a few counters has small planes, and a thread that writes to many has few.
+/// The number of words in the first chunk. Each further chunk has twice as many as the one before, up to [`LAST_CHUNK`]. So
+/// a thread that writes to a few counters has small planes, and a thread that writes to many counters has few planes.
 const FIRST_CHUNK: usize = if cfg!(atomik_loom) { 1 } else { 64 };
 const LAST_CHUNK: usize = if cfg!(atomik_loom) { 1 } else { 512 };
 
-/// A growing table of counters. It is locked only to hand out a word or to take one back; a counter that has its word
-/// needs the table no more.
+/// A growing table of counters. It is locked only while a word is handed out or taken back. A counter writes to its word
+/// without the table.
 #[derive(Debug, Default)]
 pub(crate) struct CounterTable {
     words: Mutex<Words>,
@@ -20,13 +20,13 @@ pub(crate) struct CounterTable {
 #[derive(Debug, Default)]
 struct Words {
     chunks: Vec<Arc<Lanes>>,
-    /// How many words of the last chunk were handed out.
+    /// How many words of the last chunk have been handed out.
     used: usize,
-    /// Words that were returned, as number of the chunk and place in it.
+    /// The words that were returned, each as the number of its chunk and its place there.
     free: Vec<(u32, u32)>,
 }
 
-/// A counter's word, which it has until it is dropped.
+/// The word of a counter. It goes back to the table when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Word {
     lanes: Arc<Lanes>,
@@ -36,8 +36,8 @@ pub(crate) struct Word {
 }
 
 impl CounterTable {
-    /// A word for a new counter. What an earlier counter left in it is the caller's to subtract; no thread adds to it
-    /// any more.
+    /// A word for a new counter. It may hold the count of an earlier counter, which the caller must subtract and which no
+    /// longer changes.
     pub(crate) fn claim(self: &Arc<Self>) -> Word {
         let mut words = lock(&self.words);
         let (chunk, place) = match words.free.pop() {
@@ -59,7 +59,7 @@ impl CounterTable {
         chunks.into_iter().map(sums).collect()
     }
 
-    /// How many words there are, in use or free.
+    /// How many words there are, whether in use or free.
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         lock(&self.words).chunks.iter().map(|chunk| chunk.len()).sum()
@@ -67,7 +67,7 @@ impl CounterTable {
 }
 
 impl Words {
-    /// A word that was never handed out before.
+    /// A word that has never been handed out.
     fn next(&mut self) -> (u32, u32) {
         let len = self.chunks.last().map_or(0, |chunk| chunk.len());
         if self.used == len {
@@ -81,7 +81,7 @@ impl Words {
 }
 
 impl Word {
-    /// Wait-free after the thread's first addition to a word of this chunk.
+    /// Adds to the word. Wait-free after the thread's first addition in this chunk.
     #[inline]
     pub(crate) fn add(&self, count: u64) {
         self.lanes.add(self.place as usize, count);
@@ -91,7 +91,7 @@ impl Word {
         self.lanes.read(self.place as usize)
     }
 
-    /// The word's sum in a snapshot that was taken after the word was claimed, and so has its chunk.
+    /// The sum of the word in a snapshot that was taken after the word was claimed. Such a snapshot has the word's chunk.
     pub(crate) fn read_in(&self, snapshot: &[Vec<u64>]) -> u64 {
         snapshot[self.chunk as usize][self.place as usize]
     }

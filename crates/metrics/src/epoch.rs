@@ -11,15 +11,16 @@ use crate::histogram::HistogramCell;
 use crate::recorder::Handle;
 use crate::snapshot::HistogramSnapshot;
 
-/// An observer of a recorder: it tells what changed since it last looked, for alerts and rates without a database.
+/// An observer of a recorder. It tells what changed since it last looked, so that a program can compute rates and raise
+/// alerts without a database.
 ///
-/// Any number of observers watch a recorder, each with epochs of its own. An observer only reads: it resets nothing and
-/// takes nothing away from another observer or from a scrape. Each increment and each value is in exactly one epoch of
-/// each observer. An observer that looks less often than the recorder's [idle timeout](crate::Builder::idle_timeout) may
-/// miss the last changes of series that were dropped in between.
+/// Any number of observers can watch a recorder, each with its own epochs. An observer only reads. It resets nothing, and it
+/// takes nothing away from other observers or from scrapes. Each increment and each value is in exactly one epoch of each
+/// observer. If an observer looks less often than the recorder's [idle timeout](crate::Builder::idle_timeout), it may miss
+/// the last changes of series that were dropped in the meantime.
 ///
-/// Threads that hold a handle never wait for an observer. A thread that makes a series may wait while the observer reads
-/// the list of series. With an idle timeout, a thread that looks a series up may also wait while idle ones are dropped.
+/// A thread that has a handle never waits for an observer. A thread that adds a series may wait while the observer reads the
+/// list of series. With an idle timeout, a thread that looks a series up may also wait while idle series are dropped.
 ///
 /// ```
 /// let handle = atomik_metrics::Recorder::new().handle();
@@ -43,7 +44,8 @@ pub struct MetricsEpoch {
     histograms: LastValues<HistogramSnapshot>,
 }
 
-/// What an observer saw of each series, in the order of the recorder's list with this number.
+/// The values that an observer saw last, each with the id of its series, in the order of the recorder's list with this
+/// number.
 #[derive(Debug)]
 struct LastValues<T> {
     list: u64,
@@ -71,9 +73,9 @@ impl MetricsEpoch {
         self.number
     }
 
-    /// SWAP: closes the epoch, opens the next one, and tells what changed.
+    /// SWAP: closes the epoch, opens the next one, and tells what changed in the closed one.
     ///
-    /// Reads all series, and allocates for those that changed. It takes turns with scrapes and with other observers.
+    /// It reads all series, and allocates memory for those that changed. Scrapes and swaps take turns.
     #[must_use = "the changes are in no later epoch"]
     pub fn swap(&mut self) -> Changes {
         let Self { handle, counters, histograms, .. } = self;
@@ -114,11 +116,11 @@ impl<T> Default for LastValues<T> {
 }
 
 impl<T> LastValues<T> {
-    /// Takes the present values of the series in a list, each with the id of its series, in place of the last ones. Returns
-    /// what `change` gives for the present and the last value of a series, where it gives something.
+    /// Replaces the last values by the present ones, which `value` reads together with the id of the series. Returns the
+    /// changes that `change` finds between the present and the last value.
     ///
-    /// A series that takes the place of a dropped one has another id, so it has no last value. What was kept of the dropped
-    /// one goes with it.
+    /// A series that was dropped and added again has a new id, and therefore no last value. The last values of dropped series
+    /// are forgotten.
     fn update<C, D>(
         &mut self,
         number: u64,
@@ -149,7 +151,7 @@ impl<T> LastValues<T> {
 }
 
 impl Handle {
-    /// An observer, which tells what changed since it last looked. See [`MetricsEpoch`].
+    /// An observer, whose first epoch begins now. See [`MetricsEpoch`].
     #[must_use]
     pub fn epoch(&self) -> MetricsEpoch {
         MetricsEpoch::new(self.clone())
@@ -194,15 +196,15 @@ impl Changes {
         self.histograms.iter().map(|(series, delta)| (series, delta))
     }
 
-    /// By how much a counter grew, modulo 2^64; 0 if it didn't or doesn't exist.
+    /// By how much a counter grew, modulo 2^64. This is 0 if it did not grow or does not exist.
     #[must_use]
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
-        // Counters of the recorder that differ in the order of labels of one name are one series here.
+        // A label name may occur twice. Counters that differ only in the order of such labels are one series here.
         let of_series = self.counters.iter().filter(|(series, _)| series.is(name, labels));
         of_series.fold(0, |grown, &(_, delta)| grown.wrapping_add(delta))
     }
 
-    /// By how much all counters of a name together grew per second.
+    /// By how much all counters with this name grew in a second, on average and taken together.
     #[must_use]
     pub fn rate(&self, name: &str) -> f64 {
         let of_name = self.counters.iter().filter(|(series, _)| series.name == name);
@@ -210,7 +212,7 @@ impl Changes {
         if self.duration.is_zero() { 0.0 } else { grown / self.duration.as_secs_f64() }
     }
 
-    /// What was recorded in all histograms of a name, merged. `None` if nothing was.
+    /// What was recorded in the histograms with this name, merged. `None` if nothing was recorded.
     #[must_use]
     pub fn histogram(&self, name: &str) -> Option<HistogramSnapshot> {
         let of_name = self.histograms.iter().filter(|(series, _)| series.name == name);
@@ -225,7 +227,7 @@ impl Changes {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Series {
     name: String,
-    /// In ascending order.
+    /// In ascending order of name and value.
     labels: Vec<(String, String)>,
 }
 

@@ -8,30 +8,30 @@ use metrics::GaugeFn;
 use crate::activity::Activity;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A gauge of a recorder: a value that goes up and down. Clones share the value; a gauge that lives is never dropped from
-/// its recorder.
+/// A gauge of a recorder: a value that goes up and down. All clones have the same value. A gauge is not dropped from its
+/// recorder while it has a handle.
 ///
-/// A gauge is one word that all threads share, since the last [`set`](Self::set) must win over all of them.
+/// All threads share the one word of a gauge, because the last [`set`](Self::set) must win whichever thread makes it.
 #[derive(Clone)]
 pub struct Gauge(pub(crate) Arc<GaugeCell>);
 
 impl Gauge {
-    /// Sets the value. Wait-free: one store, Release.
+    /// Sets the value with a store, Release. Wait-free.
     pub fn set(&self, value: f64) {
         self.0.set(value);
     }
 
-    /// Adds to the value. Lock-free: a compare-and-swap loop.
+    /// Adds to the value in a compare-and-swap loop, Release. Lock-free.
     pub fn increment(&self, value: f64) {
         self.0.increment(value);
     }
 
-    /// Subtracts from the value. Lock-free, as [`increment`](Self::increment).
+    /// Subtracts from the value, as [`increment`](Self::increment) adds to it.
     pub fn decrement(&self, value: f64) {
         self.0.decrement(value);
     }
 
-    /// The value. Wait-free: one load, Acquire.
+    /// The value, by one load, Acquire. Wait-free.
     #[must_use]
     pub fn value(&self) -> f64 {
         self.0.value()

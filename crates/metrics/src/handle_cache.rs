@@ -1,9 +1,9 @@
 //! The handles that each thread looked up last.
 //!
-//! The facade's macros look a series up for each event. In the registry this takes four read-modify-writes, all on cache
-//! lines that threads share, which is most of the cost of an event where two threads count at once. So each thread keeps
-//! the handles of some series, and takes the references that it gives out from a count of its own. A thread's cache is
-//! behind a lock, so that idle series can be taken out of it; otherwise only the thread itself takes the lock.
+//! The facade's macros look a series up for each event. In the registry, a look-up takes four read-modify-writes on cache
+//! lines that threads share. Where two threads count at once, this is most of the cost of an event. So each thread caches
+//! the handles of some series, and the references that it hands out have a count of their own. The cache of a thread is
+//! behind a lock, because idle series are taken out of it. Apart from that, only the thread itself takes the lock.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,13 +15,13 @@ use crate::counter::CounterCell;
 use crate::gauge::GaugeCell;
 use crate::histogram::HistogramCell;
 
-/// How many series of a kind a thread keeps.
+/// How many series of each kind a thread caches.
 const ENTRIES: usize = 64;
-/// Of how many recorders a thread keeps series.
+/// For how many recorders a thread caches series.
 const RECORDERS: usize = 4;
 
 thread_local! {
-    /// By the recorder's id, in the order of first use.
+    /// The cache for each recorder, with the recorder's id, in the order of first use.
     static CACHES: RefCell<Vec<(u64, Arc<ThreadCache>)>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -39,7 +39,7 @@ impl HandleCaches {
         Self { recorder: NEXT_ID.fetch_add(1, Ordering::Relaxed), threads: Mutex::default() }
     }
 
-    /// The calling thread's handle of a series, which `look_up` finds or makes if the thread doesn't have it.
+    /// The calling thread's handle of a series. If the thread has not cached it, `look_up` finds or makes it.
     #[inline]
     pub(crate) fn get<T: Cacheable>(&self, key: &Key, look_up: impl FnOnce() -> Arc<T>) -> Arc<Cached<T>> {
         self.find(key).unwrap_or_else(|| {
@@ -54,7 +54,7 @@ impl HandleCaches {
         let find = |caches: &RefCell<Vec<(u64, Arc<ThreadCache>)>>| {
             let caches = caches.try_borrow().ok()?;
             let (_, cache) = caches.iter().find(|(recorder, _)| *recorder == self.recorder)?;
-            // If it is locked, idle series are being taken out of it.
+            // It is locked only while idle series are being taken out of it.
             let tables = cache.0.try_lock().ok()?;
             T::table(&tables)
                 .get(place(key))?
@@ -62,7 +62,7 @@ impl HandleCaches {
                 .filter(|(other, _)| other == key)
                 .map(|(_, handle)| Arc::clone(handle))
         };
-        // None while the thread's locals are being destroyed.
+        // An error while the thread's locals are being destroyed.
         CACHES.try_with(find).ok()?
     }
 
@@ -95,7 +95,7 @@ impl HandleCaches {
         drop(replaced);
     }
 
-    /// Takes all handles that nobody uses out of the caches.
+    /// Removes the handles that nobody uses from all caches.
     pub(crate) fn release_unused(&self) {
         let threads: Vec<_> = {
             let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,10 +138,10 @@ pub(crate) struct Tables {
     histograms: Table<HistogramCell>,
 }
 
-/// Empty or of `ENTRIES` places.
+/// Either empty, or with `ENTRIES` places.
 type Table<T> = Vec<Option<(Key, Arc<Cached<T>>)>>;
 
-/// What caches hold.
+/// What a cache can hold.
 pub(crate) trait Cacheable: Sized {
     fn table(tables: &Tables) -> &Table<Self>;
     fn table_mut(tables: &mut Tables) -> &mut Table<Self>;
@@ -165,7 +165,7 @@ cacheable!(CounterCell, counters);
 cacheable!(GaugeCell, gauges);
 cacheable!(HistogramCell, histograms);
 
-/// A handle with a count of references that mostly one thread uses.
+/// A handle with its own count of references, which mostly one thread changes.
 #[derive(Debug)]
 pub(crate) struct Cached<T>(Arc<T>);
 

@@ -11,7 +11,7 @@ use crate::recorder::{Handle, PROBE, Recorder};
 
 static PROCESS: OnceLock<Recorder> = OnceLock::new();
 
-/// The handle of the process's recorder, which is made with the default settings if it doesn't exist yet. It works
+/// The handle of the process's recorder. If there is no recorder yet, one with the default settings is made. The handle works
 /// whether or not the recorder is [installed](install()) for the facade.
 #[must_use]
 pub fn handle() -> Handle {
@@ -38,17 +38,17 @@ pub fn histogram(name: &str, labels: &[(&str, &str)]) -> Histogram {
 
 /// Makes the process's recorder the one that the [`metrics`] facade records to.
 ///
-/// It may be called again, by several threads at once, and after series were made. To change settings, use [`Builder::install`] instead, before
-/// anything else.
+/// It may be called several times, by several threads at once, and after series were made. To change settings, call
+/// [`Builder::install`] instead, before anything else.
 ///
-/// Then it counts a probe event to see that events arrive. A program can have two incompatible versions of the crate
-/// `metrics` in it, each with a recorder of its own; what is counted through the other version is silently lost. This
-/// function sees only the version that it was built with itself. The macro [`install!`](macro@crate::install) counts the
-/// probe through the version of the crate that calls it.
+/// Then it counts a probe event, to see whether events arrive. A program can contain two incompatible versions of the crate
+/// `metrics`, each with a recorder of its own. Whatever is counted through the other version is silently lost. This function
+/// sees only the version with which this crate was built. The macro [`install!`](macro@crate::install) counts the probe
+/// through the version of the crate that calls it.
 ///
 /// # Errors
 ///
-/// [`InstallError::NotRecording`] if the probe doesn't arrive: another recorder is installed for the facade.
+/// [`InstallError::NotRecording`] if the probe does not arrive, because another recorder is installed for the facade.
 ///
 /// ```
 /// # fn main() -> Result<(), atomik_metrics::InstallError> {
@@ -65,14 +65,15 @@ pub fn install() -> Result<Handle, InstallError> {
     install_and_probe(|| metrics::counter!(PROBE).increment(1))
 }
 
-/// [`install`] with a probe of the caller's.
+/// Does what [`install`] does, with a probe of the caller.
 #[doc(hidden)]
 pub fn install_and_probe(probe: impl FnOnce()) -> Result<Handle, InstallError> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let recorder = PROCESS.get_or_init(Recorder::new);
-    // One caller would take another's probe away. And while one installs the recorder, another's probe would go nowhere.
+    // Otherwise one caller could take the probe of another away, or count its probe before another has installed the
+    // recorder.
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    // It fails if there is a recorder already. Whether that is this one is what the probe tells.
+    // This fails if a recorder is installed already. The probe tells whether it is this one.
     let _ = metrics::set_global_recorder(recorder);
     probe();
     let handle = recorder.handle();
@@ -80,7 +81,7 @@ pub fn install_and_probe(probe: impl FnOnce()) -> Result<Handle, InstallError> {
 }
 
 impl Builder {
-    /// Installs a recorder that is set up like this for the whole process, as [`install`](crate::install()) does.
+    /// Makes a recorder with these settings, and installs it for the whole process as [`install`](crate::install()) does.
     ///
     /// # Errors
     ///
@@ -92,9 +93,10 @@ impl Builder {
     }
 }
 
-/// [`install`](install()), with a check that the calling crate's version of the facade is the one that is recorded.
+/// Does what [`install`](install()) does, and checks that events arrive which are counted through the calling crate's version
+/// of the facade.
 ///
-/// It needs a dependency of the calling crate that is named `metrics`.
+/// The calling crate must have a dependency named `metrics`.
 ///
 /// ```
 /// # fn main() -> Result<(), atomik_metrics::InstallError> {
@@ -109,11 +111,11 @@ macro_rules! install {
     };
 }
 
-/// Why a recorder isn't installed.
+/// Why a recorder was not installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// A probe event that was counted through the facade did not arrive.
+    /// A probe event that was counted through the facade did not arrive at the recorder.
     NotRecording,
     /// The process's recorder exists already, so its settings can't be changed.
     TooLate,

@@ -1,9 +1,9 @@
-//! A recorder for the [`metrics`] facade whose threads share nothing: exact counters, histograms that can be added up,
-//! and Prometheus' formats.
+//! A recorder for the [`metrics`] facade. Threads that record share no memory that they write, counters are exact,
+//! histograms can be added up, and the result is rendered in Prometheus' formats.
 //!
 //! ```
 //! # fn main() -> Result<(), atomik_metrics::InstallError> {
-//! let handle = atomik_metrics::install()?; // metrics::counter!, gauge! and histogram! go here from now on
+//! let handle = atomik_metrics::install()?; // metrics::counter!, gauge! and histogram! record here from now on
 //! metrics::counter!("requests_total", "route" => "/").increment(1);
 //! println!("{}", handle.render()); // Prometheus text
 //!
@@ -15,23 +15,27 @@
 //!
 //! # Trade-offs
 //!
-//! - **Writes are cheap, reads are expensive.** Each thread adds to memory of its own: a load and a store, no locked
-//!   instruction, no cache line that another thread writes. A read adds up the parts of all threads.
+//! - **Writes are cheap, and reads are expensive.** Each thread adds to memory of its own. This takes a load and a store,
+//!   without a locked instruction and without a cache line that another thread writes. A read adds up the parts of all
+//!   threads.
 //! - **Memory grows with threads times series.** A counter takes 8 bytes for each thread that counts, a
 //!   [`Histogram`] 768 bytes for each thread and block of eight octaves at schema 3. The memory of ended threads is used
 //!   again. How often something is recorded makes no difference, nor whether anybody scrapes.
-//! - **A scrape is not one instant.** It has everything that happened before it; of what happens meanwhile it may have a
-//!   later event and miss an earlier one.
-//! - **Label sets are kept** for the recorder's life unless an [idle timeout](Builder::idle_timeout) is set.
+//! - **A scrape does not show one instant.** It includes every event that happened before it. Of the events that happen
+//!   during the scrape, it may include a later one and miss an earlier one.
+//! - **Label sets are kept** as long as the recorder lives, unless an [idle timeout](Builder::idle_timeout) is set.
 //!
 //! # What is where
 //!
-//! - [`install()`] and [`handle()`]: the process's recorder. [`Recorder`] and [`Builder`]: others, and settings.
-//! - [`Handle`]: renders, makes series without the facade, and makes observers.
-//! - [`Counter`], [`Gauge`], [`Histogram`]: handles of series.
-//! - [`HistogramSnapshot`] and [`Schema`]: histograms as data, to be merged, sent, and asked for quantiles.
-//! - [`MetricsEpoch`]: what changed since an observer last looked.
-//! - [`Format`], and `http` behind the features `axum`, `hyper` and `http`: the exposition.
+//! - [`install()`] and [`handle()`] are about the recorder of the process. [`Recorder`] and [`Builder`] make further
+//!   recorders and change settings.
+//! - A [`Handle`] renders series, registers them without the facade, and makes observers.
+//! - [`Counter`], [`Gauge`] and [`Histogram`] are handles of series.
+//! - A [`HistogramSnapshot`] is a histogram as plain data, which can be merged, sent, and asked for quantiles. Its [`Schema`]
+//!   is its resolution.
+//! - A [`MetricsEpoch`] tells what changed since it last looked.
+//! - [`Format`] lists the formats of the exposition. The module `http`, behind the features `axum`, `hyper` and `http`,
+//!   serves them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

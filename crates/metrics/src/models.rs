@@ -65,7 +65,12 @@ impl Default for Histogram {
 impl Histogram {
     /// Counts a value.
     pub fn record(&self, value: f64) {
-        self.0.add(value, 1);
+        self.0.add(value, 1, value);
+    }
+
+    /// Counts a value so many times.
+    pub fn record_many(&self, value: f64, count: u64) {
+        self.0.add(value, count, value * count as f64);
     }
 
     /// What has been counted.

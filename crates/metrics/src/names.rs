@@ -1,13 +1,14 @@
-//! Names and label sets as Prometheus wants them.
+//! Names and label sets in the form that Prometheus requires.
 
 use metrics::Key;
 
-/// A metric's name: letters, digits, underscores and colons, no digit at the start. Other characters become underscores.
+/// The name of a metric. It consists of letters, digits, underscores and colons, and does not start with a digit. Other
+/// characters become underscores.
 pub(crate) fn metric_name(name: &str) -> String {
     sanitize(name, |c| c == ':')
 }
 
-/// A label's name: as a metric's, without colons.
+/// The name of a label, which is like that of a metric but has no colons.
 fn label_name(name: &str) -> String {
     sanitize(name, |_| false)
 }
@@ -27,12 +28,12 @@ fn sanitize(name: &str, is_extra: fn(char) -> bool) -> String {
     sanitized
 }
 
-/// A key's labels by ascending name. Each has another name, and none of them is `reserved` or begins with two
-/// underscores, as only names that Prometheus itself gives do: such names get the prefix `exported_`. A label whose
-/// value is empty is left out, because it is the same as no label to Prometheus.
+/// The labels of a key in the order of their names, which are all different. A name that is `reserved`, or that begins with
+/// two underscores as only the names of Prometheus itself do, gets the prefix `exported_`. A label whose value is empty is
+/// left out, because Prometheus makes no difference between such a label and none.
 pub(crate) fn labels(key: &Key, reserved: Option<&str>) -> Vec<(String, String)> {
     let mut raw: Vec<_> = key.labels().filter(|label| !label.value().is_empty()).collect();
-    // The order in which names are given out must not depend on the order in which labels were given.
+    // The order in which names are chosen must not depend on the order in which the labels were given.
     raw.sort_by_key(|label| (label.key(), label.value()));
     let mut labels: Vec<(String, String)> = Vec::with_capacity(raw.len());
     for label in raw {
@@ -40,7 +41,7 @@ pub(crate) fn labels(key: &Key, reserved: Option<&str>) -> Vec<(String, String)>
         if name.starts_with("__") || reserved == Some(name.as_str()) {
             name.insert_str(0, "exported_");
         }
-        // Not an underscore: the name may be one, and two are reserved.
+        // An underscore would not do: the name may be one already, and two at the start are reserved.
         while labels.iter().any(|(other, _)| *other == name) {
             name.push('2');
         }
@@ -50,7 +51,7 @@ pub(crate) fn labels(key: &Key, reserved: Option<&str>) -> Vec<(String, String)>
     labels
 }
 
-/// Labels as both text formats write them, without the braces.
+/// Labels in the form of both text formats, without braces.
 pub(crate) fn label_text(labels: &[(String, String)]) -> String {
     let mut text = String::new();
     for (name, value) in labels {
@@ -65,7 +66,7 @@ pub(crate) fn label_text(labels: &[(String, String)]) -> String {
     text
 }
 
-/// Writes a label's value or a help text: backslashes and line feeds are escaped, and quotes if `quotes` says so.
+/// Writes the value of a label or a help text. Backslashes and line feeds are escaped, and quotes if `quotes` is true.
 pub(crate) fn escape(out: &mut String, text: &str, quotes: bool) {
     for c in text.chars() {
         match c {

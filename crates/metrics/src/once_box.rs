@@ -5,8 +5,8 @@ use core::{fmt, ptr};
 
 use crate::sync::{AtomicPtr, Ordering};
 
-/// A cell that is empty until it gets its only value. Unlike [`std::sync::OnceLock`], it takes one word and no thread
-/// ever waits for another: if several make a value at once, the first to install it wins.
+/// A cell that is written once. Unlike [`std::sync::OnceLock`], it takes one word, and no thread ever waits for another: if
+/// several threads make a value at the same time, the first one to install its value wins.
 pub(crate) struct OnceBox<T> {
     value: AtomicPtr<T>,
     owns: PhantomData<T>,
@@ -24,7 +24,7 @@ impl<T> OnceBox<T> {
 }
 
 impl<T: Send + Sync> OnceBox<T> {
-    /// The value, which is made if there is none. Lock-free except for the allocator and `make`.
+    /// The value. It is made if there is none. Lock-free except for the allocator and `make`.
     #[inline]
     pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         match self.get() {

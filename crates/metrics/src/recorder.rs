@@ -1,4 +1,4 @@
-//! The recorder and what holds its series.
+//! The recorder, and what it holds.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -22,8 +22,8 @@ pub const PROBE: &str = "atomik_metrics_probe";
 
 /// A recorder for the [`metrics`] facade.
 ///
-/// [`install`](crate::install()) makes one and installs it for the whole process. A separate recorder is useful in tests
-/// ([`metrics::with_local_recorder`]), under layers of `metrics-util`, and where a process needs more than one.
+/// [`install`](crate::install()) makes a recorder and installs it for the whole process. A separate recorder is useful in
+/// tests (with [`metrics::with_local_recorder`]), below the layers of `metrics-util`, and in a process that needs several.
 ///
 /// ```
 /// let recorder = atomik_metrics::Recorder::new();
@@ -42,22 +42,22 @@ impl Recorder {
         Self { handle: Handle { inner: Arc::new(Inner::new(settings)) } }
     }
 
-    /// A handle to read from, which keeps the series alive. Handles are cheap to clone.
+    /// A handle of this recorder, which keeps its series alive. A handle is cheap to clone.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 }
 
-/// Access to a [`Recorder`]: what it recorded, and series to record to without the facade.
+/// Access to what a [`Recorder`] has recorded, and to its series without the facade.
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) inner: Arc<Inner>,
 }
 
 impl Handle {
-    /// The counter with this name and these labels. Keep it: looking a series up costs some ten times as much as an
-    /// increment.
+    /// The counter with this name and these labels. It is worth keeping: to look a series up takes far longer than to
+    /// increment a counter.
     #[must_use]
     pub fn counter(&self, name: &str, labels: &[(&str, &str)]) -> Counter {
         Counter(self.inner.counter(&key(name, labels)))
@@ -75,7 +75,7 @@ impl Handle {
         Histogram(self.inner.histogram(&key(name, labels)))
     }
 
-    /// How many series there are.
+    /// The number of series.
     #[must_use]
     pub fn series(&self) -> usize {
         let mut series = 0;
@@ -100,11 +100,11 @@ pub(crate) struct Inner {
     caches: HandleCaches,
     /// The counter of the probe. It is not in the registry, so that no scrape and no observer sees it.
     probe: Mutex<Option<Arc<CounterCell>>>,
-    /// When idle series were last looked for, in nanoseconds since the start.
+    /// When the recorder last looked for idle series, in nanoseconds since its start.
     last_sweep: AtomicU64,
 }
 
-/// The series as the last scrape and the last observer found them. This has references to them, as handles have.
+/// The series that the last scrape and the last observer found. It holds references to them, as handles do.
 #[derive(Debug, Default)]
 struct Known {
     catalog: Catalog,
@@ -162,12 +162,13 @@ impl Inner {
         })
     }
 
-    /// Makes a series, and then looks for idle ones: so label sets that come and go don't pile up where nobody scrapes.
+    /// Makes a series, and then looks for idle ones, so that label sets which come and go do not pile up if nobody scrapes.
     #[cold]
     fn created<V>(&self, create: impl FnOnce() -> V) -> V {
         let created = create();
         if self.sweep_is_due(self.now()) {
-            // While somebody scrapes or sweeps, this is left to the next series: a thread that records doesn't wait.
+            // If another thread scrapes or sweeps, this is left to the next new series, because a thread that records must
+            // not wait.
             match self.known.try_lock() {
                 Ok(mut known) => self.sweep_if_due(&mut known),
                 Err(TryLockError::Poisoned(known)) => self.sweep_if_due(&mut known.into_inner()),
@@ -201,7 +202,7 @@ impl Inner {
         read(&known.list, &self.counters().snapshot())
     }
 
-    /// What is known of the series, without those that are idle.
+    /// The known series, after idle ones were dropped.
     fn known(&self) -> MutexGuard<'_, Known> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.sweep_if_due(&mut known);
@@ -216,7 +217,7 @@ impl Inner {
     }
 
     fn sweep_is_due(&self, now: Duration) -> bool {
-        // Relaxed: only a hint; a sweep itself is made under the lock of `known`.
+        // Relaxed: this is only a hint. The sweep itself is made under the lock of `known`.
         let last = Duration::from_nanos(self.last_sweep.load(Ordering::Relaxed));
         self.settings.idle_timeout.is_some_and(|timeout| now.saturating_sub(last) >= timeout / 4)
     }
@@ -245,8 +246,8 @@ impl Inner {
             }
             !is_dropped
         };
-        // The registry's lock keeps anybody from getting another handle between the count and the removal. The series
-        // is looked at again after the count: what its last handle did before it was dropped is seen.
+        // Nobody can get another handle between the count and the removal, because the registry is locked. The series is
+        // looked at again after its handles were counted, so that a change by its last handle is not missed.
         self.registry.retain_counters(|_, cell| {
             let handles = handles(cell);
             drop_idle(handles, cell.activity.look(cell.value(), now))
@@ -275,10 +276,10 @@ impl Inner {
     }
 }
 
-/// How many references to a series there are, the registry's among them.
+/// The number of references to a series, including that of the registry.
 fn handles<T>(cell: &Arc<T>) -> usize {
     let handles = Arc::strong_count(cell);
-    // Acquire: pairs with the Release by which an `Arc` is dropped, so that its thread's changes are seen.
+    // Acquire: pairs with the Release by which an `Arc` is dropped, so that the changes of the dropping thread are seen.
     std::sync::atomic::fence(Ordering::Acquire);
     handles
 }

@@ -77,8 +77,7 @@ impl Schema {
     #[must_use]
     #[inline]
     pub fn index(self, value: f64) -> Option<i32> {
-        let position = self.cells().position(value)?;
-        Some(position as i32 + 1 - (BIAS << self.0))
+        value.is_normal().then(|| self.index_at(self.cells().position(value.abs())))
     }
 
     /// The lower bound of a bucket, which isn't in it. Subnormal or zero where the true bound is.
@@ -148,35 +147,26 @@ impl fmt::Display for Schema {
 /// A schema with the table that finds a value's bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cells {
-    /// The mantissas from 1 to 2 in equal cells, so small that at most one bound lies in each. A cell holds the first
-    /// 52 digits of that bound, or the highest digits that the cell has, and in the lowest nine bits how many bounds
-    /// lie below the cell.
+    /// The mantissas from 1 to 2 in equal cells, two for each bucket of an octave, so that at most one bound lies in each.
+    /// An entry holds the first 52 digits of that bound, or the highest digits that the cell has. Its lowest nine bits say
+    /// how many bounds lie below the cell, less half the number of the cell.
     cells: &'static [u64],
     shift: u8,
 }
 
 impl Cells {
-    /// The number of the bucket that a positive or negative normal number belongs to, counted from the lowest. `None`
-    /// for other numbers.
+    /// The position of the bucket of a positive normal number, counted from the lowest bucket. Any other number gets a
+    /// position that is at most that of [`f64::MIN_POSITIVE`] or at least that of [`f64::MAX`].
     #[inline]
-    pub(crate) fn position(self, value: f64) -> Option<usize> {
+    pub(crate) fn position(self, value: f64) -> usize {
         let bits = value.to_bits();
-        let exponent = (bits >> MANTISSA_BITS & 0x7FF) as usize;
-        if exponent.wrapping_sub(1) >= 2046 {
-            return None;
-        }
-        let mantissa = bits & MANTISSA;
-        let cell = self.cells[(mantissa >> (MANTISSA_BITS - 1 - u32::from(self.shift))) as usize];
+        // The sign and the exponent, and behind them the number of the cell.
+        let place = (bits >> (MANTISSA_BITS - 1 - u32::from(self.shift))) as usize;
+        let cell = self.cells[place & (self.cells.len() - 1)];
         // Bounds below the value; the bound 1 is one of them unless the value is a power of two, which belongs to the
         // octave below.
-        let below = (cell & 0x1FF) as usize + usize::from(mantissa > cell >> 9);
-        Some((exponent << self.shift) + below - 1)
-    }
-
-    /// How many buckets an octave has, as a shift.
-    #[inline]
-    pub(crate) fn shift(self) -> u8 {
-        self.shift
+        let below = (cell & 0x1FF) as usize + usize::from(bits & MANTISSA > cell >> 9);
+        (place / 2 + below).wrapping_sub(1)
     }
 }
 
@@ -203,7 +193,7 @@ const fn cells<const N: usize>() -> [u64; N] {
         let end = (cell as u64 + 1) * width;
         let bound = if below < buckets { BOUNDS[below * (256 / buckets)] } else { u64::MAX };
         let has_bound = bound < end;
-        cells[cell] = (if has_bound { bound } else { end - 1 }) << 9 | below as u64;
+        cells[cell] = (if has_bound { bound } else { end - 1 }) << 9 | (below - cell / 2) as u64;
         if has_bound {
             below += 1;
         }

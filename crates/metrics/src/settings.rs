@@ -1,4 +1,4 @@
-//! What can be set of a recorder.
+//! The settings of a recorder, as data.
 
 use core::ops::RangeInclusive;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The exponents of the bounds that are shown for histograms of this name.
+    /// The exponents of the classic buckets' bounds for histograms with this name.
     pub(crate) fn classic_exponents(&self, name: &str) -> RangeInclusive<i32> {
         let exponents = self.classic_buckets_of.get(name).unwrap_or(&self.classic_buckets);
         (*exponents.start()).max(-1022)..=(*exponents.end()).min(1023)

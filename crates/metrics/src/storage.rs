@@ -1,4 +1,4 @@
-//! What a recorder's registry holds.
+//! The contents of a recorder's registry.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ use crate::schema::Schema;
 /// The series of a recorder by their keys.
 pub(crate) type Registry = metrics_util::registry::Registry<Key, SeriesStorage>;
 
-/// What kind of metric a series belongs to.
+/// The kind of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Counter,
@@ -26,14 +26,14 @@ pub(crate) enum Kind {
     Histogram,
 }
 
-/// What [`metrics::describe_counter`] and its like say.
+/// The arguments of [`metrics::describe_counter!`] and its like.
 #[derive(Clone, Debug)]
 pub(crate) struct Description {
     pub(crate) unit: Option<Unit>,
     pub(crate) help: SharedString,
 }
 
-/// Descriptions by kind and name, as they were recorded.
+/// Descriptions by the kind and name of the metric.
 #[derive(Debug, Default)]
 pub(crate) struct Descriptions(Mutex<HashMap<(Kind, String), Description>>);
 
@@ -55,7 +55,7 @@ pub(crate) struct SeriesStorage {
     schema: Schema,
     pub(crate) counters: Arc<CounterTable>,
     pub(crate) start: Instant,
-    /// Changes with each series that is made or dropped, and with each description.
+    /// A number that changes whenever a series is made or dropped, and with each description.
     version: AtomicU64,
 }
 
@@ -69,7 +69,7 @@ impl SeriesStorage {
         Activity::new(self.start.elapsed())
     }
 
-    /// Notes that the set of series has changed, so that the next scrape makes a new catalog.
+    /// Records that the set of series has changed, so that the next scrape makes a new catalog.
     pub(crate) fn change(&self) {
         // Release: pairs with the Acquire in `version`, so that a catalog of the new version has the change.
         self.version.fetch_add(1, Ordering::Release);

@@ -1,5 +1,5 @@
-//! A facade over atomics and mutexes: `std`'s, or loom's under `cfg(atomik_loom)`. Nothing else in the crate names either
-//! for what the models cover.
+//! The atomics and mutexes of `std`, or those of loom under `cfg(atomik_loom)`. Everything that the models cover takes them
+//! from here.
 
 #[cfg(not(atomik_loom))]
 mod switch {
@@ -17,7 +17,8 @@ use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::Ordering;
 pub(crate) use switch::*;
 
-/// Locks a mutex. What these mutexes protect is whole whenever code that may panic runs, so poisoning is ignored.
+/// Locks a mutex. The data behind these mutexes are consistent whenever code that may panic runs, so poisoning is
+/// ignored.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

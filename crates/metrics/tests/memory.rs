@@ -152,10 +152,12 @@ fn ten_thousand_threads_one_after_another_share_their_memory() {
     let threads = |number: usize| {
         for _ in 0..number {
             std::thread::scope(|scope| {
-                scope.spawn(|| {
+                let thread = scope.spawn(|| {
                     counter.increment(1);
                     histogram.record(0.5);
                 });
+                // The end of the scope alone would not wait until the thread has returned its memory.
+                thread.join().unwrap();
             });
         }
     };
