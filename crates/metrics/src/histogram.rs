@@ -18,7 +18,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// It has [2<sup>schema</sup> buckets](Schema) for each octave of all positive and all negative numbers.
 ///
 /// **Memory.** The first positive value chooses a window of 32 octaves around it (16 octaves at schemas above 3). A thread
-/// that records a value in the window allocates the buckets of the whole window for itself, which takes 2.4 KB at schema 3.
+/// that records a value in the window allocates the buckets of the whole window for itself, which takes 2.3 KB at schema 3.
 /// Outside the window, a thread allocates the buckets of eight octaves at a time, which takes 768 bytes at schema 3.
 ///
 /// ```

@@ -18,9 +18,10 @@
 //! - **Writes are cheap, and reads are expensive.** Each thread adds to memory of its own. This takes a load and a store,
 //!   without a locked instruction and without a cache line that another thread writes. A read adds up the parts of all
 //!   threads.
-//! - **Memory grows with threads times series.** A counter takes 8 bytes for each thread that counts, a
-//!   [`Histogram`] 768 bytes for each thread and block of eight octaves at schema 3. The memory of ended threads is used
-//!   again. How often something is recorded makes no difference, nor whether anybody scrapes.
+//! - **Memory grows with the number of threads times the number of series.** A counter takes 8 bytes for each thread that
+//!   counts. A [`Histogram`] at schema 3 takes 2.3 KB for each thread that records, and 768 bytes more for each further run of
+//!   eight octaves. The memory of ended threads is used again. Memory does not depend on how often something is recorded,
+//!   nor on whether anybody scrapes.
 //! - **A scrape does not show one instant.** It includes every event that happened before it. Of the events that happen
 //!   during the scrape, it may include a later one and miss an earlier one.
 //! - **Label sets are kept** as long as the recorder lives, unless an [idle timeout](Builder::idle_timeout) is set.

@@ -80,6 +80,8 @@ fn benchmarks(processors: &[Processor]) -> Result<Page, String> {
     {
         page.put(name, &each(processors, |processor| tables::ratios(processor.ratios(name))))?;
     }
+    let memory = each(processors, |processor| tables::bytes(processor.ratios("metrics_memory")));
+    page.put("metrics_memory", &memory)?;
     page.put("metrics_threads", &each(processors, tables::metrics))?;
     page.put("kernel_sweep", &each(processors, tables::throughput))?;
     page.put("plots", &tables::plots(processors))?;

@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 23] = [
+const RATIOS: [&str; 24] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
@@ -34,6 +34,7 @@ const RATIOS: [&str; 23] = [
     "metrics_counter",
     "metrics_histogram",
     "metrics_macro",
+    "metrics_memory",
     "metrics_render",
     "metrics_scraped",
     "metrics_threads",

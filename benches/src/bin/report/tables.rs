@@ -110,6 +110,22 @@ pub(crate) fn ratios(rows: &[Ratio]) -> Option<String> {
     (!rows.is_empty()).then_some(table)
 }
 
+/// A row for each ratio of sizes, in bytes.
+pub(crate) fn bytes(rows: &[Ratio]) -> Option<String> {
+    let mut table = String::from("| | bytes | rival | bytes | ratio |\n|---|--:|---|--:|--:|\n");
+    for row in rows {
+        let (work, rival) = (&row.work, &row.rival);
+        let _ = writeln!(
+            table,
+            "| {work} | {:.0} | {rival} | {:.0} | {} |",
+            row.ours,
+            row.theirs,
+            ratio(row.ratio())
+        );
+    }
+    (!rows.is_empty()).then_some(table)
+}
+
 /// The cost of reads by the number of slots and planes.
 pub(crate) fn growth(processor: &Processor) -> Option<String> {
     let mut text = String::new();
