@@ -45,13 +45,14 @@ fn growth(work: impl FnOnce()) -> usize {
 fn in_threads(threads: usize, work: impl Fn() + Sync) {
     let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                barrier.wait();
-                work();
-                barrier.wait();
-            });
-        }
+        let work = || {
+            barrier.wait();
+            work();
+            barrier.wait();
+        };
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        // The end of the scope alone would not wait until the threads have returned their memory.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 
@@ -166,7 +167,7 @@ fn ten_thousand_threads_one_after_another_share_their_memory() {
                     counter.increment(1);
                     histogram.record(0.5);
                 });
-                // The end of the scope alone would not wait until the thread has returned its memory.
+                // As in `in_threads`.
                 thread.join().unwrap();
             });
         }
