@@ -6,5 +6,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export ATOMIK_SEEDS=${1:-1000000} ATOMIK_FIRST_SEED=${2:-0}
-cargo test --release --locked -p atomik-replica --test simulator -- --nocapture
+cargo test --release --locked -p atomik-replica --features damage --test simulator -- --nocapture
 ./ci/record-run.py "ci/simulate.sh${*:+ $*}" "$ATOMIK_SEEDS seeds from $ATOMIK_FIRST_SEED: all converged"

@@ -27,7 +27,7 @@ FAILED_SEED = re.compile(r"\bseed (\d+): ")
 
 def build():
     """The executable of the simulator, or the compiler's errors."""
-    options = ["--release", "--offline", "-p", "atomik-replica", "--test", "simulator"]
+    options = ["--release", "--offline", "-p", "atomik-replica", "--features", "damage", "--test", "simulator"]
     options += ["--config", "profile.release.debug=false", "--config", "profile.release.incremental=true"]
     built, errors = build_tests(COPY.path, COPY.path / "target", *options)
     return (built["simulator"], "") if built else (None, errors)

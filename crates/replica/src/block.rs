@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 
 use crate::checksum::WordDigest;
 use crate::register::{Entry, Total};
+#[cfg(any(test, feature = "damage"))]
+use crate::register::{LoadTimestamp, Register};
 use crate::replica_id::ReplicaId;
 
 /// The greatest number of words in a block. A shard of fewer words has one block, which is as long as the shard.
@@ -58,7 +60,8 @@ impl Block {
     #[inline]
     pub(crate) fn entry(&self, offset: usize) -> Option<&Entry> {
         let loaded = self.loaded.as_deref()?;
-        (loaded.mask >> offset & 1 != 0).then(|| &loaded.entries[rank(loaded.mask, offset)])
+        // If the mask was damaged, there may be fewer entries.
+        loaded.entries.get(rank(loaded.mask, offset)).filter(|_| loaded.mask >> offset & 1 != 0)
     }
 
     /// The entries, in ascending order of their addresses.
@@ -104,6 +107,16 @@ impl Block {
             }
         }
         digest.finish()
+    }
+
+    /// The words of the entries.
+    #[cfg(any(test, feature = "damage"))]
+    pub(crate) fn words_of_entries(&mut self) -> impl Iterator<Item = &mut u64> {
+        let entries = self.loaded.iter_mut().flat_map(|loaded| &mut loaded.entries);
+        entries.flat_map(|Entry { register: Register { timestamp, value }, total, .. }| {
+            let LoadTimestamp { counter, origin } = timestamp;
+            [counter, &mut origin.node, &mut origin.incarnation, value, &mut total.0]
+        })
     }
 }
 

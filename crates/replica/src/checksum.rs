@@ -43,6 +43,16 @@ impl WordDigest {
     }
 }
 
+/// Mixes a word into a digest, so that each bit of both changes about half of the bits of the result: the finalizer of
+/// SplitMix64. Unlike CRCs, such digests may be composed by XOR.
+#[inline]
+pub(crate) const fn mix(digest: u64, word: u64) -> u64 {
+    let mut mixed = (digest ^ word).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ mixed >> 31
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,6 +72,17 @@ pub enum ReplicaError {
         /// The shard.
         shard: usize,
     },
+    /// Another instance was seen under the id of this replica, which makes no versions until
+    /// [`renew`](crate::Replica::renew) gives it a new incarnation.
+    ClonedIdentity {
+        /// The id.
+        id: ReplicaId,
+    },
+    /// A new incarnation would be one more origin than this replica may know.
+    TooManyOrigins {
+        /// The bound.
+        bound: usize,
+    },
     /// Nothing is known here about this shard of this origin.
     UnknownShard {
         /// The origin.
@@ -113,6 +124,12 @@ impl fmt::Display for ReplicaError {
             }
             Self::OwnShard { shard } => {
                 write!(f, "shard {shard} of the replica's own origin can't be fetched from others")
+            }
+            Self::ClonedIdentity { id } => {
+                write!(f, "another instance was seen under the id {id}: give this one a new incarnation")
+            }
+            Self::TooManyOrigins { bound } => {
+                write!(f, "a new incarnation would be one origin more than the bound of {bound}")
             }
             Self::UnknownShard { origin, shard } => {
                 write!(f, "nothing is known about shard {shard} of origin {origin}")

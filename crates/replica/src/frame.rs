@@ -64,7 +64,8 @@ pub(crate) enum SectionKind {
     /// entries.
     Totals = 1,
     /// The versions of consecutive shards of an origin, from `shard` on. The body has a `u64` for each, counted as a
-    /// word.
+    /// word. If it is a section of a whole version vector, `from` is its number, counted from 1, and `to` is a number of
+    /// the vector.
     VersionVector = 2,
     /// Asks for what changed in a shard after `from`. There is no body.
     Request = 3,
@@ -74,31 +75,42 @@ pub(crate) enum SectionKind {
     Hello = 5,
     /// A shard for the store, at version `to`. The body has blocks, counted as words, and then entries. It never travels.
     Stored = 6,
-    /// The digest of a version vector. The body is one `u64`, counted as a word.
+    /// The digest of a version vector. The body is one `u64`, counted as a word. If it follows a whole version vector, `from`
+    /// is the number of its sections, and `to` is a number of the vector.
     VectorDigest = 9,
+    /// The digest of the versions of a shard, and that of the merged states that the origin has at these versions. The body
+    /// has a `u64` for each, counted as words.
+    MergedDigest = 10,
+    /// Version `to` of a shard is not of its origin, which has made versions up to `from`. The origin says so itself. There
+    /// is no body.
+    Denial = 11,
 }
 
 impl SectionKind {
+    /// All kinds. Version reports and named folds will have the numbers 7 and 8.
+    const ALL: [Self; 9] = [
+        Self::Totals,
+        Self::VersionVector,
+        Self::Request,
+        Self::Digest,
+        Self::Hello,
+        Self::Stored,
+        Self::VectorDigest,
+        Self::MergedDigest,
+        Self::Denial,
+    ];
+
     fn from_byte(byte: u8) -> Option<Self> {
-        let known = [
-            Self::Totals,
-            Self::VersionVector,
-            Self::Request,
-            Self::Digest,
-            Self::Hello,
-            Self::Stored,
-            Self::VectorDigest,
-        ];
-        known.into_iter().find(|&kind| kind as u8 == byte)
+        Self::ALL.into_iter().find(|&kind| kind as u8 == byte)
     }
 
     /// The length of what the header counts as one word, in bytes.
     fn word_len(self) -> usize {
         match self {
             Self::Totals => WORD_LEN,
-            Self::VersionVector | Self::Digest | Self::VectorDigest => NUMBER_LEN,
+            Self::VersionVector | Self::Digest | Self::VectorDigest | Self::MergedDigest => NUMBER_LEN,
             Self::Stored => BLOCK_LEN,
-            Self::Request | Self::Hello => 0,
+            Self::Request | Self::Hello | Self::Denial => 0,
         }
     }
 }
@@ -204,6 +216,10 @@ impl<'a> Section<'a> {
         self.words
     }
 
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
+    }
+
     /// Checks that the section has no more words and entries than these.
     pub(crate) fn check_counts(&self, words: usize, entries: usize) -> Result<(), PacketErrorKind> {
         let too_many = |field, found| Err(PacketErrorKind::Invalid { field, index: 0, found: found as u64 });
@@ -233,7 +249,7 @@ impl<'a> Section<'a> {
         (Blocks(blocks), Entries(entries))
     }
 
-    /// The body of [`SectionKind::VersionVector`], of [`SectionKind::Digest`] and of [`SectionKind::VectorDigest`].
+    /// The body of a section of numbers: versions or digests.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + Clone + 'a {
         let (numbers, _): (&'a [[u8; NUMBER_LEN]], _) = self.split_body();
         numbers.iter().map(|&number| u64::from_be_bytes(number))

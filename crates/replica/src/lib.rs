@@ -78,6 +78,9 @@ mod change_set;
 mod changes;
 mod checksum;
 mod cluster_config;
+#[cfg(any(test, feature = "damage"))]
+#[doc(hidden)]
+pub mod damage;
 pub mod docs;
 mod error;
 mod frame;

@@ -11,9 +11,10 @@ use atomik_core::Algebra;
 
 use crate::change_set::ChangeSet;
 use crate::cluster_config::ClusterConfig;
-use crate::frame::FrameContext;
+use crate::frame::{FrameContext, SectionKind};
 use crate::outgoing::Outgoing;
 use crate::peer::{Peer, Recipient};
+use crate::replica_id::ReplicaId;
 use crate::requests::Requests;
 use crate::shape::ShardKey;
 pub(crate) use packets::Packets;
@@ -42,8 +43,12 @@ pub(crate) struct Outbox {
     answers: BTreeMap<(Peer, ShardKey), u64>,
     /// Answers that wait until the store has their shards.
     awaiting_store: BTreeMap<(Peer, ShardKey), u64>,
+    /// Shards that are to be asked for as a whole, and of whom.
+    refetches: BTreeMap<ShardKey, Peer>,
+    /// Who is to hear that the own origin did not make a version of a shard.
+    denials: BTreeMap<(Peer, ShardKey), u64>,
     /// Who is to get the whole version vector, and from where on.
-    version_vectors: BTreeMap<Recipient, Option<ShardKey>>,
+    version_vectors: BTreeMap<Recipient, VectorPosition>,
     /// Who is to get the digest of the version vector.
     vector_digests: BTreeSet<Recipient>,
     /// Who is to be asked for its version vector.
@@ -54,6 +59,19 @@ pub(crate) struct Outbox {
     versions: BTreeSet<ShardKey>,
     /// The shards whose digests are to be sent.
     digests: BTreeSet<ShardKey>,
+    /// The digests of versions and merged states that are to be sent, by shard.
+    merged_digests: BTreeMap<usize, [u64; 2]>,
+}
+
+/// How far a version vector has been sent.
+#[derive(Clone, Copy, Default)]
+struct VectorPosition {
+    /// Where the next section starts. `None` for the first one.
+    next: Option<ShardKey>,
+    /// How many sections were sent.
+    sections: u64,
+    /// The number of the vector: its digest when the first section was written.
+    vector: u64,
 }
 
 impl Outbox {
@@ -69,12 +87,15 @@ impl Outbox {
             answer_time,
             answers: BTreeMap::new(),
             awaiting_store: BTreeMap::new(),
+            refetches: BTreeMap::new(),
+            denials: BTreeMap::new(),
             version_vectors: BTreeMap::new(),
             vector_digests: BTreeSet::new(),
             hellos: BTreeSet::new(),
             dirty: BTreeSet::new(),
             versions: BTreeSet::new(),
             digests: BTreeSet::new(),
+            merged_digests: BTreeMap::new(),
         }
     }
 
@@ -147,6 +168,8 @@ impl Outbox {
         self.requests.remove_peer(peer);
         self.answers.retain(|&(to, _), _| to != peer);
         self.awaiting_store.retain(|&(to, _), _| to != peer);
+        self.refetches.retain(|_, to| *to != peer);
+        self.denials.retain(|&(to, _), _| to != peer);
         self.version_vectors.remove(&Recipient::Peer(peer));
         self.vector_digests.remove(&Recipient::Peer(peer));
         self.hellos.remove(&Recipient::Peer(peer));
@@ -154,10 +177,27 @@ impl Outbox {
         self.released.remove_recipient(Recipient::Peer(peer));
     }
 
+    /// Queues a request for all of a shard.
+    pub(crate) fn queue_refetch(&mut self, peer: Peer, key: ShardKey) {
+        self.refetches.insert(key, peer);
+    }
+
+    /// Queues that version `denied` of a shard of the own plane was not made here.
+    pub(crate) fn queue_denial(&mut self, peer: Peer, key: ShardKey, denied: u64) {
+        if self.denials.len() < self.max_waiting {
+            self.denials.insert((peer, key), denied);
+        }
+    }
+
+    /// Queues the digests of the versions of a shard and of its merged states.
+    pub(crate) fn queue_merged_digest(&mut self, shard: usize, digests: [u64; 2]) {
+        self.merged_digests.insert(shard, digests);
+    }
+
     /// Queues the whole version vector, from its beginning.
     pub(crate) fn queue_version_vector(&mut self, to: Recipient) {
         if self.version_vectors.contains_key(&to) || self.version_vectors.len() < self.max_waiting {
-            self.version_vectors.insert(to, None);
+            self.version_vectors.insert(to, VectorPosition::default());
         }
     }
 
@@ -203,10 +243,38 @@ impl Outbox {
         self.released.len()
     }
 
-    /// Removes the frames of a shard, so that no copy of doubtful totals spreads.
+    /// Removes the frames of a shard from the packets, and the answers about it, so that no copy of doubtful totals spreads.
     pub(crate) fn forget(&mut self, key: ShardKey, context: FrameContext) {
-        self.packets.forget(key, context);
-        self.released.forget(key);
+        self.answers.retain(|(_, other), _| *other != key);
+        self.awaiting_store.retain(|(_, other), _| *other != key);
+        self.packets.retain_sections(context, |header| {
+            let is_of_key = (header.origin, header.shard as usize) == (key.origin, key.shard);
+            header.kind != SectionKind::Totals || !is_of_key
+        });
+        self.released.forget(|other| other == key);
+    }
+
+    /// Removes everything that says something under this origin.
+    pub(crate) fn forget_origin(&mut self, origin: ReplicaId, context: FrameContext) {
+        self.changes.clear();
+        self.answers.retain(|(_, key), _| key.origin != origin);
+        self.awaiting_store.retain(|(_, key), _| key.origin != origin);
+        self.dirty.retain(|key| key.origin != origin);
+        self.versions.retain(|key| key.origin != origin);
+        self.digests.retain(|key| key.origin != origin);
+        self.released.forget(|key| key.origin == origin);
+        // All of them would contain the origin's versions.
+        self.vector_digests.clear();
+        self.packets.retain_sections(context, |header| {
+            let says_something = matches!(
+                header.kind,
+                SectionKind::Totals
+                    | SectionKind::VersionVector
+                    | SectionKind::Digest
+                    | SectionKind::VectorDigest
+            );
+            !says_something || header.origin != origin
+        });
     }
 
     /// The next packet.
@@ -223,6 +291,8 @@ impl Outbox {
     /// Writes the next section. Returns `false` if nothing waits.
     fn write_section<A: Algebra>(&mut self, source: &Outgoing<'_, A>, now: Duration) -> bool {
         self.write_hello(source)
+            || self.write_denial(source)
+            || self.write_refetch(source)
             || self.write_request(source, now)
             || self.write_released()
             || self.write_changes(source)
@@ -231,11 +301,24 @@ impl Outbox {
             || self.write_version_vector(source)
             || self.write_versions(source)
             || self.write_digest(source)
+            || self.write_merged_digest(source)
     }
 
     fn write_hello<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
         let Some(to) = self.hellos.pop_first() else { return false };
         self.packets.write(to, |packet| source.write_hello(packet));
+        true
+    }
+
+    fn write_denial<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some(((peer, key), denied)) = self.denials.pop_first() else { return false };
+        self.packets.write(Recipient::Peer(peer), |packet| source.write_denial(packet, key, denied));
+        true
+    }
+
+    fn write_refetch<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some((key, peer)) = self.refetches.pop_first() else { return false };
+        self.packets.write(Recipient::Peer(peer), |packet| source.write_refetch(packet, key));
         true
     }
 
@@ -283,14 +366,17 @@ impl Outbox {
         true
     }
 
-    /// Writes a section of a version vector.
+    /// Writes a section of a version vector. After the last one comes the digest, with the number of sections.
     fn write_version_vector<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
-        let Some((to, start)) = self.version_vectors.pop_first() else { return false };
-        let most = self.packets.numbers_in_section();
+        let Some((to, position)) = self.version_vectors.pop_first() else { return false };
+        let (most, sections) = (self.packets.numbers_in_section(), position.sections + 1);
+        let vector = if sections == 1 { source.vector_digest() } else { position.vector };
         let mut next = None;
-        self.packets.write(to, |packet| next = source.write_version_vector(packet, start, most));
+        self.packets.write(to, |packet| {
+            next = source.write_version_vector(packet, position.next, [sections, vector], most);
+        });
         if next.is_some() {
-            self.version_vectors.insert(to, next);
+            self.version_vectors.insert(to, VectorPosition { next, sections, vector });
         }
         true
     }
@@ -314,6 +400,12 @@ impl Outbox {
     fn write_digest<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
         let Some(key) = self.digests.pop_first() else { return false };
         self.packets.write(Recipient::All, |packet| source.write_digest(packet, key));
+        true
+    }
+
+    fn write_merged_digest<A: Algebra>(&mut self, source: &Outgoing<'_, A>) -> bool {
+        let Some((shard, digests)) = self.merged_digests.pop_first() else { return false };
+        self.packets.write(Recipient::All, |packet| source.write_merged_digest(packet, shard, digests));
         true
     }
 }

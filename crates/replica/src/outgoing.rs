@@ -24,6 +24,7 @@ pub(crate) struct Outgoing<'a, A: Algebra> {
     id: ReplicaId,
     context: FrameContext,
     has_store: bool,
+    is_silent: bool,
 }
 
 impl<'a, A: Algebra> Outgoing<'a, A> {
@@ -34,7 +35,12 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
         context: FrameContext,
         has_store: bool,
     ) -> Self {
-        Self { state, id, context, has_store }
+        Self { state, id, context, has_store, is_silent: false }
+    }
+
+    /// The same without the own plane, if `silent`: another instance was seen under the own id.
+    pub(crate) fn without_own(self, silent: bool) -> Self {
+        Self { is_silent: silent, ..self }
     }
 
     /// Whether versions wait for the store before they may leave.
@@ -54,6 +60,9 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
 
     /// The version of a shard that peers may be told.
     fn advertised(&self, key: ShardKey) -> u64 {
+        if self.is_silent && key.origin == self.id {
+            return 0;
+        }
         self.state.shard(key).map_or(0, |shard| self.version_of(shard))
     }
 
@@ -70,6 +79,23 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
     /// the store does not have, because a request promises nothing.
     pub(crate) fn write_request(&self, out: &mut Vec<u8>, key: ShardKey) {
         self.context.write_request(out, key, self.state.version(key));
+    }
+
+    /// Writes a request for all of a shard.
+    pub(crate) fn write_refetch(&self, out: &mut Vec<u8>, key: ShardKey) {
+        self.context.write_request(out, key, 0);
+    }
+
+    /// Writes that a version of a shard of the own plane was not made here.
+    pub(crate) fn write_denial(&self, out: &mut Vec<u8>, key: ShardKey, denied: u64) {
+        let made = self.state.version(key);
+        if made < denied {
+            self.context.write_denial(out, key, [made, denied]);
+        }
+    }
+
+    pub(crate) fn write_merged_digest(&self, out: &mut Vec<u8>, shard: usize, digests: [u64; 2]) {
+        self.context.write_merged_digest(out, self.id, shard, digests);
     }
 
     /// Writes the frame of what changed in a shard of the own plane.
@@ -105,22 +131,28 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
 
     /// The digest of the version vector that peers may be told.
     pub(crate) fn vector_digest(&self) -> u64 {
+        if self.is_silent {
+            // That of no version vector, most likely. So peers ask for the whole one.
+            return 0;
+        }
         let sums = self.state.version_sums();
         if self.has_store { sums.stored } else { sums.held }
     }
 
     pub(crate) fn write_vector_digest(&self, out: &mut Vec<u8>) {
-        self.context.write_vector_digest(out, self.id, self.vector_digest());
+        self.context.write_vector_digest(out, self.id, [0, 0], self.vector_digest());
     }
 
-    /// Writes a section of the version vector, with at most `most` versions: that of the first shards from `start` on, in
-    /// the order of origins and shards. Returns where the next section starts, or `None` after the last one.
+    /// Writes section `number` of a version vector that has the number `vector`, with at most `most` versions: that of the first shards from `start`
+    /// on, in the order of origins and shards. Returns where the next section starts. After the last one, it writes the
+    /// digest, which says how many sections there were, and returns `None`.
     ///
     /// The own origin is named even if it never wrote.
     pub(crate) fn write_version_vector(
         &self,
         out: &mut Vec<u8>,
         start: Option<ShardKey>,
+        [number, vector]: [u64; 2],
         most: usize,
     ) -> Option<ShardKey> {
         let planes = self.state.planes();
@@ -129,7 +161,8 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
             let origin = plane.origin();
             let after = start.filter(|start| start.origin == origin).map_or(0, |start| start.shard);
             let shards = plane.shards_from(after).map(|(index, shard)| (index, self.version_of(shard)));
-            let mut shards = shards.filter(|&(_, version)| version > 0).peekable();
+            let is_silent = self.is_silent && origin == self.id;
+            let mut shards = shards.filter(|&(_, version)| version > 0 && !is_silent).peekable();
             let first = shards.peek().map(|&(index, _)| index);
             if first.is_none() && (origin != self.id || after > 0) {
                 continue;
@@ -144,10 +177,16 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
                 versions.push(version);
             }
             let end = first + versions.len();
-            self.context.write_versions(out, ShardKey { origin, shard: first }, versions.into_iter());
+            self.context.write_versions(
+                out,
+                ShardKey { origin, shard: first },
+                [number, vector],
+                versions.into_iter(),
+            );
             // Whether there is more can only be told when it is looked for.
             return Some(ShardKey { origin, shard: end.max(1) });
         }
+        self.context.write_vector_digest(out, self.id, [number - 1, vector], self.vector_digest());
         None
     }
 
@@ -155,7 +194,9 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
     pub(crate) fn write_versions(&self, out: &mut Vec<u8>, origin: ReplicaId, shards: Range<usize>) {
         let plane = self.state.plane(origin);
         let shard = |index| plane.and_then(|plane| plane.shard(index));
-        let versions = shards.clone().map(|index| shard(index).map_or(0, |shard| self.version_of(shard)));
-        self.context.write_versions(out, ShardKey { origin, shard: shards.start }, versions);
+        let is_silent = self.is_silent && origin == self.id;
+        let version = |shard| if is_silent { 0 } else { self.version_of(shard) };
+        let versions = shards.clone().map(|index| shard(index).map_or(0, version));
+        self.context.write_versions(out, ShardKey { origin, shard: shards.start }, [0, 0], versions);
     }
 }

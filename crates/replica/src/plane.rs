@@ -45,10 +45,6 @@ impl Plane {
         self.shards.insert(index as u32, shard);
     }
 
-    pub(crate) fn remove(&mut self, index: usize) -> Option<Box<Shard>> {
-        self.shards.remove(&(index as u32))
-    }
-
     /// The shards that were touched, with their indices, in ascending order.
     pub(crate) fn shards(&self) -> impl Iterator<Item = (usize, &Shard)> {
         self.shards.iter().map(|(&index, shard)| (index as usize, shard.as_ref()))

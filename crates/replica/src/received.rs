@@ -18,8 +18,10 @@ pub struct Received {
     pub gaps: usize,
     /// Shards of which the peer's version vector has later versions. The peer will be asked for them.
     pub behind: usize,
-    /// Whether a version vector of the peer arrived, or a piece of one.
+    /// Whether a version vector of the peer arrived, or a piece of one, as a heartbeat has.
     pub version_vector: bool,
+    /// Whether the peer was heard out: its whole version vector arrived, and nothing in it is later than what is here.
+    pub heard_out: bool,
     /// Sections that were skipped because their origin would be one more than this replica may know.
     pub over_bound: usize,
     /// Sections that were skipped because they have versions of the own plane which this replica did not make.
@@ -37,6 +39,7 @@ impl Received {
         self.gaps += other.gaps;
         self.behind += other.behind;
         self.version_vector |= other.version_vector;
+        self.heard_out |= other.heard_out;
         self.over_bound += other.over_bound;
         self.cloned += other.cloned;
         self.unsupported += other.unsupported;

@@ -1,5 +1,6 @@
 //! The last-writer-wins register of an address that was loaded, and the totals beside it.
 
+use crate::checksum::mix;
 use crate::replica_id::ReplicaId;
 
 /// The time of one LOAD of one address, by a Lamport counter.
@@ -25,6 +26,14 @@ impl LoadTimestamp {
 pub(crate) struct Register {
     pub(crate) timestamp: LoadTimestamp,
     pub(crate) value: u64,
+}
+
+impl Register {
+    /// A checksum of all that a register has.
+    pub(crate) fn checksum(&self) -> u64 {
+        let LoadTimestamp { counter, origin } = self.timestamp;
+        mix(mix(mix(mix(0, counter), origin.node), origin.incarnation), self.value)
+    }
 }
 
 /// What the deltas of one origin to one address compose to. A total replaces an earlier one. It is never applied as a

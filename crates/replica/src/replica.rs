@@ -1,13 +1,21 @@
 //! The replica: one more observer of local producers, and one end of the protocol.
 
+#[cfg(any(test, feature = "damage"))]
+mod damage;
+mod events;
+mod hearing;
+mod identity;
 mod integrity;
+mod merged_digests;
 mod receive;
+mod refetch;
 mod store;
 mod timeout;
 mod transmit;
 mod view;
 
-pub use integrity::{Event, ShardDigest};
+pub use events::Event;
+pub use integrity::ShardDigest;
 pub use store::{StoredShard, Transaction};
 pub use view::View;
 
@@ -29,7 +37,10 @@ use crate::state::ReplicaState;
 use crate::store_queue::StoreQueue;
 use crate::timers::Timers;
 use crate::timing::Timing;
-use integrity::EventQueue;
+use events::EventQueue;
+use hearing::Hearings;
+use merged_digests::MergedDigests;
+use refetch::Refetches;
 
 /// How many deltas the batch of a tick may have for its memory to be kept: 48 KiB.
 const BATCH_KEPT: usize = 4_096;
@@ -129,6 +140,11 @@ pub struct Replica<A: Algebra> {
     packet_len: usize,
     store: Option<StoreQueue>,
     events: EventQueue,
+    /// Whether another instance was seen under the own id.
+    cloned: bool,
+    hearings: Hearings,
+    refetches: Refetches,
+    merged_digests: MergedDigests,
     /// The length in bytes from which on a transaction takes no further shard.
     max_transaction: usize,
     timing: Timing,
@@ -184,6 +200,10 @@ impl<A: Algebra> Replica<A> {
             packet_len: cluster.packet_len,
             store: has_store.then(|| StoreQueue::new(cluster.max_withheld)),
             events: EventQueue::default(),
+            cloned: false,
+            hearings: Hearings::default(),
+            refetches: Refetches::default(),
+            merged_digests: MergedDigests::default(),
             max_transaction: cluster.transaction_len,
             timing: cluster.timing,
             timers: Timers::default(),
@@ -201,6 +221,9 @@ impl<A: Algebra> Replica<A> {
     /// of one instant: it may contain a delta to one address and miss an earlier delta to another, which is then in the
     /// next tick.
     pub fn tick(&mut self) -> usize {
+        if self.cloned {
+            return 0;
+        }
         self.ticks.swap_into(&mut self.batch);
         let shape = self.state.shape();
         let (mut addrs, mut deltas) = (self.batch.addresses(), self.batch.deltas());
@@ -212,6 +235,7 @@ impl<A: Algebra> Replica<A> {
             let (shard_deltas, later_deltas) = deltas.split_at(len);
             (addrs, deltas) = (later_addrs, later_deltas);
 
+            shard_addrs.iter().for_each(|&addr| self.state.check_register(addr));
             let changes = self.outbox.changes_since(key.shard, self.state.version(key));
             for &addr in shard_addrs {
                 let offset = addr as usize - range.start;
@@ -224,6 +248,7 @@ impl<A: Algebra> Replica<A> {
             self.state.tick(key.shard, shard_addrs.iter().copied().zip(shard_deltas.iter().copied()));
             Self::note_version(&mut self.outbox, &mut self.store, key);
         }
+        self.report_damaged_registers();
         let changed = self.batch.len();
         if changed > BATCH_KEPT {
             self.batch = DeltaBatch::new();
@@ -241,6 +266,7 @@ impl<A: Algebra> Replica<A> {
     /// [`ReplicaError::Address`] if the table has no such address. Then nothing has happened.
     pub fn put(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
         self.check_addr(addr)?;
+        self.check_id()?;
         self.tick();
         let delta = A::delta(self.state.merged()[addr], v);
         let local = self.ticks.get_ref();
@@ -263,6 +289,7 @@ impl<A: Algebra> Replica<A> {
     /// LOADs of it. Then nothing has happened.
     pub fn load(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
         self.check_addr(addr)?;
+        self.check_id()?;
         if self.state.registers().next_counter(addr as u32) >= LoadTimestamp::COUNTER_LIMIT {
             return Err(ReplicaError::LoadsExhausted { addr });
         }
@@ -271,7 +298,8 @@ impl<A: Algebra> Replica<A> {
         let key = ShardKey { origin: self.id, shard: shape.shard_of(addr as u32) };
         let changes = self.outbox.changes_since(key.shard, self.state.version(key));
         changes.insert_entry(addr - shape.range(key.shard).start);
-        self.state.load(addr as u32, v);
+        self.state.load(addr as u32, v, self.ticks.reference());
+        self.report_damaged_registers();
         Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(())
     }
@@ -282,6 +310,10 @@ impl<A: Algebra> Replica<A> {
             Some(store) => store.mark_unstored(key),
             None => outbox.mark_dirty(key),
         }
+    }
+
+    fn check_id(&self) -> Result<(), ReplicaError> {
+        if self.cloned { Err(ReplicaError::ClonedIdentity { id: self.id }) } else { Ok(()) }
     }
 
     fn check_addr(&self, addr: usize) -> Result<(), ReplicaError> {

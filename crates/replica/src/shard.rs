@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::block::Block;
+#[cfg(any(test, feature = "damage"))]
+use crate::damage::Memory;
 use crate::register::{Entry, Total};
 use crate::shape::Shape;
 
@@ -61,6 +63,11 @@ impl Shard {
     /// The version that the store is known to have.
     pub(crate) fn stored_version(&self) -> u64 {
         self.stored
+    }
+
+    /// Whether the store has the version that is here.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.stored == self.version
     }
 
     pub(crate) fn set_stored_version(&mut self, version: u64) {
@@ -146,6 +153,16 @@ impl Shard {
         self.block_mut(entry.addr).set_entry(offset, entry)
     }
 
+    /// The greatest stamp of a block. It is the version, unless memory failed.
+    pub(crate) fn greatest_stamp(&self) -> u64 {
+        self.blocks().map(|(_, block)| block.stamp).max().unwrap_or(0)
+    }
+
+    /// Stamps all blocks.
+    pub(crate) fn set_stamps(&mut self, stamp: u64) {
+        self.blocks.iter_mut().flatten().for_each(|block| block.stamp = stamp);
+    }
+
     /// The blocks that changed after a version, each with its index in the shard.
     fn blocks_since(&self, since: u64) -> impl Iterator<Item = (u32, &Block)> {
         self.blocks().filter(move |(_, block)| block.stamp > since)
@@ -193,14 +210,32 @@ impl Shard {
         if self.changed.iter().all(|&changed| changed == 0) { self.digest } else { self.digest() }
     }
 
-    /// Reads the whole shard and keeps its digest, so that damage since the last time shows.
-    pub(crate) fn refresh_digest(&mut self) -> u64 {
+    /// Reads the whole shard and keeps its digest. Returns whether it is what it should be: if not, memory was damaged
+    /// since the last time.
+    pub(crate) fn refresh_digest(&mut self) -> bool {
+        let kept = self.kept_digest();
         for (index, block) in self.blocks.iter().enumerate() {
             if block.is_some() {
                 self.changed[index / 64] |= 1 << (index % 64);
             }
         }
-        self.kept_digest()
+        self.kept_digest() == kept
+    }
+
+    /// The words of this kind of memory.
+    #[cfg(any(test, feature = "damage"))]
+    pub(crate) fn words_of(&mut self, memory: Memory) -> Vec<&mut u64> {
+        let blocks = self.blocks.iter_mut().flatten();
+        match memory {
+            Memory::Versions => Vec::from([&mut self.version]),
+            Memory::StoredVersions => Vec::from([&mut self.stored]),
+            Memory::Stamps => blocks.map(|block| &mut block.stamp).collect(),
+            Memory::Totals => {
+                blocks.flat_map(|block| block.totals.iter_mut().map(|total| &mut total.0)).collect()
+            }
+            Memory::Entries => blocks.flat_map(|block| block.words_of_entries()).collect(),
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -230,7 +265,7 @@ mod tests {
             let digest = shard.digest();
             assert_eq!(
                 (shard.kept_digest(), shard.refresh_digest(), shard.kept_digest()),
-                (digest, digest, digest)
+                (digest, true, digest)
             );
             digest
         };
@@ -310,7 +345,8 @@ mod tests {
         shard.blocks[1].as_mut().unwrap().totals[3].0 ^= 8;
         assert_eq!((shard.kept_digest(), shard.current_digest()), (intact, intact));
         assert_ne!(shard.digest(), intact);
-        assert_eq!(shard.refresh_digest(), shard.digest());
+        assert!(!shard.refresh_digest());
         assert_eq!(shard.kept_digest(), shard.digest());
+        assert!(shard.refresh_digest());
     }
 }

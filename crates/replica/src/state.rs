@@ -1,5 +1,9 @@
 //! The state of a replica: the planes of all origins, and what they add up to.
 
+mod audit;
+#[cfg(any(test, feature = "damage"))]
+mod damage;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -18,6 +22,9 @@ use crate::replica_id::ReplicaId;
 use crate::shape::{Shape, ShardKey};
 use crate::shard::Shard;
 use crate::version_sums::VersionSums;
+use audit::version_digest;
+
+pub(crate) use audit::{Mended, MendedVersion, MendedVersions};
 
 /// All planes, their composition, and the part of it that readers get from here.
 pub(crate) struct ReplicaState<A: Algebra> {
@@ -28,6 +35,12 @@ pub(crate) struct ReplicaState<A: Algebra> {
     own: ReplicaId,
     version_sums: VersionSums,
     registers: Registers,
+    /// For each shard, a digest of the versions of all origins. It follows each change of a version.
+    versions: Vec<u64>,
+    /// For each shard, a digest of the base at the start, if there is a base.
+    base_digests: Vec<u64>,
+    /// Shards in which a register was found damaged when it was used.
+    damaged_registers: Vec<usize>,
     /// The composition of the base and all planes.
     merged: Vec<u64>,
     /// Everything that changed `merged`, except for the replica's own ticks. Nothing else writes to this table.
@@ -37,7 +50,7 @@ pub(crate) struct ReplicaState<A: Algebra> {
 }
 
 impl<A: Algebra> ReplicaState<A> {
-    /// The state of a base and planes. No two planes have the same origin.
+    /// The state of a base and planes, before the first tick. No two planes have the same origin.
     pub(crate) fn new(
         shape: Shape,
         base: Option<Arc<[u64]>>,
@@ -51,14 +64,28 @@ impl<A: Algebra> ReplicaState<A> {
         let merged = base.as_deref().map_or_else(|| vec![A::IDENTITY; shape.len], <[u64]>::to_vec);
         let remote = Arc::new(merged.iter().copied().collect());
         let registers = Registers::new(shape.len);
-        let version_sums = VersionSums::default();
-        let mut state =
-            Self { shape, base, planes, own, version_sums, registers, merged, remote, changes: None };
+        let mut state = Self {
+            shape,
+            base,
+            planes,
+            own,
+            version_sums: VersionSums::default(),
+            registers,
+            versions: vec![0; shape.shards()],
+            base_digests: Vec::new(),
+            damaged_registers: Vec::new(),
+            merged,
+            remote,
+            changes: None,
+        };
+        state.base_digests = state.compute_base_digests();
+        let unticked = vec![A::IDENTITY; shape.len];
         state.refresh_version_sums();
         let touched = state.planes.iter().flat_map(|plane| plane.shards().map(|(shard, _)| shard));
         let touched: BTreeSet<usize> = touched.collect();
         for shard in touched {
-            state.recompute(shard);
+            state.versions[shard] = state.compute_versions_digest(shard);
+            state.recompute(shard, &unticked);
         }
         state
     }
@@ -136,6 +163,22 @@ impl<A: Algebra> ReplicaState<A> {
         first.or_else(|| others.filter_map(|plane| of_plane(plane, 0)).next())
     }
 
+    /// A digest of the versions that all origins have of a shard. Where two replicas have the same, they have the same
+    /// merged states, unless memory or a disk failed.
+    pub(crate) fn versions_digest(&self, shard: usize) -> u64 {
+        self.versions[shard]
+    }
+
+    /// Sets the version of a shard, which is allocated if it does not exist.
+    fn set_version(&mut self, plane: usize, shard: usize, version: u64) {
+        let origin = self.planes[plane].origin();
+        let touched = self.planes[plane].get_or_insert(shard, self.shape);
+        let old = touched.versions();
+        touched.set_version(version);
+        self.version_sums.replace(ShardKey { origin, shard }, [old, touched.versions()]);
+        self.versions[shard] ^= version_digest(origin, old[0]) ^ version_digest(origin, version);
+    }
+
     /// Notes that the store has a version of a shard.
     pub(crate) fn set_stored_version(&mut self, key: ShardKey, version: u64) {
         if let Some(shard) = self.shard_mut(key) {
@@ -166,6 +209,19 @@ impl<A: Algebra> ReplicaState<A> {
         self.planes.binary_search_by_key(&origin, Plane::origin)
     }
 
+    /// Gives the own plane to another origin, and begins a new one for the replica. A plane that was never written is not
+    /// kept.
+    pub(crate) fn renew(&mut self, own: ReplicaId) {
+        let old = self.own_plane();
+        if self.planes[old].shards().next().is_none() {
+            self.planes.remove(old);
+        }
+        if let Err(at) = self.find(own) {
+            self.planes.insert(at, Plane::new(own));
+        }
+        self.own = own;
+    }
+
     /// The index of the replica's own plane.
     fn own_plane(&self) -> usize {
         self.find(self.own).expect("the own plane is made with the state and stays")
@@ -184,11 +240,19 @@ impl<A: Algebra> ReplicaState<A> {
         }
     }
 
-    /// Applies the delta that leads from the merged state of an address to `state`.
-    fn set_merged(&mut self, addr: u32, state: u64) {
-        let delta = A::delta(self.merged[addr as usize], state);
-        if delta != A::IDENTITY {
-            self.apply_delta(addr, delta);
+    /// Sets the state of an address, whatever it was. `ticked` is what the ticks took out of the fan-in, by address: readers
+    /// of the live states have it from there.
+    fn set_state(&mut self, addr: u32, state: u64, ticked: &[u64]) {
+        let addr = addr as usize;
+        self.merged[addr] = state;
+        self.set_remote(addr, A::delta(ticked[addr], state));
+    }
+
+    /// Sets the part of a live state that readers get from here.
+    fn set_remote(&mut self, addr: usize, state: u64) {
+        self.remote[addr].load(state);
+        if let Some(changes) = &mut self.changes {
+            changes.touch(addr / BLOCK_WORDS);
         }
     }
 
@@ -203,19 +267,17 @@ impl<A: Algebra> ReplicaState<A> {
     }
 
     /// Sets what a frame contains: its words and entries, the stamps of their blocks, and the version of the shard.
-    /// The frame was checked before, so its addresses ascend within the shard.
-    pub(crate) fn apply(&mut self, key: ShardKey, to: u64, totals: Totals<'_>) {
+    /// The frame was checked before, so its addresses ascend within the shard. `ticked` is what the ticks took out of the
+    /// fan-in, by address.
+    pub(crate) fn apply(&mut self, key: ShardKey, to: u64, totals: Totals<'_>, ticked: &[u64]) {
         let plane = self.find(key.origin).unwrap_or_else(|at| {
             self.planes.insert(at, Plane::new(key.origin));
             at
         });
-        let touched = self.planes[plane].get_or_insert(key.shard, self.shape);
-        let old = touched.versions();
-        touched.set_version(to);
-        self.version_sums.replace(key, [old, touched.versions()]);
+        self.set_version(plane, key.shard, to);
         // Entries come first, because the words of an address that the frame reports as loaded do not count.
         for entry in totals.entries.iter() {
-            self.apply_entry(plane, key.shard, to, entry);
+            self.apply_entry(plane, key.shard, to, entry, ticked);
         }
         for (block, words) in totals.words.by_block() {
             self.apply_words(plane, key.shard, to, block, words);
@@ -224,8 +286,9 @@ impl<A: Algebra> ReplicaState<A> {
 
     /// Sets an entry, whose cost does not depend on the number of origins while the winning register stays or a greater one
     /// takes its place.
-    fn apply_entry(&mut self, plane: usize, shard: usize, to: u64, entry: Entry) {
+    fn apply_entry(&mut self, plane: usize, shard: usize, to: u64, entry: Entry, ticked: &[u64]) {
         let Entry { addr, register, total } = entry;
+        self.check_register(addr);
         let touched = self.planes[plane].get_or_insert(shard, self.shape);
         touched.block_mut(addr).stamp = to;
         let old = touched.set_entry(entry);
@@ -245,7 +308,8 @@ impl<A: Algebra> ReplicaState<A> {
                 let total_of = |entry: Entry| if of_winner(entry) { entry.total.0 } else { A::IDENTITY };
                 let totals = A::delta(old.map_or(A::IDENTITY, total_of), total_of(entry));
                 let values = A::delta(before.value, winner.value);
-                A::compose(self.merged[addr as usize], A::compose(values, totals))
+                self.apply_delta(addr, A::compose(values, totals));
+                return;
             }
             // No other plane has an entry with a timestamp above all that were here.
             _ if winner == register && before.is_none_or(|before| before < register) => {
@@ -253,7 +317,7 @@ impl<A: Algebra> ReplicaState<A> {
             }
             _ => self.state_of_loaded(addr, winner),
         };
-        self.set_merged(addr, state);
+        self.set_state(addr, state, ticked);
     }
 
     /// The greatest register of an address in any plane.
@@ -268,6 +332,9 @@ impl<A: Algebra> ReplicaState<A> {
     fn apply_words(&mut self, plane: usize, shard: usize, to: u64, block: usize, words: Words<'_>) {
         let first = block * BLOCK_WORDS;
         let end = self.shape.len.min(first + BLOCK_WORDS);
+        if !self.registers.is_mask_sound(block) {
+            self.note_damaged_register(block);
+        }
         let loaded = self.registers.loaded_in_block(block);
         // A shard that is shorter than 64 words begins within them.
         let first_of_shard = self.shape.range(shard).start.max(first);
@@ -292,12 +359,12 @@ impl<A: Algebra> ReplicaState<A> {
     }
 
     /// Makes a version of a shard of the own plane from deltas, whose addresses lie in it and ascend. Readers have the
-    /// deltas already, from the fan-in.
+    /// deltas already, from the fan-in. The caller has [checked](Self::check_register) the registers.
     pub(crate) fn tick(&mut self, shard: usize, deltas: impl Iterator<Item = (u32, u64)>) {
         let own = self.own_plane();
-        let Self { planes, registers, merged, shape, version_sums, .. } = self;
+        let Self { planes, registers, merged, shape, .. } = self;
         let touched = planes[own].get_or_insert(shard, *shape);
-        let (old, version) = (touched.versions(), touched.version() + 1);
+        let version = touched.version() + 1;
         for (addr, delta) in deltas {
             let block = touched.block_mut(addr);
             block.stamp = version;
@@ -317,63 +384,43 @@ impl<A: Algebra> ReplicaState<A> {
             let merged = &mut merged[addr as usize];
             *merged = A::compose(*merged, delta);
         }
-        touched.set_version(version);
-        version_sums.replace(ShardKey { origin: self.own, shard }, [old, touched.versions()]);
+        self.set_version(own, shard, version);
     }
 
     /// Makes a version of a shard of the own plane from a LOAD, with a timestamp above all that were seen.
-    pub(crate) fn load(&mut self, addr: u32, value: u64) {
+    pub(crate) fn load(&mut self, addr: u32, value: u64, ticked: &[u64]) {
+        self.check_register(addr);
         let counter = self.registers.next_counter(addr);
         let register = Register { timestamp: LoadTimestamp { counter, origin: self.own }, value };
-        let own = self.own_plane();
-        let key = ShardKey { origin: self.own, shard: self.shape.shard_of(addr) };
-        let touched = self.planes[own].get_or_insert(key.shard, self.shape);
-        let (old, version) = (touched.versions(), touched.version() + 1);
-        touched.set_version(version);
-        self.version_sums.replace(key, [old, touched.versions()]);
+        let (own, shard) = (self.own_plane(), self.shape.shard_of(addr));
+        let touched = self.planes[own].get_or_insert(shard, self.shape);
+        let version = touched.version() + 1;
         touched.set_entry(Entry { addr, register, total: Total::default() });
         touched.block_mut(addr).stamp = version;
-        self.registers.adopt(addr, register);
-        self.set_merged(addr, value);
+        self.set_version(own, shard, version);
+        self.registers.set(addr, register);
+        self.set_state(addr, value, ticked);
     }
 
-    /// Removes a shard of an origin.
-    pub(crate) fn remove(&mut self, key: ShardKey) {
-        if let Ok(at) = self.find(key.origin)
-            && let Some(removed) = self.planes[at].remove(key.shard)
-        {
-            self.version_sums.replace(key, [removed.versions(), [0, 0]]);
-            self.recompute(key.shard);
+    /// Puts what a frame from version 0 contains in the place of a shard.
+    pub(crate) fn replace(&mut self, key: ShardKey, to: u64, totals: Totals<'_>, ticked: &[u64]) {
+        let Ok(plane) = self.find(key.origin) else { return };
+        let mut shard = Box::new(Shard::new(self.shape, key.shard));
+        for word in totals.words.iter() {
+            let block = shard.block_mut(word.addr());
+            let offset = word.addr() as usize % block.totals.len();
+            (block.stamp, block.totals[offset]) = (to, word.total());
         }
-    }
-
-    /// Computes the registers and merged states of a shard from the base and the planes, and sets those that differ.
-    /// Returns how many states differed.
-    pub(crate) fn recompute(&mut self, shard: usize) -> usize {
-        let range = self.shape.range(shard);
-        let mut states: Box<[u64]> = match &self.base {
-            Some(base) => base[range.clone()].into(),
-            None => vec![A::IDENTITY; range.len()].into(),
-        };
-        self.registers.clear(range.clone());
-        for touched in self.planes.iter().filter_map(|plane| plane.shard(shard)) {
-            for (addr, total) in touched.totals() {
-                let state = &mut states[addr as usize - range.start];
-                *state = A::compose(*state, total.0);
-            }
-            for entry in touched.entries() {
-                self.registers.adopt(entry.addr, entry.register);
-            }
+        for entry in totals.entries.iter() {
+            shard.set_entry(entry);
+            shard.block_mut(entry.addr).stamp = to;
         }
-        for (addr, winner) in self.registers.range(range.clone()) {
-            states[addr as usize - range.start] = self.state_of_loaded(addr, winner);
-        }
-        let mut differed = 0;
-        for (addr, &state) in range.zip(&states) {
-            differed += usize::from(self.merged[addr] != state);
-            self.set_merged(addr as u32, state);
-        }
-        differed
+        let old = self.shard(key).map_or([0, 0], Shard::versions);
+        shard.set_version(old[0]);
+        self.version_sums.replace(key, [old, shard.versions()]);
+        self.planes[plane].insert(key.shard, shard);
+        self.set_version(plane, key.shard, to);
+        self.recompute(key.shard, ticked);
     }
 }
 

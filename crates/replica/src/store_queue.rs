@@ -177,6 +177,18 @@ impl StoreQueue {
         }
     }
 
+    /// Whether the store lacks the present version of this shard of any origin.
+    pub(crate) fn is_any_unstored(&self, shard: usize) -> bool {
+        self.unstored.iter().chain(&self.storing).any(|key| key.shard == shard)
+    }
+
+    /// Drops the sections of some shards that wait. The shards are stored all the same.
+    pub(crate) fn forget_sections(&mut self, forgets: impl Fn(ShardKey) -> bool) {
+        for transaction in self.in_flight.values_mut() {
+            transaction.withheld.retain(|withheld| !forgets(withheld.key));
+        }
+    }
+
     /// Drops what waits to be sent to a peer.
     pub(crate) fn remove_peer(&mut self, peer: Peer) {
         for transaction in self.in_flight.values_mut() {

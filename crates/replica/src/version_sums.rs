@@ -1,5 +1,6 @@
 //! Digests of version vectors, by which replicas notice that theirs are equal.
 
+use crate::checksum::mix;
 use crate::shape::ShardKey;
 
 /// Two digests of version vectors: of what is here, and of what the store has of it.
@@ -30,16 +31,7 @@ fn term(key: ShardKey, version: u64) -> u64 {
         return 0;
     }
     let words = [key.origin.node, key.origin.incarnation, key.shard as u64, version];
-    words.into_iter().fold(0, |hash, word| mix(hash.rotate_left(23) ^ word))
-}
-
-/// The finalizer of [SplitMix64](https://doi.org/10.1145/2660193.2660195), after its increment: each bit of the word
-/// changes each bit of the result with a probability of about one half.
-fn mix(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^ word >> 31
+    words.into_iter().fold(0, mix)
 }
 
 #[cfg(test)]

@@ -202,7 +202,7 @@ proptest! {
     fn any_bytes_can_be_read(mut bytes in prop::collection::vec(any::<u8>(), 0..400), fixed: bool) {
         if fixed && bytes.len() >= HEADER_LEN {
             bytes[..16].copy_from_slice(&frame()[..16]);
-            bytes[5] %= 8;
+            bytes[5] %= 12;
             fix_checksum(&mut bytes);
         }
         if let Ok((section, rest)) = Section::split(&bytes, context()) {
@@ -212,8 +212,13 @@ proptest! {
             match section.header().kind {
                 SectionKind::Totals => drop(section.totals().check(0..100, 5)),
                 SectionKind::Stored => drop(section.blocks().0.iter().map(StoredBlock::totals).count()),
-                SectionKind::VersionVector | SectionKind::Digest | SectionKind::VectorDigest => drop(section.numbers().count()),
-                SectionKind::Request | SectionKind::Hello => {}
+                SectionKind::VersionVector
+                | SectionKind::Digest
+                | SectionKind::VectorDigest
+                | SectionKind::MergedDigest => {
+                    let _ = section.numbers().count();
+                }
+                SectionKind::Request | SectionKind::Hello | SectionKind::Denial => {}
             }
         }
     }

@@ -29,14 +29,16 @@ impl FrameContext {
         self.write(out, header, words, entries);
     }
 
-    /// Appends the versions of consecutive shards, of which `first` is the first.
+    /// Appends the versions of consecutive shards, of which `first` is the first. If they are a section of a whole version
+    /// vector, `place` has the number of the section and that of the vector.
     pub(crate) fn write_versions(
         self,
         out: &mut Vec<u8>,
         first: ShardKey,
+        place: [u64; 2],
         versions: impl Iterator<Item = u64>,
     ) {
-        let header = Header::new(SectionKind::VersionVector, first, 0, 0);
+        let header = Header::new(SectionKind::VersionVector, first, place[0], place[1]);
         self.write(out, header, versions.map(u64::to_be_bytes), [].iter());
     }
 
@@ -52,15 +54,34 @@ impl FrameContext {
         self.write(out, header, [number], [].iter());
     }
 
+    /// Appends the digest of the versions of a shard, and that of the merged states that replica `id` has at these versions.
+    pub(crate) fn write_merged_digest(
+        self,
+        out: &mut Vec<u8>,
+        id: ReplicaId,
+        shard: usize,
+        digests: [u64; 2],
+    ) {
+        let header = Header::new(SectionKind::MergedDigest, ShardKey { origin: id, shard }, 0, 0);
+        self.write(out, header, digests.map(u64::to_be_bytes), [].iter());
+    }
+
+    /// Appends that the origin of a shard made versions up to `made`, and not `denied`.
+    pub(crate) fn write_denial(self, out: &mut Vec<u8>, key: ShardKey, [made, denied]: [u64; 2]) {
+        self.write(out, Header::new(SectionKind::Denial, key, made, denied), NO_WORDS, [].iter());
+    }
+
     /// Appends a request for the version vector, from the replica `id`, whose own version vector has this digest.
     pub(crate) fn write_hello(self, out: &mut Vec<u8>, id: ReplicaId, digest: u64) {
         let header = Header { kind: SectionKind::Hello, origin: id, shard: 0, from: 0, to: digest };
         self.write(out, header, NO_WORDS, [].iter());
     }
 
-    /// Appends the digest of the version vector of the replica `id`.
-    pub(crate) fn write_vector_digest(self, out: &mut Vec<u8>, id: ReplicaId, digest: u64) {
-        let header = Header { kind: SectionKind::VectorDigest, origin: id, shard: 0, from: 0, to: 0 };
+    /// Appends the digest of the version vector of the replica `id`. If it is the end of a whole version vector, `place` has
+    /// the number of its sections and that of the vector.
+    pub(crate) fn write_vector_digest(self, out: &mut Vec<u8>, id: ReplicaId, place: [u64; 2], digest: u64) {
+        let [from, to] = place;
+        let header = Header { kind: SectionKind::VectorDigest, origin: id, shard: 0, from, to };
         self.write(out, header, [digest.to_be_bytes()], [].iter());
     }
 

@@ -3,9 +3,8 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use crate::frame::{FrameContext, HEADER_LEN, Section, SectionKind};
+use crate::frame::{FrameContext, HEADER_LEN, Header, Section};
 use crate::peer::Recipient;
-use crate::shape::ShardKey;
 
 /// The greatest number of versions in a section: 1 KiB of them.
 const MOST_NUMBERS: usize = 128;
@@ -59,15 +58,13 @@ impl Packets {
         self.waiting.retain(|(to, _)| *to != gone);
     }
 
-    /// Removes the frames of a shard.
-    pub(crate) fn forget(&mut self, key: ShardKey, context: FrameContext) {
+    /// Removes the sections that are not to be kept.
+    pub(crate) fn retain_sections(&mut self, context: FrameContext, keeps: impl Fn(Header) -> bool) {
         self.waiting.retain_mut(|(_, packet)| {
             let mut kept = Vec::with_capacity(packet.len());
             let mut rest = packet.as_slice();
             while let Ok((Ok(section), after)) = Section::split(rest, context) {
-                let header = section.header();
-                let is_of_key = (header.origin, header.shard as usize) == (key.origin, key.shard);
-                if header.kind != SectionKind::Totals || !is_of_key {
+                if keeps(section.header()) {
                     kept.extend_from_slice(&rest[..rest.len() - after.len()]);
                 }
                 rest = after;
@@ -82,12 +79,13 @@ impl Packets {
 mod tests {
     use super::*;
     use crate::frame::Header;
+    use crate::frame::SectionKind;
     use crate::frame::tests::raw_section;
     use crate::peer::Peer;
     use crate::replica_id::ReplicaId;
     use atomik_core::Xor;
 
-    const KEY: ShardKey = ShardKey { origin: ReplicaId { node: 2, incarnation: 1 }, shard: 0 };
+    const ORIGIN: ReplicaId = ReplicaId { node: 2, incarnation: 1 };
 
     fn push(packets: &mut Packets, to: u64, section: &[u8]) {
         packets.write(Recipient::Peer(Peer(to)), |packet| packet.extend_from_slice(section));
@@ -119,7 +117,7 @@ mod tests {
     fn only_the_totals_of_a_forgotten_shard_are_removed() {
         let context = FrameContext::new::<Xor>(1);
         let section = |kind, shard: u32, to| {
-            let header = Header { kind, origin: KEY.origin, shard, from: 0, to };
+            let header = Header { kind, origin: ORIGIN, shard, from: 0, to };
             raw_section(context, header, &[[0; 0]; 0], &[])
         };
         let totals = |shard, to| section(SectionKind::Totals, shard, to);
@@ -130,7 +128,7 @@ mod tests {
             push(&mut packets, 1, section);
         }
         push(&mut packets, 2, &totals(0, 3));
-        packets.forget(KEY, context);
+        packets.retain_sections(context, |header| header.kind != SectionKind::Totals || header.shard != 0);
         assert_eq!(packets.waiting, [(Recipient::Peer(Peer(1)), others.concat())]);
     }
 }

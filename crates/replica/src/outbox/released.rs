@@ -61,11 +61,11 @@ impl Released {
         }
     }
 
-    /// Removes the sections about a shard.
-    pub(crate) fn forget(&mut self, key: ShardKey) {
+    /// Removes the sections about some shards.
+    pub(crate) fn forget(&mut self, forgets: impl Fn(ShardKey) -> bool) {
         for (to, sections) in core::mem::take(&mut self.queues) {
             let (gone, kept): (VecDeque<_>, VecDeque<_>) =
-                sections.into_iter().partition(|section| section.key == key);
+                sections.into_iter().partition(|section| forgets(section.key));
             gone.into_iter().for_each(|section| self.drop_section(section));
             if !kept.is_empty() {
                 self.queues.insert(to, kept);
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(released.len(), 110);
         released.remove_recipient(Recipient::Peer(Peer(3)));
         assert_eq!(released.len(), 110);
-        released.forget(KEY);
+        released.forget(|key| key == KEY);
         assert_eq!(popped(&mut released), [(Recipient::Peer(Peer(1)), 2, 0)]);
         released.push(KEY, [1; 10].into(), core::iter::empty());
         assert_eq!(released.len(), 0);

@@ -1,16 +1,14 @@
 //! Memory and disks fail: digests detect it, audits and refetching repair it.
 
-use alloc::collections::VecDeque;
-
 use atomik_core::Algebra;
 
-use super::Replica;
-use crate::error::ReplicaError;
+use super::{Event, Replica};
 use crate::frame::Section;
 use crate::packet_error::PacketErrorKind;
 use crate::peer::Peer;
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
+use crate::state::{Mended, MendedVersion, MendedVersions};
 
 /// The content of a shard at a version, as one number.
 ///
@@ -24,78 +22,8 @@ pub struct ShardDigest {
     pub digest: u64,
 }
 
-/// Something that the program should know: a failure of memory or of a disk, here or at a peer, or a section that was
-/// skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A peer has other content under the same version of a shard. Its copy is damaged, or the one here is.
-    ///
-    /// Compare the digests of more holders. [`Replica::refetch`] replaces a damaged copy here. If the shard belongs to
-    /// the own origin, start the replica again under a new incarnation.
-    Diverged {
-        /// The origin whose totals they are.
-        origin: ReplicaId,
-        /// The shard.
-        shard: usize,
-        /// The version.
-        version: u64,
-        /// The peer with the other content.
-        peer: Peer,
-        /// The digest of the content here.
-        ours: u64,
-        /// The digest of the peer's content.
-        theirs: u64,
-    },
-    /// A section of a packet was skipped, which this replica does not take by its own rules.
-    Skipped {
-        /// The peer that sent it.
-        peer: Peer,
-        /// What is wrong with it.
-        kind: PacketErrorKind,
-    },
-    /// An [`audit`](Replica::audit) found merged states that were not the composition of the base and the planes. It set
-    /// them right.
-    MergedRepaired {
-        /// The shard.
-        shard: usize,
-        /// How many addresses were wrong.
-        addresses: usize,
-    },
-}
-
-/// Events that wait to be polled.
-#[derive(Default)]
-pub(super) struct EventQueue(VecDeque<Event>);
-
-impl EventQueue {
-    /// How many events wait at most.
-    const BOUND: usize = 1_024;
-
-    /// Adds an event. It is dropped if too many wait.
-    pub(super) fn push(&mut self, event: Event) {
-        if self.0.len() < Self::BOUND {
-            self.0.push_back(event);
-        }
-    }
-}
-
-impl EventQueue {
-    /// Adds an event, unless one of the last few is the same.
-    pub(super) fn push_new(&mut self, event: Event) {
-        if !self.0.iter().rev().take(8).any(|other| *other == event) {
-            self.push(event);
-        }
-    }
-}
-
-/// Events, and the calls that detect and repair damage.
+/// Detecting and repairing damage.
 impl<A: Algebra> Replica<A> {
-    /// The next event. At most 1,024 events wait. Further ones are dropped.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.0.pop_front()
-    }
-
     /// The digest of a shard, or `None` if nothing is known about it. Reads the whole shard.
     #[must_use]
     pub fn digest(&self, origin: ReplicaId, shard: usize) -> Option<ShardDigest> {
@@ -103,35 +31,13 @@ impl<A: Algebra> Replica<A> {
         Some(ShardDigest { version: shard.version(), digest: shard.digest() })
     }
 
-    /// Removes a shard of another origin, and queues a request to `peer` for all of it.
+    /// Compares what is derived from the planes with them, for one shard, and sets what is wrong: merged states, the part
+    /// of the live states that readers get from here, registers, and versions. Returns how many addresses and versions
+    /// were wrong. Each kind is also reported as an [`Event`].
     ///
-    /// The merged states lack the shard until the answer arrives. If the answer is lost, the next version vector causes
-    /// another request. Packets that wait to be polled lose the totals of the shard, too.
-    ///
-    /// # Errors
-    ///
-    /// [`ReplicaError::OwnShard`] for a shard of the own origin, and [`ReplicaError::UnknownShard`] if nothing is known
-    /// about the shard. Then nothing has happened.
-    pub fn refetch(&mut self, origin: ReplicaId, shard: usize, peer: Peer) -> Result<(), ReplicaError> {
-        if origin == self.id {
-            return Err(ReplicaError::OwnShard { shard });
-        }
-        let key = ShardKey { origin, shard };
-        let version = self.state.version(key);
-        if version == 0 {
-            return Err(ReplicaError::UnknownShard { origin, shard });
-        }
-        self.state.remove(key);
-        if let Some(store) = &mut self.store {
-            store.forget(key);
-        }
-        self.outbox.forget(key, self.context);
-        self.outbox.queue_request(peer, key, version);
-        Ok(())
-    }
-
-    /// Computes the merged states of a shard from the base and the planes, and sets those that differ. Returns how many
-    /// differed, which is also reported as an [`Event`]. Call it from a timer, for one shard at a time.
+    /// Each is compared by itself, so that an error in one does not get into another. If the initial base was damaged,
+    /// nothing is compared with it. The planes themselves are compared between replicas, by the digests of
+    /// [heartbeats](Self::heartbeat). Call it from a timer, for one shard at a time. It reads the shard in all planes.
     ///
     /// # Panics
     ///
@@ -139,11 +45,56 @@ impl<A: Algebra> Replica<A> {
     #[track_caller]
     pub fn audit(&mut self, shard: usize) -> usize {
         assert!(shard < self.shards(), "there is no shard {shard} in a table of {}", self.shards());
-        let addresses = self.state.recompute(shard);
-        if addresses > 0 {
-            self.events.push(Event::MergedRepaired { shard, addresses });
+        let MendedVersions { were_damaged, versions } = self.state.mend_versions(shard);
+        for &MendedVersion { origin, found, version } in &versions {
+            self.events.push(Event::VersionRepaired { origin, shard, found, version });
         }
-        addresses
+        if were_damaged && versions.is_empty() {
+            self.events.push(Event::VersionsDamaged { shard });
+        }
+        self.store_what_is_not_stored(shard);
+        if !self.state.has_sound_base(shard) {
+            self.events.push_new(Event::BaseDamaged { shard });
+            return versions.len();
+        }
+        let Mended { merged, remote, registers } = self.state.recompute(shard, self.ticks.reference());
+        if merged > 0 {
+            self.events.push(Event::MergedRepaired { shard, addresses: merged });
+        }
+        if remote > 0 {
+            self.events.push(Event::RemoteRepaired { shard, addresses: remote });
+        }
+        if registers > 0 {
+            self.events.push(Event::RegistersRepaired { shard });
+        }
+        versions.len() + merged + remote + registers
+    }
+
+    /// Stores a shard again if the version that the store is said to have is not the one here, without a reason.
+    fn store_what_is_not_stored(&mut self, shard: usize) {
+        let Some(store) = &mut self.store else { return };
+        for plane in self.state.planes() {
+            if plane.shard(shard).is_some_and(|shard| !shard.is_stored()) {
+                store.mark_unstored(ShardKey { origin: plane.origin(), shard });
+            }
+        }
+    }
+
+    /// Reports registers that were damaged when they were used.
+    pub(super) fn report_damaged_registers(&mut self) {
+        for shard in self.state.take_damaged_registers() {
+            self.events.push(Event::RegistersRepaired { shard });
+        }
+    }
+
+    /// Reads a shard anew for its digest, and reports whether it changed by itself since the last time.
+    pub(super) fn refresh_digest(&mut self, key: ShardKey) {
+        if let Some(found) = self.state.shard_mut(key)
+            && !found.refresh_digest()
+        {
+            let (ShardKey { origin, shard }, version) = (key, found.version());
+            self.events.push(Event::CopyDamaged { origin, shard, version });
+        }
     }
 
     /// Compares a peer's digest with the one here, if the versions are equal.

@@ -42,7 +42,7 @@ impl<A: Algebra> Replica<A> {
             received.add(effect.or_else(|kind| self.skip(peer, kind)).map_err(damaged)?);
             rest = after;
         }
-        if received.version_vector && received.behind == 0 {
+        if received.heard_out {
             self.stop_listening();
         }
         Ok(received)
@@ -54,10 +54,13 @@ impl<A: Algebra> Replica<A> {
             SectionKind::Totals => return self.receive_totals(peer, section),
             SectionKind::VersionVector => return self.receive_version_vector(peer, section),
             SectionKind::Digest => self.receive_digest(peer, section)?,
+            SectionKind::MergedDigest => self.receive_merged_digest(peer, section)?,
+            SectionKind::Denial => self.receive_denial(peer, section)?,
             SectionKind::Request => {
                 section.check_counts(0, 0)?;
                 let (key, since) = (self.checked_key(section)?, section.header().from);
-                if self.state.version(key) > since {
+                let is_silent = self.cloned && key.origin == self.id || self.refetches.contains(key);
+                if !is_silent && self.state.version(key) > since {
                     self.outbox.queue_answer(peer, key, since);
                 }
             }
@@ -69,15 +72,7 @@ impl<A: Algebra> Replica<A> {
                     self.outbox.queue_version_vector(Recipient::Peer(peer));
                 }
             }
-            SectionKind::VectorDigest => {
-                section.check_counts(1, 0)?;
-                section.check_body()?;
-                let equal = section.numbers().eq([self.state.version_sums().held]);
-                if !equal {
-                    self.outbox.queue_hello(Recipient::Peer(peer));
-                }
-                return Ok(Received { version_vector: equal, ..Received::default() });
-            }
+            SectionKind::VectorDigest => return self.receive_vector_digest(peer, section),
             SectionKind::Stored => {
                 let found = SectionKind::Stored as u32;
                 return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
@@ -89,7 +84,11 @@ impl<A: Algebra> Replica<A> {
     /// Skips a section that is refused for this reason, if that does not end the packet.
     fn skip(&mut self, peer: Peer, kind: PacketErrorKind) -> Result<Received, PacketErrorKind> {
         let received = Received::of_skipped(kind)?;
-        self.events.push_new(Event::Skipped { peer, kind });
+        if let PacketErrorKind::ClonedIdentity { shard, found, .. } = kind {
+            self.stop_as_cloned(peer, shard as usize, found);
+        } else {
+            self.events.push_new(Event::Skipped { peer, kind });
+        }
         Ok(received)
     }
 
@@ -102,10 +101,20 @@ impl<A: Algebra> Replica<A> {
         if from >= to {
             return Err(PacketErrorKind::Invalid { field: PacketField::From, index: 0, found: from });
         }
+        if section.words() + section.entries() == 0 {
+            // A version that changes nothing is made by nobody.
+            return Err(PacketErrorKind::Invalid { field: PacketField::Words, index: 0, found: 0 });
+        }
         let version = self.state.version(key);
         if key.origin == self.id {
             self.check_own(header.shard, to, version)?;
             return Ok(Received { known: 1, ..Received::default() });
+        }
+        if self.refetches.is_answer(key, peer, [from, to]) {
+            section.check_body()?;
+            section.totals().check(range, to)?;
+            self.finish_refetch(key, to, section.totals());
+            return Ok(Received { applied: 1, ..Received::default() });
         }
         if to <= version {
             return Ok(Received { known: 1, ..Received::default() });
@@ -118,7 +127,8 @@ impl<A: Algebra> Replica<A> {
             self.outbox.queue_request(peer, key, to);
             return Ok(Received { gaps: 1, ..Received::default() });
         }
-        self.state.apply(key, to, totals);
+        self.state.apply(key, to, totals, self.ticks.reference());
+        self.report_damaged_registers();
         self.outbox.arrived(key, to);
         Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(Received { applied: 1, ..Received::default() })
@@ -155,7 +165,24 @@ impl<A: Algebra> Replica<A> {
                 self.outbox.queue_request(peer, key, version);
             }
         }
+        self.hearings.section(peer, [header.from, header.to], received.behind > 0);
         Ok(received)
+    }
+
+    fn receive_vector_digest(
+        &mut self,
+        peer: Peer,
+        section: &Section<'_>,
+    ) -> Result<Received, PacketErrorKind> {
+        section.check_counts(1, 0)?;
+        section.check_body()?;
+        let place = [section.header().from, section.header().to];
+        let is_equal = section.numbers().eq([self.state.version_sums().held]);
+        let heard_out = is_equal || self.hearings.end(peer, place);
+        if !is_equal && place[0] == 0 {
+            self.outbox.queue_hello(Recipient::Peer(peer));
+        }
+        Ok(Received { version_vector: is_equal, heard_out, ..Received::default() })
     }
 
     /// Refuses a version of the own plane that was not made here: nobody else makes any.

@@ -184,7 +184,9 @@ impl<A: Algebra> Replica<A> {
         for StoringShard { key, version } in shards {
             if let Some(version) = version {
                 self.state.set_stored_version(key, version);
-                self.outbox.mark_dirty(key);
+                if !(self.cloned && key.origin == self.id) {
+                    self.outbox.mark_dirty(key);
+                }
             }
             if version != Some(self.state.version(key)) {
                 store.mark_unstored(key);
@@ -333,7 +335,7 @@ fn check_block(
     if block.index() < next || block.index() as usize >= range.len().div_ceil(BLOCK_WORDS) {
         return invalid(PacketField::Block, block.index().into());
     }
-    if block.stamp() > version {
+    if block.stamp() == 0 || block.stamp() > version {
         return invalid(PacketField::Stamp, block.stamp());
     }
     let inside = range.len() - block.index() as usize * BLOCK_WORDS;

@@ -23,15 +23,22 @@ impl<A: Algebra> Replica<A> {
     ///
     /// The caller need not care about lost packets. Peers notice what they lack and ask for it.
     pub fn poll_transmit(&mut self) -> Option<(Recipient, Vec<u8>)> {
-        let Self { outbox, state, id, context, store, timers, .. } = self;
-        outbox.poll(&Outgoing::new(state, *id, *context, store.is_some()), timers.now())
+        let Self { outbox, state, id, context, store, timers, cloned, .. } = self;
+        let source = Outgoing::new(state, *id, *context, store.is_some()).without_own(*cloned);
+        outbox.poll(&source, timers.now())
     }
 
     /// Queues, for all peers, the versions that are new since the last heartbeat, and the digests of the next `digests`
     /// shards in turn. Call it from a timer. Announcements of own versions leave between heartbeats.
     ///
+    /// If there are any digests, one of the merged states of the next shard in turn is among them.
+    ///
     /// The cost is that of reading these shards, and does not depend on how many origins are known.
     pub fn heartbeat(&mut self, digests: usize) {
+        self.repeat_refetches();
+        if digests > 0 {
+            self.send_merged_digest();
+        }
         let mut chosen = BTreeSet::new();
         for _ in 0..digests {
             let Some(key) = self.state.next_key(self.last_digest) else { break };
@@ -39,9 +46,7 @@ impl<A: Algebra> Replica<A> {
                 break;
             }
             self.last_digest = Some(key);
-            if let Some(shard) = self.state.shard_mut(key) {
-                shard.refresh_digest();
-            }
+            self.refresh_digest(key);
         }
         self.outbox.queue_heartbeat(chosen);
     }
@@ -70,6 +75,7 @@ impl<A: Algebra> Replica<A> {
     /// What was received from the peer stays. If packets of it still arrive, it is answered again.
     pub fn remove_peer(&mut self, peer: Peer) {
         self.outbox.remove_peer(peer);
+        self.hearings.remove(peer);
         if let Some(store) = &mut self.store {
             store.remove_peer(peer);
         }
@@ -83,14 +89,17 @@ impl<A: Algebra> Replica<A> {
     #[must_use]
     pub fn version_vector_packets(&self) -> Vec<Vec<u8>> {
         let mut packets = Packets::new(self.packet_len);
-        let (source, mut start) = (self.outgoing(), None);
-        loop {
-            let most = packets.numbers_in_section();
-            packets.write(Recipient::All, |packet| start = source.write_version_vector(packet, start, most));
+        let (source, most) = (self.outgoing(), packets.numbers_in_section());
+        let (vector, mut start) = (source.vector_digest(), None);
+        for number in 1.. {
+            packets.write(Recipient::All, |packet| {
+                start = source.write_version_vector(packet, start, [number, vector], most);
+            });
             if start.is_none() {
-                return core::iter::from_fn(|| packets.pop()).map(|(_, packet)| packet).collect();
+                break;
             }
         }
+        core::iter::from_fn(|| packets.pop()).map(|(_, packet)| packet).collect()
     }
 
     /// The frame that leads from version `since` of a shard to its present version: all that a peer with `since` lacks.
@@ -103,6 +112,6 @@ impl<A: Algebra> Replica<A> {
 
     /// What peers may see.
     pub(super) fn outgoing(&self) -> Outgoing<'_, A> {
-        Outgoing::new(&self.state, self.id, self.context, self.store.is_some())
+        Outgoing::new(&self.state, self.id, self.context, self.store.is_some()).without_own(self.cloned)
     }
 }

@@ -2,7 +2,12 @@
 
 mod bounds;
 mod catching_up;
+mod clones;
+#[cfg(feature = "damage")]
+mod damage;
 mod docs;
+mod hearing;
+mod refetch;
 mod refusals;
 mod starts;
 mod states;

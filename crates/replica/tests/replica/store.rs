@@ -43,8 +43,8 @@ fn nothing_leaves_before_it_is_stored_and_restarts_find_it() {
     one.handle_timeout(RETRY);
     assert_eq!(one.poll_transmit().map(|(to, _)| to), Some(Recipient::All), "a hello");
     assert_eq!(one.frame_since(one.id(), 0, 0), None);
-    // The version vector is a header.
-    assert_eq!(one.version_vector_packets().concat().len(), 80);
+    // The version vector is a header and a digest.
+    assert_eq!(one.version_vector_packets().concat().len(), 80 + 88);
     let number = write_to(&mut store, &mut one);
     assert_eq!(one.poll_transmit(), None);
     // What is in the transaction leaves. A later version stays.

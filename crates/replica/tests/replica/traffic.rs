@@ -127,8 +127,8 @@ fn a_joiner_that_says_hello_to_all_gets_the_state_once() {
     let received = exchange(&mut nodes, |_, _, _| false)[10];
     assert_eq!(nodes[10].0.merged(), nodes[0].0.merged());
     let state = 16 * 80 + 16 * 1_000;
-    // Each version vector has a section for the own origin, which never wrote, and one for the writer.
-    let vectors = 80 + 16 * 8 + 9 * (80 + 80 + 16 * 8);
+    // Each version vector has a section for the own origin, which never wrote, one for the writer, and one at its end.
+    let vectors = 80 + 16 * 8 + 9 * (80 + 80 + 16 * 8) + 10 * (80 + 8);
     assert_eq!(received, state + vectors);
 }
 

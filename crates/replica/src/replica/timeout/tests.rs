@@ -52,7 +52,7 @@ fn what_is_due_several_times_is_done_once() {
     let (mut replica, _local) = node(1, Timing::new().with_listening(Duration::ZERO));
     replica.handle_timeout(SECOND);
     replica.handle_timeout(100 * SECOND);
-    // The version vector, in one packet.
+    // A digest of merged states and that of the version vector, in one packet.
     assert_eq!(sent(&mut replica).len(), 1);
     assert_eq!(replica.poll_timeout(), Some(100 * SECOND + TICK));
 }
