@@ -40,7 +40,7 @@ mod locals {
 }
 
 #[cfg(atomik_loom)]
-mod locals {
+mod loom_locals {
     use super::{Cell, IndexPool, Place, ThreadIndex};
     use alloc::sync::Arc;
     use core::cell::RefCell;
@@ -80,7 +80,9 @@ mod locals {
     }
 }
 #[cfg(atomik_loom)]
-pub use locals::end_thread;
+use loom_locals as locals;
+#[cfg(atomik_loom)]
+pub use loom_locals::end_thread;
 
 /// The calling thread's hold on its index. The destructor, at the thread's end, returns the index.
 struct ThreadIndex {
