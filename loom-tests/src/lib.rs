@@ -58,6 +58,19 @@ pub fn spawn<S: Clone + 'static, T: 'static>(
     thread::spawn(move || work(shared))
 }
 
+/// Starts a thread that makes its past happen and then writes.
+pub fn spawn_writer<S: Clone + 'static, T: 'static>(
+    past: &Past,
+    shared: &S,
+    write: impl FnOnce(S) -> T + 'static,
+) -> JoinHandle<T> {
+    let (past, shared) = (past.clone(), shared.clone());
+    thread::spawn(move || {
+        past.happen();
+        write(shared)
+    })
+}
+
 /// Waits for threads and collects what they return.
 pub fn join<T>(threads: impl IntoIterator<Item = JoinHandle<T>>) -> Vec<T> {
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()

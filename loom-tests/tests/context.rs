@@ -1,7 +1,7 @@
 //! Models of the four operations on one context.
 
 use atomik_core::{Add, Algebra, AtomikContext, Context, Xor};
-use atomik_loom_tests::{Past, check_pasts, join, spawn};
+use atomik_loom_tests::{Past, check_pasts, join, spawn, spawn_writer};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 
@@ -83,13 +83,7 @@ fn swap_against_swap() {
     loom::model(|| {
         let context = Arc::new(AtomikContext::new(0));
         let pasts = [Past::new(), Past::new()];
-        let swapper = {
-            let (context, past) = (context.clone(), pasts[0].clone());
-            thread::spawn(move || {
-                past.happen();
-                context.swap(0b01)
-            })
-        };
+        let swapper = spawn_writer(&pasts[0], &context, move |context| context.swap(0b01));
         let reader = {
             let (context, pasts) = (context.clone(), pasts.clone());
             thread::spawn(move || check_pasts(context.read(), &pasts))

@@ -1,7 +1,7 @@
 //! Models of observers of one state.
 
 use atomik_core::{Add, AtomikContext, Epoch, FanIn, Xor};
-use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn, spawn_writer};
 use loom::thread;
 use std::sync::Arc;
 
@@ -24,9 +24,7 @@ fn epochs_of_a_context() {
         let mut epoch = context.epoch();
         let writers: Vec<_> = (0..2)
             .map(|i| {
-                let (context, past) = (context.clone(), pasts[i].clone());
-                thread::spawn(move || {
-                    past.happen();
+                spawn_writer(&pasts[i], &context, move |context| {
                     context.accum(1 << i);
                 })
             })
@@ -112,13 +110,9 @@ fn epochs_of_a_fan_in() {
                 producer.accum(0b01);
             })
         };
-        let accumulating = {
-            let (fan_in, past) = (fan_in.clone(), pasts[1].clone());
-            thread::spawn(move || {
-                past.happen();
-                fan_in.accum(0b10);
-            })
-        };
+        let accumulating = spawn_writer(&pasts[1], &fan_in, move |fan_in| {
+            fan_in.accum(0b10);
+        });
         let observing = thread::spawn(move || {
             let (first, second) = (epoch.swap(), epoch.swap());
             check_pasts(second.state, &pasts);

@@ -2,7 +2,7 @@
 
 use atomik_core::models::{Allocator, end_thread};
 use atomik_core::{Add, FanIn, Xor};
-use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn, spawn_writer};
 use loom::thread;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -75,13 +75,9 @@ fn a_list_grows_while_a_reader_reads() {
     loom::model(|| {
         let fan_in = Arc::new(FanIn::<Xor>::new(0));
         let past = Past::new();
-        let writer = {
-            let (fan_in, past) = (fan_in.clone(), past.clone());
-            thread::spawn(move || {
-                past.happen();
-                fan_in.producer_owned().accum(1);
-            })
-        };
+        let writer = spawn_writer(&past, &fan_in, move |fan_in| {
+            fan_in.producer_owned().accum(1);
+        });
         let reader = spawn(&fan_in, move |fan_in| check_pasts(fan_in.read(), &[past]));
         join([writer, reader]);
         assert_eq!(fan_in.read(), 1);
@@ -148,13 +144,9 @@ fn accum_without_a_handle_beside_a_producer() {
                 producer.accum(0b01);
             })
         };
-        let accumulating = {
-            let (fan_in, past) = (fan_in.clone(), pasts[1].clone());
-            thread::spawn(move || {
-                past.happen();
-                fan_in.accum(0b10);
-            })
-        };
+        let accumulating = spawn_writer(&pasts[1], &fan_in, move |fan_in| {
+            fan_in.accum(0b10);
+        });
         let reading = spawn(&fan_in, move |fan_in| check_pasts(fan_in.read(), &pasts));
         join([producing, accumulating, reading]);
         assert_eq!(fan_in.read(), 0b11);

@@ -1,7 +1,7 @@
 //! Models of a table that threads share.
 
 use atomik_core::{Add, DeltaBatch, Table, TableEpoch, Xor};
-use atomik_loom_tests::{Past, join, spawn};
+use atomik_loom_tests::{Past, join, spawn, spawn_writer};
 use loom::thread;
 use std::sync::Arc;
 
@@ -66,13 +66,9 @@ fn batches_of_a_table() {
     loom::model(|| {
         let table = Arc::new(Table::<Xor>::new(2));
         let past = Past::new();
-        let writer = {
-            let (table, past) = (table.clone(), past.clone());
-            thread::spawn(move || {
-                past.happen();
-                table.accum_batch(&DeltaBatch::from_iter([(0, 0b01), (1, 0b01)])).unwrap();
-            })
-        };
+        let writer = spawn_writer(&past, &table, move |table| {
+            table.accum_batch(&DeltaBatch::from_iter([(0, 0b01), (1, 0b01)])).unwrap();
+        });
         let other = spawn(&table, move |table| table.accum_dense(&[0, 0b10]));
         let mut states = [0; 2];
         table.snapshot(&mut states);

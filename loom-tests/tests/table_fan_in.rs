@@ -2,7 +2,7 @@
 
 use atomik_core::models::{Allocator, end_thread};
 use atomik_core::{Add, TableEpoch, TableFanIn, Xor};
-use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn, spawn_writer};
 use loom::thread::{self, JoinHandle};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,17 +13,10 @@ fn a_plane_is_made_beside(read: fn(&TableFanIn<Xor>) -> u64) {
     loom::model(move || {
         let table = Arc::new(TableFanIn::<Xor>::new(1));
         let past = Past::new();
-        let writer = {
-            let (table, past) = (table.clone(), past.clone());
-            thread::spawn(move || {
-                past.happen();
-                table.producer_owned().accum(0, 1);
-            })
-        };
-        let reader = {
-            let table = table.clone();
-            thread::spawn(move || check_pasts(read(&table), &[past]))
-        };
+        let writer = spawn_writer(&past, &table, move |table| {
+            table.producer_owned().accum(0, 1);
+        });
+        let reader = spawn(&table, move |table| check_pasts(read(&table), &[past]));
         join([writer, reader]);
         assert_eq!(table.read(0), 1);
     });
@@ -77,14 +70,11 @@ fn epochs_while_a_plane_is_used_again() {
         let table = Arc::new(TableFanIn::<Add>::new(1));
         let past = Past::new();
         let epoch = TableEpoch::new(table.clone());
-        let writer = {
-            let past = past.clone();
-            thread::spawn(move || {
-                table.producer().accum(0, 0b10);
-                past.happen();
-                table.producer().accum(0, 0b01);
-            })
-        };
+        let writer = spawn(&past, move |past| {
+            table.producer().accum(0, 0b10);
+            past.happen();
+            table.producer().accum(0, 0b01);
+        });
         assert_eq!(total_of_epochs_beside(writer, epoch, past), 0b11);
     });
 }
@@ -101,13 +91,10 @@ fn epochs_while_a_second_plane_is_made() {
         // Alive to the end, so that the other producer can't have its plane.
         let mut here = table.producer_owned();
         here.accum(0, 0b10);
-        let writer = {
-            let past = past.clone();
-            thread::spawn(move || {
-                past.happen();
-                table.producer_owned().accum(0, 0b01);
-            })
-        };
+        let writer = spawn(&past, move |past| {
+            past.happen();
+            table.producer_owned().accum(0, 0b01);
+        });
         assert_eq!(total_of_epochs_beside(writer, epoch, past), 0b11);
         drop(here);
     });
@@ -120,25 +107,16 @@ fn epochs_while_a_second_plane_is_made() {
 fn a_plane_is_used_again_while_a_reader_copies() {
     loom::model(|| {
         let table = Arc::new(TableFanIn::<Add>::new(1));
-        let writer = {
-            let table = table.clone();
-            thread::spawn(move || {
-                table.producer().accum(0, 0b01);
-                table.producer().accum(0, 0b10);
-            })
-        };
-        let reader = {
-            let table = table.clone();
-            thread::spawn(move || {
-                let mut states = [0];
-                table.snapshot(&mut states);
-                let (first, second) = (states[0], table.read(0));
-                assert!(matches!(
-                    (first, second),
-                    (0, 0b00 | 0b01 | 0b11) | (0b01, 0b01 | 0b11) | (0b11, 0b11)
-                ));
-            })
-        };
+        let writer = spawn(&table, move |table| {
+            table.producer().accum(0, 0b01);
+            table.producer().accum(0, 0b10);
+        });
+        let reader = spawn(&table, move |table| {
+            let mut states = [0];
+            table.snapshot(&mut states);
+            let (first, second) = (states[0], table.read(0));
+            assert!(matches!((first, second), (0, 0b00 | 0b01 | 0b11) | (0b01, 0b01 | 0b11) | (0b11, 0b11)));
+        });
         join([writer, reader]);
         assert_eq!(table.read(0), 0b11);
     });
@@ -151,10 +129,7 @@ fn a_plane_is_used_again_while_a_reader_copies() {
 fn two_planes_are_claimed() {
     loom::model(|| {
         let table = Arc::new(TableFanIn::<Xor>::new(1));
-        let other = {
-            let table = table.clone();
-            thread::spawn(move || table.producer_owned().accum(0, 0b01))
-        };
+        let other = spawn(&table, move |table| table.producer_owned().accum(0, 0b01));
         table.producer().accum(0, 0b10);
         join([other]);
         assert_eq!(table.read(0), 0b11);
@@ -198,10 +173,7 @@ fn epochs_of_a_table_fan_in() {
 fn the_exclusive_observer_is_given_out_once() {
     loom::model(|| {
         let table = Arc::new(TableFanIn::<Xor>::new(1));
-        let other = {
-            let table = table.clone();
-            thread::spawn(move || table.exclusive_epoch_owned().is_some())
-        };
+        let other = spawn(&table, move |table| table.exclusive_epoch_owned().is_some());
         let here = table.exclusive_epoch().is_some();
         let there = other.join().unwrap();
         assert_ne!(here, there, "the observer was given to both or to none");
@@ -218,8 +190,7 @@ fn three_threads_converge_on_a_table_fan_in() {
         let mut here = table.producer();
         let writers: Vec<_> = (0..2)
             .map(|i| {
-                let table = table.clone();
-                thread::spawn(move || {
+                spawn(&table, move |table| {
                     let mut producer = table.producer_owned();
                     producer.accum(0, 1 << i);
                     producer.accum(1, 1 << i);
@@ -245,17 +216,12 @@ fn two_threads_make_their_planes_beside_a_reader() {
         let pasts = [Past::new(), Past::new()];
         let writers: Vec<_> = (0..2)
             .map(|i| {
-                let (table, past) = (table.clone(), pasts[i].clone());
-                thread::spawn(move || {
-                    past.happen();
+                spawn_writer(&pasts[i], &table, move |table| {
                     table.accum(0, 1 << i);
                 })
             })
             .collect();
-        let reader = {
-            let table = table.clone();
-            thread::spawn(move || check_pasts(table.read(0), &pasts))
-        };
+        let reader = spawn(&table, move |table| check_pasts(table.read(0), &pasts));
         join([reader]);
         join(writers);
         assert_eq!(table.read(0), 0b11);
@@ -284,24 +250,17 @@ fn further_threads_make_their_planes_beside_a_reader() {
             second
         };
         let past = Past::new();
-        let writer = {
-            let (table, past) = (table.clone(), past.clone());
-            thread::spawn(move || {
-                past.happen();
-                table.accum(0, 1);
-                table.accum(0, 2);
-            })
-        };
-        let reader = {
-            let table = table.clone();
-            thread::spawn(move || {
-                let state = table.read(0);
-                assert!(state >= 0b1100, "a delta that happened before was not read");
-                if state & 0b11 != 0 {
-                    past.must_have_happened();
-                }
-            })
-        };
+        let writer = spawn_writer(&past, &table, move |table| {
+            table.accum(0, 1);
+            table.accum(0, 2);
+        });
+        let reader = spawn(&table, move |table| {
+            let state = table.read(0);
+            assert!(state >= 0b1100, "a delta that happened before was not read");
+            if state & 0b11 != 0 {
+                past.must_have_happened();
+            }
+        });
         join([writer, reader]);
         stop.send(()).unwrap();
         join([second]);
@@ -318,13 +277,10 @@ fn further_threads_make_their_planes_beside_a_reader() {
 fn a_threads_plane_is_handed_over() {
     loom::model(|| {
         let table = Arc::new(TableFanIn::<Add>::new(1));
-        let other = {
-            let table = table.clone();
-            thread::spawn(move || {
-                table.accum(0, 0b001);
-                table.accum(0, 0b010);
-            })
-        };
+        let other = spawn(&table, move |table| {
+            table.accum(0, 0b001);
+            table.accum(0, 0b010);
+        });
         table.accum(0, 0b100);
         join([other]);
         assert_eq!(table.read(0), 0b111);
@@ -338,21 +294,13 @@ fn a_threads_plane_is_handed_over() {
 fn a_threads_plane_is_handed_over_while_a_reader_copies() {
     bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
         let table = Arc::new(TableFanIn::<Add>::new(1));
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let table = table.clone();
-                thread::spawn(move || table.accum(0, 1 << i))
-            })
-            .collect();
-        let reader = {
-            let table = table.clone();
-            thread::spawn(move || {
-                let (first, mut second) = (table.read(0), [0]);
-                table.snapshot(&mut second);
-                let second = second[0];
-                assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
-            })
-        };
+        let writers: Vec<_> = (0..2).map(|i| spawn(&table, move |table| table.accum(0, 1 << i))).collect();
+        let reader = spawn(&table, move |table| {
+            let (first, mut second) = (table.read(0), [0]);
+            table.snapshot(&mut second);
+            let second = second[0];
+            assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
+        });
         join([reader]);
         join(writers);
         assert_eq!(table.read(0), 0b11);
@@ -367,14 +315,11 @@ fn a_threads_plane_is_handed_over_while_a_reader_copies() {
 fn a_thread_accumulates_after_its_end() {
     loom::model(|| {
         let table = Arc::new(TableFanIn::<Add>::new(1));
-        let other = {
-            let table = table.clone();
-            thread::spawn(move || {
-                table.accum(0, 0b001);
-                end_thread();
-                table.accum(0, 0b010);
-            })
-        };
+        let other = spawn(&table, move |table| {
+            table.accum(0, 0b001);
+            end_thread();
+            table.accum(0, 0b010);
+        });
         table.accum(0, 0b100);
         join([other]);
         assert_eq!(table.read(0), 0b111);
@@ -400,10 +345,7 @@ fn threads_accumulate_after_their_ends() {
                 })
             })
             .collect();
-        let reader = {
-            let table = table.clone();
-            thread::spawn(move || check_pasts(table.read(0), &pasts))
-        };
+        let reader = spawn(&table, move |table| check_pasts(table.read(0), &pasts));
         join([reader]);
         join(writers);
         assert_eq!(table.read(0), 0b11);
@@ -425,17 +367,10 @@ fn accum_without_a_handle_beside_a_producer() {
                 producer.accum(0, 0b01);
             })
         };
-        let accumulating = {
-            let (table, past) = (table.clone(), pasts[1].clone());
-            thread::spawn(move || {
-                past.happen();
-                table.accum(0, 0b10);
-            })
-        };
-        let reading = {
-            let table = table.clone();
-            thread::spawn(move || check_pasts(table.read(0), &pasts))
-        };
+        let accumulating = spawn_writer(&pasts[1], &table, move |table| {
+            table.accum(0, 0b10);
+        });
+        let reading = spawn(&table, move |table| check_pasts(table.read(0), &pasts));
         join([producing, accumulating, reading]);
         assert_eq!(table.read(0), 0b11);
     });
@@ -452,13 +387,10 @@ fn epochs_while_a_threads_plane_is_made() {
         let past = Past::new();
         let epoch = TableEpoch::new(table.clone());
         table.producer().accum(0, 0b10);
-        let writer = {
-            let past = past.clone();
-            thread::spawn(move || {
-                past.happen();
-                table.accum(0, 0b01);
-            })
-        };
+        let writer = spawn(&past, move |past| {
+            past.happen();
+            table.accum(0, 0b01);
+        });
         assert_eq!(total_of_epochs_beside(writer, epoch, past), 0b11);
     });
 }
@@ -479,12 +411,7 @@ fn an_allocator_accumulates_while_planes_are_made() {
                 table.accum(1, 1);
             })
         };
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let table = table.clone();
-                thread::spawn(move || table.accum(0, 1 << i))
-            })
-            .collect();
+        let writers: Vec<_> = (0..2).map(|i| spawn(&table, move |table| table.accum(0, 1 << i))).collect();
         join(writers);
         assert!(allocations.get() >= 2, "two planes were made");
         assert_eq!([table.read(0), table.read(1)], [0b11, allocations.get()]);
