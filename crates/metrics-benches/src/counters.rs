@@ -10,7 +10,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 
 use crate::open_telemetry::Provider;
-use crate::{Contestant, METADATA, SERIES, Work, key};
+use crate::{Contestant, METADATA, SERIES, Work, counted, exposition, key};
 
 fn by_facade(counter: metrics::Counter) -> Work {
     Box::new(move |events| {
@@ -106,9 +106,7 @@ impl Contestant for Exporter {
     }
 
     fn total(&self) -> u64 {
-        let samples = self.1.render();
-        let value = |line: &str| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<u64>().ok());
-        samples.lines().filter(|line| line.starts_with("events_total")).filter_map(value).sum()
+        exposition::sum(&self.1.render(), "events_total")
     }
 
     fn scrape(&self) {
@@ -149,14 +147,7 @@ impl Contestant for IntCounter {
     }
 
     fn scrape(&self) {
-        let text = prometheus::TextEncoder::new().encode_to_string(&self.families());
-        black_box(text.expect("it is text"));
-    }
-}
-
-impl IntCounter {
-    fn families(&self) -> Vec<prometheus::proto::MetricFamily> {
-        self.0.gather()
+        exposition::show_prometheus(&self.0);
     }
 }
 
@@ -229,9 +220,7 @@ impl Contestant for PrometheusClient {
     }
 
     fn scrape(&self) {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("it is text");
-        black_box(text);
+        exposition::show_prometheus_client(&self.registry);
     }
 }
 
@@ -259,13 +248,12 @@ impl Contestant for OpenTelemetry {
 
     fn work(&self, series: usize) -> Work {
         let counter = self.counter.bind(&[KeyValue::new("series", series as i64)]);
-        let recorded = Arc::clone(&self.recorded);
-        Box::new(move |events| {
+        let work = move |events| {
             for _ in 0..events {
                 black_box(&counter).add(1);
             }
-            recorded.fetch_add(events, Ordering::Relaxed);
-        })
+        };
+        counted(Box::new(work), &self.recorded)
     }
 
     fn total(&self) -> u64 {

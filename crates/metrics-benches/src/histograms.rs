@@ -11,7 +11,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 
 use crate::open_telemetry::Provider;
-use crate::{Contestant, METADATA, SERIES, Work, key};
+use crate::{Contestant, METADATA, SERIES, Work, counted, exposition, key};
 
 /// Latencies in seconds, from 30 microseconds to a second, most of them about a millisecond.
 fn latencies() -> [f64; 256] {
@@ -124,9 +124,7 @@ impl Contestant for Exporter {
     }
 
     fn total(&self) -> u64 {
-        let samples = self.1.render();
-        let value = |line: &str| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<u64>().ok());
-        samples.lines().filter(|line| line.starts_with("events_total_count")).filter_map(value).sum()
+        exposition::sum(&self.1.render(), "events_total_count")
     }
 
     fn scrape(&self) {
@@ -164,8 +162,7 @@ impl Contestant for Prometheus {
     }
 
     fn scrape(&self) {
-        let text = prometheus::TextEncoder::new().encode_to_string(&self.0.gather());
-        black_box(text.expect("it is text"));
+        exposition::show_prometheus(&self.0);
     }
 }
 
@@ -197,12 +194,8 @@ impl Contestant for PrometheusClient {
     }
 
     fn work(&self, series: usize) -> Work {
-        let (histogram, recorded) = (self.histograms[series].clone(), Arc::clone(&self.recorded));
-        let mut work: Work = each_latency!(histogram, latency => histogram.observe(latency));
-        Box::new(move |events| {
-            work(events);
-            recorded.fetch_add(events, Ordering::Relaxed);
-        })
+        let histogram = self.histograms[series].clone();
+        counted(each_latency!(histogram, latency => histogram.observe(latency)), &self.recorded)
     }
 
     fn total(&self) -> u64 {
@@ -210,9 +203,7 @@ impl Contestant for PrometheusClient {
     }
 
     fn scrape(&self) {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("it is text");
-        black_box(text);
+        exposition::show_prometheus_client(&self.registry);
     }
 }
 
@@ -240,12 +231,7 @@ impl Contestant for OpenTelemetry {
 
     fn work(&self, series: usize) -> Work {
         let histogram = self.histogram.bind(&[KeyValue::new("series", series as i64)]);
-        let recorded = Arc::clone(&self.recorded);
-        let mut work: Work = each_latency!(histogram, latency => histogram.record(latency));
-        Box::new(move |events| {
-            work(events);
-            recorded.fetch_add(events, Ordering::Relaxed);
-        })
+        counted(each_latency!(histogram, latency => histogram.record(latency)), &self.recorded)
     }
 
     fn total(&self) -> u64 {

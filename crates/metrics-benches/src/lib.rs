@@ -1,16 +1,27 @@
 //! Contestants that record events in many threads, and the time that they take.
 
 pub mod counters;
+mod exposition;
 pub mod histograms;
 mod open_telemetry;
 
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
 use atomik_benches::measure::pin;
 
 /// Records so many events, one after another.
 pub type Work = Box<dyn FnMut(u64) + Send>;
+
+/// Work that also counts its events, for contestants that can't be asked for them.
+pub(crate) fn counted(mut work: Work, recorded: &Arc<AtomicU64>) -> Work {
+    let recorded = Arc::clone(recorded);
+    Box::new(move |events| {
+        work(events);
+        recorded.fetch_add(events, Ordering::Relaxed);
+    })
+}
 
 /// A library that records events.
 pub trait Contestant: Sync {
