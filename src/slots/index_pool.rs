@@ -21,16 +21,6 @@ impl IndexPool {
         }
     }
 
-    /// A pool whose first indices, a multiple of 64, are claimed.
-    #[cfg(test)]
-    pub(super) fn with_first_claimed(count: usize) -> Self {
-        let pool = Self { alive: AtomicUsize::new(count), words: GrowingList::new() };
-        for word in 0..count / 64 {
-            pool.words.grow_to(Place::of(word)).store(u64::MAX, Ordering::Relaxed);
-        }
-        pool
-    }
-
     /// Claims the lowest index that it finds free. Lock-free: a claim starts again only if another one was faster.
     ///
     /// Whatever the last owner of the index did before it returned the index happens before this returns.

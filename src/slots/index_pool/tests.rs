@@ -4,6 +4,17 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::thread;
 
+impl IndexPool {
+    /// A pool whose first indices, a multiple of 64, are claimed.
+    pub(crate) fn with_first_claimed(count: usize) -> Self {
+        let pool = Self { alive: AtomicUsize::new(count), words: GrowingList::new() };
+        for word in 0..count / 64 {
+            pool.words.grow_to(Place::of(word)).store(u64::MAX, Ordering::Relaxed);
+        }
+        pool
+    }
+}
+
 #[test]
 fn the_lowest_free_index_is_claimed() {
     let pool = IndexPool::new();
