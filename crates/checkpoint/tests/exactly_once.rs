@@ -1,6 +1,7 @@
 //! The example `exactly_once` as a process that is killed again and again.
 //!
-//! `ATOMIK_KILLS` is how often: 30 unless set. `ci/kill.sh` sets it to 1,000.
+//! `ATOMIK_KILLS` is how often: 30 unless set. `ci/kill.sh` sets it to 1,000. The time is bounded: no run may take longer
+//! than `PATIENCE`, and a kill takes one run, or a few.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +9,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -32,8 +33,20 @@ fn start(input: &Path, store: &Path, threads: u64) -> Child {
         .expect("the example is built by `cargo test -p atomik-checkpoint`, but not with `--test`")
 }
 
+/// How long a run may take before it counts as hung. One that has the machine to itself takes well under a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The report of a run that ends by itself.
-fn report(run: Child) -> Value {
+fn report(mut run: Child) -> Value {
+    let start = Instant::now();
+    while run.try_wait().unwrap().is_none() {
+        if start.elapsed() > PATIENCE {
+            run.kill().unwrap();
+            panic!("a run did not end within {PATIENCE:?}");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    // What it printed fits into the pipes, so it did not have to wait for a reader.
     let output = run.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -63,29 +76,41 @@ fn totals_are_exact_however_often_the_process_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input.log");
     write_input(&input, 300_000);
+    let started = Instant::now();
     let expected = report(start(&input, &folder.path().join("uninterrupted.db"), 2));
+    let uninterrupted = started.elapsed();
     assert_eq!((&expected["lines"], &expected["restarts"]), (&300_000.into(), &0.into()));
 
-    let (mut killed, mut stores) = (0, 0);
+    // Kills at moments from the start of a run to its end, and sometimes later, when it has ended by itself.
+    let whole_run = uninterrupted.as_micros() as u64 * 5 / 4;
+    let (mut killed, mut runs, mut stores) = (0, 0, 0);
     while killed < kills {
         stores += 1;
         let store = folder.path().join(format!("killed-{stores}.db"));
         let mut kills_of_store = 0;
         let found = loop {
+            runs += 1;
+            assert!(
+                runs <= 10 * kills + 100,
+                "only {killed} of {runs} runs could be killed before their end"
+            );
             let mut run = start(&input, &store, 1 + random(4));
-            thread::sleep(Duration::from_micros(random(60_000)));
+            thread::sleep(Duration::from_micros(random(whole_run)));
             if killed == kills || run.try_wait().unwrap().is_some() {
                 break report(run);
             }
             run.kill().unwrap();
             run.wait().unwrap();
             (killed, kills_of_store) = (killed + 1, kills_of_store + 1);
+            if killed % 50 == 0 {
+                println!("{killed} of {kills} kills, on {stores} stores");
+            }
         };
         assert_eq!(totals(&found), totals(&expected), "after {kills_of_store} kills");
         assert!(found["restarts"].as_u64().unwrap() <= kills_of_store);
         fs::remove_file(&store).unwrap();
     }
-    println!("{killed} kills on {stores} stores, all totals exact");
+    println!("{killed} kills in {runs} runs on {stores} stores, all totals exact");
 }
 
 #[test]
