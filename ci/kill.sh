@@ -8,5 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export ATOMIK_KILLS=${1:-1000}
-cargo test --release --locked -p atomik-checkpoint --examples --test exactly_once -- --nocapture
+# `cargo test` builds the example too, but not if it is given the name of a test.
+cargo build --release --locked -p atomik-checkpoint --example exactly_once
+cargo test --release --locked -p atomik-checkpoint --test exactly_once -- --nocapture
 ./ci/record-run.py "ci/kill.sh $ATOMIK_KILLS" 'the totals are those of a run that is not interrupted'

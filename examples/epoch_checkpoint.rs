@@ -2,6 +2,9 @@
 //! writers never wait for it and other observers are not disturbed. A restart continues from what was stored.
 //!
 //!     cargo run --release --example epoch_checkpoint
+//!
+//! Here the checkpoints stay in memory. The crate `atomik-checkpoint` saves them in a file, each in one transaction with
+//! the caller's own bytes, so that they outlive the process: see its example `exactly_once`.
 
 use std::thread;
 use std::time::Duration;

@@ -30,7 +30,8 @@ impl Circumstances {
     pub fn now(part: &str) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let clean = output("git", &["status", "--porcelain", "../src", ".", ":!record"]).is_empty();
+        let clean =
+            output("git", &["status", "--porcelain", "../src", "../crates", ".", ":!record"]).is_empty();
         Self {
             processor: processor(&cpus),
             machine: format!("{}, {cores} cores", machine(&cpus)),

@@ -11,20 +11,40 @@ const STATE_LEN: usize = 8;
 
 /// The changes in a piece of a sparse checkpoint.
 const CHANGES: usize = 40 << 10;
+/// The bytes of an address.
+const ADDRESS_LEN: usize = 4;
 /// The bytes of a change: an address and a delta.
-const CHANGE_LEN: usize = 12;
+const CHANGE_LEN: usize = ADDRESS_LEN + STATE_LEN;
+
+/// The number of pieces of a full checkpoint.
+pub(crate) fn full_count<A: Algebra>(states: &[u64]) -> usize {
+    used::<A>(states).count()
+}
 
 /// The pieces of a full checkpoint. Pieces in which all states are the identity are left out.
 pub(crate) fn full_pieces<A: Algebra>(
     sequence: u64,
     states: &[u64],
 ) -> impl Iterator<Item = CheckpointPiece> + '_ {
-    let pieces = (0..).zip(states.chunks(STATES));
-    let used = pieces.filter(|(_, states)| states.iter().any(|&state| state != A::IDENTITY));
-    used.map(move |(index, states)| {
-        let words = states.iter().flat_map(|state| state.to_be_bytes()).collect();
+    used::<A>(states).map(move |(index, states)| {
+        let mut words = vec![0; states.len() * STATE_LEN];
+        let (places, _) = words.as_chunks_mut::<STATE_LEN>();
+        for (place, state) in places.iter_mut().zip(states) {
+            *place = state.to_be_bytes();
+        }
         piece(sequence, index, words)
     })
+}
+
+/// The states of each piece that a full checkpoint has, with its place.
+fn used<A: Algebra>(states: &[u64]) -> impl Iterator<Item = (u64, &[u64])> {
+    let pieces = (0..).zip(states.chunks(STATES));
+    pieces.filter(|(_, states)| states.iter().any(|&state| state != A::IDENTITY))
+}
+
+/// The number of pieces of a sparse checkpoint.
+pub(crate) fn sparse_count<A: Algebra>(batch: &DeltaBatch<A>) -> usize {
+    batch.len().div_ceil(CHANGES)
 }
 
 /// The pieces of a sparse checkpoint.
@@ -34,10 +54,12 @@ pub(crate) fn sparse_pieces<A: Algebra>(
 ) -> impl Iterator<Item = CheckpointPiece> + '_ {
     let pieces = batch.addresses().chunks(CHANGES).zip(batch.deltas().chunks(CHANGES));
     (0..).zip(pieces).map(move |(index, (addresses, deltas))| {
-        let mut words = Vec::with_capacity(addresses.len() * CHANGE_LEN);
-        for (addr, delta) in addresses.iter().zip(deltas) {
-            words.extend(addr.to_be_bytes());
-            words.extend(delta.to_be_bytes());
+        let mut words = vec![0; addresses.len() * CHANGE_LEN];
+        let (places, _) = words.as_chunks_mut::<CHANGE_LEN>();
+        for ((place, addr), delta) in places.iter_mut().zip(addresses).zip(deltas) {
+            let (left, right) = place.split_at_mut(ADDRESS_LEN);
+            left.copy_from_slice(&addr.to_be_bytes());
+            right.copy_from_slice(&delta.to_be_bytes());
         }
         piece(sequence, index, words)
     })

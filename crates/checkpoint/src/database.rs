@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// How long a call waits for another process that writes to the file.
@@ -46,7 +47,6 @@ impl Database {
         }
         let connection = connect(path).map_err(|error| SqliteError::from_sqlite(path, error))?;
         let database = Self { connection, path: path.to_owned() };
-        database.run(prepare)?;
         let number =
             |name| database.run(|connection| connection.pragma_query_value(None, name, |row| row.get(0)));
         if number("application_id")? != kind.application_id {
@@ -56,6 +56,8 @@ impl Database {
         if found != kind.version {
             return Err(SqliteError::new(path, SqliteErrorKind::Version { found, expected: kind.version }));
         }
+        // Only now, since the mode of the log is written to the file, which could have been another program's.
+        database.run(prepare)?;
         Ok(database)
     }
 
@@ -88,10 +90,15 @@ impl Database {
 
 /// SQLite would take a write-ahead log that another file left for the new file's own.
 fn refuse_orphaned_log(path: &Path) -> Result<(), SqliteError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    let log = PathBuf::from(log);
+    let log = beside(path, "-wal");
     if log.exists() { Err(SqliteError::new(path, SqliteErrorKind::OrphanedLog { log })) } else { Ok(()) }
+}
+
+/// The name of a file that belongs to a database.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 /// Creates the file under another name and links it to its own. A process that is killed meanwhile leaves no half of a
@@ -115,8 +122,10 @@ fn create(path: &Path, kind: FileKind) -> Result<(), SqliteError> {
         }
         _ => Ok(()),
     });
-    // What can't be removed does no harm.
-    let _ = fs::remove_file(&made);
+    // What can't be removed does no harm. The log and its index are still there if closing the file failed.
+    for file in [made.clone(), beside(&made, "-wal"), beside(&made, "-shm")] {
+        let _ = fs::remove_file(file);
+    }
     linked
 }
 
@@ -196,7 +205,10 @@ impl SqliteError {
     }
 
     fn from_sqlite(path: &Path, error: rusqlite::Error) -> Self {
+        // The file is shorter than it says.
+        let is_cut = error.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_IOERR_SHORT_READ);
         let kind = match error.sqlite_error_code() {
+            _ if is_cut => SqliteErrorKind::Damaged { what: error.to_string() },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 SqliteErrorKind::Damaged { what: error.to_string() }
             }
@@ -242,16 +254,29 @@ impl fmt::Display for SqliteError {
                 f,
                 "{path:?} is damaged: {what}. Restore a copy of it, or save what `sqlite3 FILE .recover` still finds"
             ),
-            SqliteErrorKind::Foreign { expected } => write!(f, "{path:?} is not {expected}"),
+            SqliteErrorKind::Foreign { expected } => write!(
+                f,
+                "{path:?} is a database, but not {expected}. Give another path; nothing was changed"
+            ),
             SqliteErrorKind::Version { found, expected } => {
-                write!(f, "{path:?} has format version {found}, and this program reads version {expected}")
+                write!(
+                    f,
+                    "{path:?} has format version {found}, and this program reads version {expected}. Use the \
+                     program that wrote it, or another path"
+                )
             }
             SqliteErrorKind::OrphanedLog { log } => write!(
                 f,
                 "{path:?} is missing, but its log {log:?} exists. Restore the file, or delete the log to start anew"
             ),
-            SqliteErrorKind::DiskFull => write!(f, "{path:?}: the disk is full; nothing was written"),
-            SqliteErrorKind::Busy => write!(f, "{path:?} is held by another process"),
+            SqliteErrorKind::DiskFull => {
+                write!(f, "{path:?}: the disk is full, and nothing was written. Make room, and save again")
+            }
+            SqliteErrorKind::Busy => write!(
+                f,
+                "{path:?} was held by another process for {} s. Only one may write; end the other, or try again",
+                BUSY.as_secs()
+            ),
             SqliteErrorKind::Io(_) | SqliteErrorKind::Sqlite(_) => write!(f, "{path:?} can't be used"),
         }
     }

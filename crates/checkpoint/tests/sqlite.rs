@@ -110,7 +110,7 @@ fn a_torn_log_of_writes_gives_an_earlier_checkpoint() {
 }
 
 #[test]
-fn a_file_cut_at_any_page_is_an_error_that_names_it() {
+fn a_file_cut_at_any_page_is_an_error_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let (store, path, saved) = filled(&folder, 6);
     drop(store);
@@ -126,6 +126,7 @@ fn a_file_cut_at_any_page_is_an_error_that_names_it() {
             std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default()
         );
         assert!(text.contains("copy.db") || matches!(error, CheckpointError::Damaged { .. }), "{text}");
+        assert!(text.contains("Restore a copy"), "no word about what to do at {length}: {error:?}");
     }
 }
 
@@ -188,8 +189,10 @@ fn files_of_other_kinds_are_refused() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch("CREATE TABLE checkpoint (x)").unwrap();
     drop(connection);
+    let bytes = fs::read(&path).unwrap();
     let error = CheckpointStore::open(&path).unwrap_err();
     assert!(matches!(kind(&error), SqliteErrorKind::Foreign { .. }), "{error:?}");
+    assert!(fs::read(&path).unwrap() == bytes, "another program's file was changed");
 
     let (store, path, _) = filled(&folder, 1);
     drop(store);

@@ -31,6 +31,7 @@ const RATIOS: [&str; 24] = [
     "two_cores",
     "par",
     "replication",
+    "checkpoint",
     "metrics_counter",
     "metrics_histogram",
     "metrics_macro",
