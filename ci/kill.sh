@@ -4,7 +4,7 @@
 #
 #   ./ci/kill.sh [KILLS]
 #
-# Results are kept in ci/last-runs.md by RECORD=1, see ci/record-run.py.
+# A thousand take five minutes. Results are kept in ci/last-runs.md by RECORD=1, see ci/record-run.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export ATOMIK_KILLS=${1:-1000}
