@@ -1,55 +1,95 @@
-//! Writes that fail while the example `exactly_once` runs: nothing that was saved is lost.
+//! Writes that fail at every place of a store's files: nothing that was saved is lost.
 #![cfg(unix)]
 
-mod example;
-
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use example::{example, report, start, totals, write_input};
+use atomik_checkpoint::CheckpointStore;
+use atomik_core::{Add, Table};
 
-/// A limit of the size of files lets every write past it fail. It is moved through all that a run writes: the creation of
-/// the store, the database, and its log of writes.
+const LEN: usize = 3_000;
+const CHECKPOINTS: u8 = 8;
+/// Where the other process finds the store.
+const STORE: &str = "ATOMIK_TEST_STORE";
+
+/// A limit of the size of files makes every write past it fail. It is moved through all that a process writes: the
+/// creation of the store, its database, and its log of writes.
 #[test]
-fn a_run_after_failed_writes_continues_exactly() {
-    let folder = tempfile::tempdir().unwrap();
-    let input = folder.path().join("input.log");
-    write_input(&input, 60_000);
-    let expected = report(start(&input, &folder.path().join("uninterrupted.db"), 2));
-
-    let (mut failed, mut continued) = (0, 0);
-    // In units of 512 or 1,024 bytes, as the shell has them. The store takes 64 or 32 of them when it is created, for the
-    // index of its log; a page of the database has 4,096 bytes.
-    for limit in (0..64).step_by(21).chain((64..200).step_by(5)) {
+fn what_was_saved_before_a_failed_write_is_recovered() {
+    let (mut failed, mut saved_some) = (0, 0);
+    // In units of 512 or 1,024 bytes, as the shell has them. The index of a log takes 64 or 32; a page of the database has
+    // 4,096 bytes.
+    for limit in (0..64).step_by(21).chain((64..400).step_by(11)) {
         let folder = tempfile::tempdir().unwrap();
-        let store = folder.path().join("store.db");
+        let path = folder.path().join("store.db");
         // The signal is ignored, so that the write returns an error.
         let limited = Command::new("sh")
             .args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &limit.to_string()])
-            .arg(example())
-            .args(["--json", "--every", "0", "--threads", "2", "--input"])
-            .arg(&input)
-            .arg("--store")
-            .arg(&store)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "--nocapture", "saves_until_a_write_fails"])
+            .env(STORE, &path)
+            .stderr(Stdio::inherit())
             .output()
             .unwrap();
-        if !limited.status.success() {
+        let output = String::from_utf8(limited.stdout).unwrap();
+        assert!(limited.status.success(), "limit {limit}: {output}");
+        let saved = output.lines().filter(|line| line.starts_with("saved ")).count();
+        if let Some(error) = output.lines().find(|line| line.starts_with("failed: ")) {
+            assert!(error.contains("store.db"), "{error}");
             failed += 1;
-            let message = String::from_utf8(limited.stderr).unwrap();
-            assert!(message.starts_with("exactly_once: ") && message.contains("store.db"), "{message}");
+            saved_some += u32::from(saved > 0);
+        } else {
+            assert_eq!(saved, usize::from(CHECKPOINTS), "limit {limit}: {output}");
         }
         let names: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         assert!(!names.iter().any(|name| name.contains(".new")), "left by the creation: {names:?}");
-        let unlimited = report(start(&input, &store, 2));
-        assert_eq!(totals(&unlimited), totals(&expected), "limit {limit}");
-        continued += u32::from(unlimited["restarts"] == 1);
+        recovers(&path, saved, limit);
     }
-    println!("{failed} runs failed, {continued} were continued");
-    assert!(failed > 10, "only {failed} runs failed");
-    assert!(continued > 3, "only {continued} runs had something to continue from");
+    println!("{failed} processes failed, {saved_some} had saved before");
+    assert!(failed > 20 && saved_some > 20, "{failed} processes failed, {saved_some} had saved before");
+}
+
+/// A process without a limit recovers what was saved, and goes on.
+fn recovers(path: &Path, saved: usize, limit: usize) {
+    let mut store = CheckpointStore::open(path).unwrap();
+    store.check().unwrap();
+    let recovered = store.recover::<Add>().unwrap();
+    assert_eq!(recovered.as_ref().map(|recovered| recovered.caller()[0] as usize), saved.checked_sub(1));
+    let table = recovered.as_ref().map_or_else(|| Table::new(LEN), |recovered| recovered.to_table());
+    let expected = |addr| (0..saved).map(|number| delta(number as u8, addr)).sum::<u64>();
+    assert!(table.iter().enumerate().all(|(addr, state)| state.read() == expected(addr)), "limit {limit}");
+    let mut epoch = recovered.map_or_else(|| table.epoch(), |recovered| recovered.resume(&table));
+    table[0].accum(1);
+    store.save(&mut epoch, b"").unwrap();
+}
+
+/// What is accumulated at an address before a checkpoint.
+fn delta(number: u8, addr: usize) -> u64 {
+    if addr % 7 == usize::from(number) % 7 { 1 + u64::from(number) } else { 0 }
+}
+
+/// The other process.
+#[test]
+#[ignore = "called by the test above, under a limit"]
+fn saves_until_a_write_fails() {
+    let Some(path) = std::env::var_os(STORE) else { return };
+    let save = || {
+        let mut store = CheckpointStore::open(path)?;
+        let table = Table::<Add>::new(LEN);
+        let mut epoch = table.epoch();
+        for number in 0..CHECKPOINTS {
+            table.iter().enumerate().for_each(|(addr, state)| state.accum(delta(number, addr)));
+            store.save(&mut epoch, &[number])?;
+            println!("saved {number}");
+        }
+        Ok::<(), atomik_checkpoint::CheckpointError<atomik_checkpoint::SqliteError>>(())
+    };
+    if let Err(error) = save() {
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        println!("failed: {error}: {}", source.unwrap_or_default());
+    }
 }
