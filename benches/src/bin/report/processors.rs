@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 24] = [
+const RATIOS: [&str; 25] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
