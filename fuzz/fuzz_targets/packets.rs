@@ -38,7 +38,7 @@ impl Section {
             Self::Bytes(bytes, kind) => {
                 let mut bytes = bytes.clone();
                 if let Some(kind) = kind {
-                    fix_checksums(&mut bytes, Some(kind % 10));
+                    fix_checksums(&mut bytes, Some(kind % 13));
                 }
                 bytes
             }
@@ -49,8 +49,8 @@ impl Section {
 
 impl Whole {
     fn bytes(&self) -> Vec<u8> {
-        let kind = self.kind % 10;
-        let words = if matches!(kind, 1 | 2 | 4 | 9) { self.words.as_slice() } else { &[] };
+        let kind = self.kind % 13;
+        let words = if matches!(kind, 1 | 2 | 4 | 9 | 10) { self.words.as_slice() } else { &[] };
         let entries = if kind == 1 { self.entries.as_slice() } else { &[] };
         let versions = [self.from.unwrap_or(0).into(), self.to];
         let mut bytes = header(self.node % 6, self.shard % 5, versions, words.len(), entries.len());

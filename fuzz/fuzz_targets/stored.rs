@@ -69,7 +69,8 @@ impl Shard {
             && self.version > 0
             && (node != 0 || self.version < 1 << 63)
             && self.blocks.windows(2).all(|pair| pair[0].0 < pair[1].0)
-            && self.blocks.iter().all(|block| block.1 <= self.version && inside(block))
+            && self.blocks.iter().all(|block| (1..=self.version).contains(&block.1) && inside(block))
+            && self.blocks.iter().any(|block| block.1 == self.version)
             && are_valid(&self.entries, &range)
             && self.entries.iter().all(has_block)
     }

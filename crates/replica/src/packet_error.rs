@@ -201,7 +201,9 @@ fn fmt_invalid(f: &mut fmt::Formatter<'_>, field: PacketField, index: usize, fou
         PacketField::Block => {
             write!(f, "block {found}, at index {index}, is outside the shard or out of order")
         }
-        PacketField::Stamp => write!(f, "block {index} has the stamp {found}, above the shard's version"),
+        PacketField::Stamp => {
+            write!(f, "block {index} has the stamp {found}, which is not one of the shard's versions")
+        }
         PacketField::Total => write!(f, "block {index} has the total {found} past the end of the table"),
         _ => write!(f, "{field:?} can't be {found}"),
     }
@@ -272,7 +274,7 @@ mod tests {
             (LowBits, "word 2 has the low bits 0x00000046 of another version"),
             (LoadCounter, "entry 2 has the counter 70, beyond 2^63 - 1"),
             (Block, "block 70, at index 2, is outside the shard or out of order"),
-            (Stamp, "block 2 has the stamp 70, above the shard's version"),
+            (Stamp, "block 2 has the stamp 70, which is not one of the shard's versions"),
             (Total, "block 2 has the total 70 past the end of the table"),
         ];
         for (field, message) in invalid {

@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use atomik_core::{Algebra, TableFanIn};
 
+#[cfg(doc)]
+use super::Event;
 use super::Replica;
 use crate::block::BLOCK_WORDS;
 use crate::cluster_config::ClusterConfig;
@@ -74,7 +76,8 @@ impl<A: Algebra> Replica<A> {
 
     /// Like [`restore`](Self::restore), but with the incarnation of the last start. The caller promises that the store is
     /// the one that this start left, that it was never rolled back, and that there is no copy of it in use. If the
-    /// promise is broken, states diverge.
+    /// promise is broken, the replica stops when it hears of versions that it did not make ([`Event::Cloned`]), and states
+    /// may diverge. So hear one peer out before the first tick or load, as after [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -319,6 +322,10 @@ fn read_shard(
             return invalid(PacketField::Address, index, entry.addr.into());
         }
         shard.set_entry(entry);
+    }
+    // The version stamped a block.
+    if shard.greatest_stamp() != header.to {
+        return invalid(PacketField::To, 0, header.to);
     }
     Ok((key, shard))
 }

@@ -27,6 +27,7 @@ fn any_version_that_is_received_comes_back_from_the_store() {
     let started = |version| {
         let mut shard = Shard::new(Shape { len: 1, shard_words: 4_096 }, 0);
         shard.set_version(version);
+        shard.block_mut(0).stamp = version;
         start(&[write_shard(context, ShardKey { origin: own, shard: 0 }, &shard)]).map(drop)
     };
     assert_eq!(started((1 << 63) - 1), Ok(()));
@@ -91,7 +92,13 @@ fn blocks_of_a_stored_shard_are_checked() {
     let refused =
         |shard, blocks: &[[u8; 524]]| start(&section(SectionKind::Stored, shard, blocks, &[])).err();
     let block = |index, found| invalid(PacketField::Block, index, found);
-    assert_eq!(refused(1, &[]), None);
+    assert_eq!(refused(1, &[]), invalid(PacketField::To, 0, 5));
+    assert_eq!(refused(1, &[raw_block(0, 4, 0, 1)]), invalid(PacketField::To, 0, 5));
+    // A block with totals that no answer would have.
+    assert_eq!(
+        refused(1, &[raw_block(0, 0, 0, 1), raw_block(1, 5, 0, 1)]),
+        invalid(PacketField::Stamp, 0, 0)
+    );
     assert_eq!(refused(1, &[raw_block(1, 5, 0, 1)]), None);
     assert_eq!(refused(1, &[raw_block(1, 1, 0, 1), raw_block(0, 1, 0, 1)]), block(1, 0));
     assert_eq!(refused(1, &[raw_block(0, 1, 0, 1), raw_block(0, 1, 0, 1)]), block(1, 0));
@@ -99,7 +106,7 @@ fn blocks_of_a_stored_shard_are_checked() {
     assert_eq!(refused(1, &[raw_block(u32::MAX, 1, 0, 0)]), block(0, u32::MAX.into()));
     assert_eq!(refused(1, &[raw_block(0, 6, 0, 1)]), invalid(PacketField::Stamp, 0, 6));
     // The last shard has 44 addresses.
-    assert_eq!(refused(2, &[raw_block(0, 1, 43, 1)]), None);
+    assert_eq!(refused(2, &[raw_block(0, 5, 43, 1)]), None);
     assert_eq!(refused(2, &[raw_block(0, 1, 44, 1)]), invalid(PacketField::Total, 0, 1));
     assert_eq!(refused(2, &[raw_block(1, 1, 0, 0)]), block(0, 1));
     assert_eq!(refused(1, &[raw_block(0, 1, 0, 1); 3]), invalid(PacketField::Words, 0, 3));
@@ -112,7 +119,7 @@ fn entries_of_a_stored_shard_must_ascend_and_have_their_blocks() {
         let entries: Vec<_> = entries.iter().map(|&(addr, counter)| entry(addr, counter)).collect();
         start(&section(SectionKind::Stored, 1, blocks, &entries)).err()
     };
-    let [low, high] = [raw_block(0, 1, 0, 1), raw_block(1, 1, 0, 1)];
+    let [low, high] = [raw_block(0, 5, 0, 1), raw_block(1, 5, 0, 1)];
     let address = |index, addr| invalid(PacketField::Address, index, addr);
     assert_eq!(refused(&[low], &[(128, 1), (129, 1), (191, 1)]), None);
     assert_eq!(refused(&[high], &[(192, 1), (255, 1)]), None);
@@ -146,7 +153,7 @@ fn a_stored_shard_has_versions_from_0_to_1_or_more() {
     let started = |from, to| {
         let header = Header { kind: SectionKind::Stored, origin: OTHER, shard: 0, from, to };
         let context = FrameContext::new::<Add>(cluster().digest());
-        start(&raw_section(context, header, &NO_BLOCKS, &[])).err()
+        start(&raw_section(context, header, &[raw_block(0, to, 0, 1)], &[])).err()
     };
     assert_eq!(started(0, 1), None);
     assert_eq!(started(0, 0), invalid(PacketField::To, 0, 0));
