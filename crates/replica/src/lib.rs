@@ -58,6 +58,9 @@
 //! - **A frame is as long as its shard needs.** For datagrams, make shards small:
 //!   [`ClusterConfig::with_shard_words`].
 //!
+//! The pages under [`docs`] go further: [a program around a replica](docs::driving), and
+//! [the format, byte by byte](docs::wire).
+//!
 //! # Features
 //!
 //! - `std` (default): [`ReplicaId::draw`], and checksums by the processor's instruction. Without it, the crate is `no_std` and needs `alloc`.

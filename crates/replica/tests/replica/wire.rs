@@ -1,4 +1,12 @@
-//! Sections as bytes, by the layout in the documentation. This shares no code with the replica.
+//! Sections as bytes, by the layout in the documentation, and a test of that page. This shares no code with the replica.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use atomik_core::{Add, TableFanIn};
+use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
+
+use crate::{NOW, sent};
 
 /// The length of a header.
 pub(crate) const HEADER: usize = 80;
@@ -31,4 +39,157 @@ pub(crate) fn sections(packet: &[u8]) -> Vec<Vec<u8>> {
         rest = after;
     }
     sections
+}
+
+/// The lines of the page about the format.
+fn page() -> Vec<&'static str> {
+    let page = include_str!("../../src/docs/wire.rs").lines();
+    page.map(|line| line.strip_prefix("//!").expect("it is all documentation").trim()).collect()
+}
+
+/// The tables of places and lengths on the page: the name, the place and the length of each field.
+fn tables() -> Vec<Vec<(&'static str, usize, usize)>> {
+    let mut tables = Vec::new();
+    for line in page() {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        match *cells {
+            ["at", "bytes", "field"] => tables.push(Vec::new()),
+            [at, bytes, field] if at.parse::<usize>().is_ok() => {
+                let name = field.split(':').next().unwrap();
+                tables.last_mut().unwrap().push((name, at.parse().unwrap(), bytes.parse().unwrap()));
+            }
+            _ => {}
+        }
+    }
+    tables
+}
+
+/// The examples on the page.
+fn examples() -> Vec<Vec<u8>> {
+    let page = page().join("\n");
+    let blocks = page.split("```").skip(1).step_by(2).map(|block| block.trim_start_matches("text"));
+    let bytes =
+        |block: &str| block.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    blocks.map(bytes).collect()
+}
+
+/// The numbers of a record, by the names of their fields.
+fn fields(table: &[(&'static str, usize, usize)], bytes: &[u8]) -> BTreeMap<&'static str, u64> {
+    let number = |at: usize, len: usize| {
+        bytes[at..at + len].iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+    };
+    table.iter().filter(|field| field.2 <= 8).map(|&(name, at, len)| (name, number(at, len))).collect()
+}
+
+fn start(node: u64, incarnation: u64) -> (Replica<Add>, Arc<TableFanIn<Add>>) {
+    let local = Arc::new(TableFanIn::new(128));
+    let cluster = ClusterConfig::new("wire", 128).with_shard_words(64);
+    (Replica::new(&cluster, Arc::clone(&local), ReplicaId { node, incarnation }).unwrap(), local)
+}
+
+/// What replicas write, in the order of the examples on the page.
+fn written() -> Vec<Vec<u8>> {
+    let ((mut one, local), (mut other, _)) = (start(1, 2), start(3, 4));
+    local.producer().accum(5, 7);
+    one.tick();
+    one.load(6, 9).unwrap();
+    let frame = sent(&mut one);
+    let vector = one.version_vector_packets().concat();
+    other.hello(Recipient::All);
+    let hello = sent(&mut other);
+    other.receive(NOW, Peer(1), &vector).unwrap();
+    let request = sent(&mut other);
+    one.heartbeat(0);
+    drop(sent(&mut one));
+    one.heartbeat(1);
+    let heartbeat = sent(&mut one);
+    let mut instance = start(1, 2).0;
+    instance.receive(NOW, Peer(1), &vector).unwrap();
+    let denial = sent(&mut instance);
+    vec![frame, vector, hello, request, heartbeat, denial]
+}
+
+/// Bytes in lines of sixteen, as on the page.
+fn hex(bytes: &[u8]) -> String {
+    let line = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    bytes.chunks(16).map(|bytes| format!("//! {}\n", line(bytes))).collect()
+}
+
+/// All later versions must read what is written today.
+#[test]
+fn what_is_written_is_what_the_page_says() {
+    let (examples, written) = (examples(), written());
+    assert_eq!(examples.len(), written.len());
+    let on_page = written.iter().map(|bytes| hex(bytes)).collect::<Vec<_>>().join("\n");
+    assert!(examples == written, "the page should have\n{on_page}");
+}
+
+#[test]
+fn the_tables_of_the_page_describe_what_is_written() {
+    let tables = tables();
+    let lens = [HEADER, 16, 44, 524];
+    assert_eq!(tables.len(), lens.len());
+    for (table, len) in tables.iter().zip(lens) {
+        let end = table.iter().fold(0, |next, &(name, at, bytes)| {
+            assert_eq!(at, next, "{name}");
+            at + bytes
+        });
+        assert_eq!(end, len);
+    }
+    let frame = &written()[0];
+    let header = fields(&tables[0], frame);
+    let crc = |range: std::ops::Range<usize>| u64::from(crc32c(&frame[range]));
+    let numbers = [
+        ("magic", 0x4154_4D4B),
+        ("format", 2),
+        ("kind", 1),
+        ("algebra", 1),
+        ("reserved", 0),
+        ("node", 1),
+        ("incarnation", 2),
+        ("origin checksum", crc(16..32)),
+        ("shard", 0),
+        ("from", 0),
+        ("to", 2),
+        ("words", 1),
+        ("entries", 1),
+        ("folds", 0),
+        ("body length", 60),
+        ("body checksum", crc(80..140)),
+        ("header checksum", crc(0..76)),
+    ];
+    for (name, number) in numbers {
+        assert_eq!(header[name], number, "{name}");
+    }
+    let word = [("address", 5), ("total", 7), ("version", 2)];
+    assert_eq!(fields(&tables[1], &frame[80..]), word.into_iter().collect());
+    let entry = [("address", 6), ("counter", 1), ("node", 1), ("incarnation", 2), ("value", 9), ("total", 0)];
+    assert_eq!(fields(&tables[2], &frame[96..]), entry.into_iter().collect());
+
+    // The kinds that travel, in the order of the examples.
+    let kinds: Vec<u8> =
+        written().iter().flat_map(|packet| sections(packet)).map(|section| section[5]).collect();
+    assert_eq!(kinds, [1, 2, 9, 5, 3, 4, 10, 11]);
+    let rows = page().join("\n");
+    kinds.iter().for_each(|kind| assert!(rows.contains(&format!("\n| {kind} | ")), "kind {kind}"));
+}
+
+#[test]
+fn a_stored_shard_is_what_the_page_says() {
+    let none: [&[u8]; 0] = [];
+    let cluster = ClusterConfig::new("wire", 128).with_shard_words(64);
+    let local = Arc::new(TableFanIn::<Add>::new(128));
+    let mut one = Replica::restore(&cluster, local, ReplicaId { node: 1, incarnation: 2 }, none).unwrap();
+    one.put(5, 7).unwrap();
+    one.load(6, 9).unwrap();
+    let stored = &one.poll_store().unwrap().shards[0].bytes;
+    let tables = tables();
+    let header = fields(&tables[0], stored);
+    let names = ["kind", "from", "to", "words", "entries", "body length"];
+    assert_eq!(names.map(|name| header[name]), [6, 0, 2, 1, 1, 524 + 44]);
+    let block = fields(&tables[3], &stored[80..]);
+    assert_eq!((block["index"], block["stamp"]), (0, 2));
+    let total = |word: usize| u64::from_be_bytes(stored[92 + 8 * word..][..8].try_into().unwrap());
+    assert!((0..64).all(|word| total(word) == if word == 5 { 7 } else { 0 }));
+    assert_eq!(fields(&tables[2], &stored[80 + 524..])["value"], 9);
 }

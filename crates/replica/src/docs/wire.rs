@@ -1,0 +1,157 @@
+//! The format, byte by byte: version 2.
+//!
+//! A packet is a sequence of sections, and a section is a header and a body. All numbers are big-endian. A test reads the
+//! tables and the examples on this page, and compares them with what a replica writes.
+//!
+//! # Header
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 4 | magic: `ATMK` |
+//! | 4 | 1 | format: 2 |
+//! | 5 | 1 | kind: see below |
+//! | 6 | 1 | algebra: 0 for XOR, 1 for addition |
+//! | 7 | 1 | reserved: 0 |
+//! | 8 | 8 | cluster: a digest of the name, the table length, the shard size and the initial base |
+//! | 16 | 8 | node: of the origin |
+//! | 24 | 8 | incarnation: of the origin |
+//! | 32 | 4 | origin checksum: CRC-32C of node and incarnation |
+//! | 36 | 4 | shard: its index in the table |
+//! | 40 | 8 | from: a version |
+//! | 48 | 8 | to: a version |
+//! | 56 | 4 | words: how many |
+//! | 60 | 4 | entries: how many |
+//! | 64 | 4 | folds: 0 |
+//! | 68 | 4 | body length: in bytes |
+//! | 72 | 4 | body checksum: CRC-32C of the body |
+//! | 76 | 4 | header checksum: CRC-32C of the 76 bytes before |
+//!
+//! The body has the words, and then the entries. The length of the body allows a receiver to skip a section whose kind it
+//! does not know, that has a reserved byte other than 0, or that has folds. The kinds 7 and 8, and folds, are for a later
+//! version of this crate.
+//!
+//! # Kinds
+//!
+//! | kind | section | from | to | a word is | entries |
+//! |---|---|---|---|---|---|
+//! | 1 | frame: totals of a shard of an origin | what it leads from | what it leads to | a total, 16 bytes | yes |
+//! | 2 | versions of neighbouring shards of an origin, from `shard` on | number of the section, or 0 | number of the vector, or 0 | a version, 8 bytes | no |
+//! | 3 | request for what changed in a shard after `from` | a version | 0 | | no |
+//! | 4 | digest of a shard of an origin at version `to` | 0 | a version | a digest, 8 bytes | no |
+//! | 5 | hello: request for the version vector; the origin is the sender | 0 | digest of the sender's version vector | | no |
+//! | 6 | stored shard; it does not travel | 0 | a version | a block, 524 bytes | yes |
+//! | 9 | digest of the version vector of the origin, alone or after the vector | how many sections the vector had, or 0 | number of the vector, or 0 | a digest, 8 bytes | no |
+//! | 10 | digests of the versions of a shard and of its merged states; the origin is the sender | 0 | 0 | a digest, 8 bytes | no |
+//! | 11 | denial: the origin made versions of a shard up to `from`, and not `to` | a version | a version | | no |
+//!
+//! A heartbeat has versions and digests. The sections of a whole version vector are numbered from 1, and a digest with
+//! their number follows them: a receiver that has them all has heard the sender out.
+//!
+//! # Records
+//!
+//! A word of a frame is a total. Addresses ascend.
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 4 | address |
+//! | 4 | 8 | total |
+//! | 12 | 4 | version: the low 32 bits of `to` |
+//!
+//! An entry is what an origin knows of an address that was loaded. Addresses ascend.
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 4 | address |
+//! | 4 | 8 | counter: of the LOAD, below 2^63 |
+//! | 12 | 8 | node: of the LOAD |
+//! | 20 | 8 | incarnation: of the LOAD |
+//! | 28 | 8 | value: of the LOAD |
+//! | 36 | 8 | total: of the deltas that the origin made since it knew the LOAD |
+//!
+//! A block of a stored shard has 64 totals. If the shard has fewer words, the rest is zero.
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 4 | index: of the block in its shard |
+//! | 4 | 8 | stamp: the version at which the block last changed |
+//! | 12 | 512 | totals |
+//!
+//! # Examples
+//!
+//! The cluster is `ClusterConfig::new("wire", 128).with_shard_words(64)`, on addition. Origin 1/2 adds 7 at address 5 and
+//! loads 9 at address 6. So shard 0 has version 2.
+//!
+//! Its frame from version 0, with one word and one entry:
+//!
+//! ```text
+//! 41 54 4d 4b 02 01 01 00 18 c7 58 fd ba a6 3c 89
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02
+//! 57 75 3c 55 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 02 00 00 00 01 00 00 00 01
+//! 00 00 00 00 00 00 00 3c 5f cb de 55 a5 e5 cc 56
+//! 00 00 00 05 00 00 00 00 00 00 00 07 00 00 00 02
+//! 00 00 00 06 00 00 00 00 00 00 00 01 00 00 00 00
+//! 00 00 00 01 00 00 00 00 00 00 00 02 00 00 00 00
+//! 00 00 00 09 00 00 00 00 00 00 00 00
+//! ```
+//!
+//! Its version vector, one section and the digest after it:
+//!
+//! ```text
+//! 41 54 4d 4b 02 02 01 00 18 c7 58 fd ba a6 3c 89
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02
+//! 57 75 3c 55 00 00 00 00 00 00 00 00 00 00 00 01
+//! 3c d1 33 49 fd 86 f9 82 00 00 00 01 00 00 00 00
+//! 00 00 00 00 00 00 00 08 6d 13 c2 7d ca ca c4 a1
+//! 00 00 00 00 00 00 00 02 41 54 4d 4b 02 09 01 00
+//! 18 c7 58 fd ba a6 3c 89 00 00 00 00 00 00 00 01
+//! 00 00 00 00 00 00 00 02 57 75 3c 55 00 00 00 00
+//! 00 00 00 00 00 00 00 01 3c d1 33 49 fd 86 f9 82
+//! 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00 08
+//! c2 89 10 a3 b2 75 1f b5 3c d1 33 49 fd 86 f9 82
+//! ```
+//!
+//! The hello of origin 3/4, which knows nothing, and its request:
+//!
+//! ```text
+//! 41 54 4d 4b 02 05 01 00 18 c7 58 fd ba a6 3c 89
+//! 00 00 00 00 00 00 00 03 00 00 00 00 00 00 00 04
+//! 9c 45 01 dc 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 00 00 00 00 00 57 97 1b 82
+//! ```
+//!
+//! ```text
+//! 41 54 4d 4b 02 03 01 00 18 c7 58 fd ba a6 3c 89
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02
+//! 57 75 3c 55 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 00 00 00 00 00 cd 23 d3 62
+//! ```
+//!
+//! A heartbeat of origin 1/2 with the digest of shard 0, and the digests of merged states:
+//!
+//! ```text
+//! 41 54 4d 4b 02 04 01 00 18 c7 58 fd ba a6 3c 89
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02
+//! 57 75 3c 55 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 02 00 00 00 01 00 00 00 00
+//! 00 00 00 00 00 00 00 08 73 61 e8 d7 9f 0d 4f 55
+//! 05 ee bc b9 e0 4b 7f 12 41 54 4d 4b 02 0a 01 00
+//! 18 c7 58 fd ba a6 3c 89 00 00 00 00 00 00 00 01
+//! 00 00 00 00 00 00 00 02 57 75 3c 55 00 00 00 00
+//! 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 02 00 00 00 00 00 00 00 00 00 00 00 10
+//! 82 c4 62 4e 41 9a d0 43 e9 30 af 93 af 0d af 48
+//! ca 56 7a a5 a8 c7 5c 92
+//! ```
+//!
+//! The denial of another instance of 1/2, which has made nothing and heard of version 2:
+//!
+//! ```text
+//! 41 54 4d 4b 02 0b 01 00 18 c7 58 fd ba a6 3c 89
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02
+//! 57 75 3c 55 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 00 00 00 00 00 04 90 1a f0
+//! ```
