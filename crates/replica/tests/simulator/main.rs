@@ -6,6 +6,8 @@
 //! that never come back. After every step, the node that acted is checked. At the end the links heal, and all nodes are
 //! checked.
 //!
+//! A second kind of case flips one bit in the memory of a node, or in a section before its checksums are made.
+//!
 //! `ci/simulate.sh SEEDS [FIRST]` runs any number of seeds. A case that fails is run up to `ATOMIK_SHRINKS` times more, to
 //! find a smaller one. `ci/simulator-faults.py` shows that the simulator notices faults.
 
@@ -14,6 +16,7 @@ mod case;
 #[allow(unreachable_pub)] // Programs that copy the file may have it anywhere.
 #[path = "../../src/docs/node.rs"]
 mod driving;
+mod flips;
 mod oracle;
 mod world;
 
@@ -22,6 +25,7 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use self::case::Case;
+use self::flips::FlipCase;
 use self::world::World;
 
 /// Runs a case until the cluster has healed.
@@ -30,19 +34,42 @@ fn run(case: &Case) -> Result<(), TestCaseError> {
 }
 
 /// Runs the case of a seed. If it fails, returns the smallest failing case that was found.
-fn run_seed(seed: u64, shrinks: u32) -> Result<(), TestError<Case>> {
+fn run_seed<S: Strategy>(
+    seed: u64,
+    shrinks: u32,
+    cases: S,
+    run: impl Fn(&S::Value) -> Result<(), TestCaseError>,
+) -> Result<(), TestError<S::Value>> {
     let config = Config { failure_persistence: None, max_shrink_iters: shrinks, ..Config::default() };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let tree = case::case().new_tree(&mut runner).expect("the strategy rejects nothing");
+    let tree = cases.new_tree(&mut runner).expect("the strategy rejects nothing");
     runner.run_one(tree, |case| run(&case)).map(drop)
 }
 
-/// The first of these seeds that fails, with its smallest failing case.
-fn first_failure(seeds: std::ops::Range<u64>, shrinks: u32) -> Option<(u64, TestError<Case>)> {
-    seeds.into_iter().find_map(|seed| run_seed(seed, shrinks).err().map(|error| (seed, error)))
+/// Runs the cases of all seeds. Panics with the first one that fails, and its smallest failing case.
+fn run_seeds<S: Strategy>(
+    cases: impl Fn() -> S + Copy + Send,
+    run: impl Fn(&S::Value) -> Result<(), TestCaseError> + Copy + Send,
+) {
+    let first = number_from_env("ATOMIK_FIRST_SEED", 0);
+    let count = number_from_env("ATOMIK_SEEDS", 1_000);
+    let shrinks = number_from_env("ATOMIK_SHRINKS", 20_000) as u32;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            scope.spawn(move || {
+                for seed in count * thread / threads..count * (thread + 1) / threads {
+                    let seed = first + seed;
+                    if let Err(error) = run_seed(seed, shrinks, cases(), run) {
+                        panic!("seed {seed}: {error}");
+                    }
+                }
+            });
+        }
+    });
 }
 
 fn number_from_env(name: &str, default: u64) -> u64 {
@@ -54,18 +81,15 @@ fn number_from_env(name: &str, default: u64) -> u64 {
 
 #[test]
 fn every_seed_converges() {
-    let first = number_from_env("ATOMIK_FIRST_SEED", 0);
-    let count = number_from_env("ATOMIK_SEEDS", 1_000);
-    let shrinks = number_from_env("ATOMIK_SHRINKS", 20_000) as u32;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    std::thread::scope(|scope| {
-        for thread in 0..threads {
-            scope.spawn(move || {
-                let (start, end) = (count * thread / threads, count * (thread + 1) / threads);
-                if let Some((seed, error)) = first_failure(first + start..first + end, shrinks) {
-                    panic!("seed {seed}: {error}");
-                }
-            });
-        }
-    });
+    run_seeds(case::case, run);
+}
+
+#[test]
+fn every_flip_is_repaired_or_reported() {
+    run_seeds(
+        flips::case,
+        |case: &FlipCase| {
+            if case.adds { flips::run::<Add>(case) } else { flips::run::<Xor>(case) }
+        },
+    );
 }

@@ -257,7 +257,13 @@ impl<A: Algebra> World<A> {
                     return Ok(());
                 };
                 let bytes = Rc::clone(&self.history[pick as usize % self.history.len()]);
-                self.receive(node, peer as usize % self.nodes.len(), &bytes)
+                let before = self.versions(node);
+                self.receive(node, peer as usize % self.nodes.len(), &bytes)?;
+                for (key, version) in self.versions(node) {
+                    let earlier = before.get(&key).copied().unwrap_or(0);
+                    prop_assert!(version >= earlier, "an old packet took {:?} back to {}", key, version);
+                }
+                Ok(())
             }
             Step::Heartbeat { node, digests } => self.with(node, |world, node| {
                 world.replica(node).heartbeat(digests.into());

@@ -322,7 +322,9 @@ impl<A: Algebra> World<A> {
         let keys: Vec<_> = self.versions(node).into_keys().filter(|&(writer, _)| writer != own).collect();
         if let Some(&(writer, shard)) = keys.get(pick as usize % keys.len().max(1)) {
             let origin = ReplicaId { node: writer.0, incarnation: writer.1 };
+            let before = self.versions(node);
             prop_assert_eq!(self.replica(node).refetch(origin, shard, peer), Ok(()));
+            prop_assert_eq!(self.versions(node), before, "what is here stays until the answer has come");
         }
         Ok(())
     }
