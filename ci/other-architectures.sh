@@ -95,7 +95,7 @@ run_tests() {
         chosen=() tests=()
         [[ -n $quick ]] || tests=(--all-features)
         for folder in $packages; do
-            chosen+=(-p "$(sed -n "s/^name = \"\(.*\)\"/\1/p;/^name/q" "$folder/Cargo.toml")")
+            chosen+=(-p "$(sed -n "/^name = /{s/.*\"\(.*\)\"/\1/p;q}" "$folder/Cargo.toml")")
             for path in "$folder"/tests/{*.rs,*/main.rs}; do
                 test=${path##*tests/} test=${test%.rs} test=${test%/main}
                 if [[ -e $path && " $left_out " != *" $test "* && ( -z $quick || $test == golden ) ]]; then
