@@ -3,10 +3,21 @@
 use atomik_core::models::{Allocator, end_thread};
 use atomik_core::{Add, FanIn, Xor};
 use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn, spawn_writer};
-use loom::thread;
+use loom::thread::{self, JoinHandle};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// A reader that reads twice beside writers of the deltas 1 and 2: what it has seen does not go away.
+fn nothing_goes_away_beside(writers: Vec<JoinHandle<()>>, fan_in: &Arc<FanIn<Add>>) {
+    let reader = spawn(fan_in, move |fan_in| {
+        let (first, second) = (fan_in.read(), fan_in.read());
+        assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
+    });
+    join([reader]);
+    join(writers);
+    assert_eq!(fan_in.read(), 0b11);
+}
 
 /// A slot goes from one thread's producer to another's. No delta is lost.
 ///
@@ -56,13 +67,7 @@ fn a_slot_is_handed_over_while_a_reader_reads() {
         drop(fan_in.producer());
         let writers: Vec<_> =
             (0..2).map(|i| spawn(&fan_in, move |fan_in| fan_in.producer_owned().accum(1 << i))).collect();
-        let reader = spawn(&fan_in, move |fan_in| {
-            let (first, second) = (fan_in.read(), fan_in.read());
-            assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
-        });
-        join([reader]);
-        join(writers);
-        assert_eq!(fan_in.read(), 0b11);
+        nothing_goes_away_beside(writers, &fan_in);
     });
 }
 
@@ -180,13 +185,7 @@ fn a_threads_slot_is_handed_over_while_a_reader_reads() {
     bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
         let fan_in = Arc::new(FanIn::<Add>::new(0));
         let writers: Vec<_> = (0..2).map(|i| spawn(&fan_in, move |fan_in| fan_in.accum(1 << i))).collect();
-        let reader = spawn(&fan_in, move |fan_in| {
-            let (first, second) = (fan_in.read(), fan_in.read());
-            assert!(first & second == first && second <= 0b11, "{first:#b}, then {second:#b}");
-        });
-        join([reader]);
-        join(writers);
-        assert_eq!(fan_in.read(), 0b11);
+        nothing_goes_away_beside(writers, &fan_in);
     });
 }
 
