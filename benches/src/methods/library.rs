@@ -17,53 +17,44 @@ shared!(
     WithoutHandle(FanIn<Xor>), "FanIn::accum", FanIn::new(0), |state, delta| state.accum(delta), |state| state.read()
 );
 
-/// `Producer::accum` in a loop that keeps the handle in registers.
-#[derive(Debug)]
-pub struct InRegister(FanIn<Xor>);
+/// Implements a method whose threads have a producer each.
+macro_rules! by_producer {
+    ($(#[$doc:meta])* $type:ident, $name:literal, |$producer:ident, $delta:ident| $accum:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $type(FanIn<Xor>);
 
-impl Method for InRegister {
-    const NAME: &'static str = "Producer::accum";
+        impl Method for $type {
+            const NAME: &'static str = $name;
 
-    fn new(_: usize) -> Self {
-        Self(FanIn::new(0))
-    }
+            fn new(_: usize) -> Self {
+                Self(FanIn::new(0))
+            }
 
-    fn work(&self, thread: usize, n: u64, start: impl FnOnce()) {
-        let mut producer = self.0.producer();
-        start();
-        for delta in deltas(thread, n) {
-            producer.accum(delta);
+            fn work(&self, thread: usize, n: u64, start: impl FnOnce()) {
+                let mut $producer = self.0.producer();
+                start();
+                for $delta in deltas(thread, n) {
+                    $accum;
+                }
+            }
+
+            fn total(&mut self) -> u64 {
+                self.0.read()
+            }
         }
-    }
-
-    fn total(&mut self) -> u64 {
-        self.0.read()
-    }
+    };
 }
 
-/// `Producer::accum` with the handle in memory, as if it were a field of a larger structure.
-#[derive(Debug)]
-pub struct InMemory(FanIn<Xor>);
-
-impl Method for InMemory {
-    const NAME: &'static str = "Producer::accum, handle in memory";
-
-    fn new(_: usize) -> Self {
-        Self(FanIn::new(0))
-    }
-
-    fn work(&self, thread: usize, n: u64, start: impl FnOnce()) {
-        let mut producer = self.0.producer();
-        start();
-        for delta in deltas(thread, n) {
-            black_box::<&mut Producer<'_, Xor>>(&mut producer).accum(delta);
-        }
-    }
-
-    fn total(&mut self) -> u64 {
-        self.0.read()
-    }
-}
+by_producer!(
+    /// `Producer::accum` in a loop that keeps the handle in registers.
+    InRegister, "Producer::accum", |producer, delta| producer.accum(delta)
+);
+by_producer!(
+    /// `Producer::accum` with the handle in memory, as if it were a field of a larger structure.
+    InMemory, "Producer::accum, handle in memory",
+    |producer, delta| black_box::<&mut Producer<'_, Xor>>(&mut producer).accum(delta)
+);
 
 /// `TableFanIn::accum(&self)`, at each address of a small table in turn.
 #[derive(Debug)]
