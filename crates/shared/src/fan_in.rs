@@ -240,7 +240,8 @@ impl<A: Algebra> SharedFanIn<A> {
     ///
     /// # Errors
     ///
-    /// - [`SharedErrorKind::NoFreeLane`] if the owners of all lanes are alive.
+    /// - [`SharedErrorKind::NoFreeLane`] if each lane had a living owner when it was tried. They are tried one after the other,
+    ///   so a lane that is returned meanwhile may be missed.
     /// - [`SharedErrorKind::Forked`] in a child of the process that opened the file.
     /// - [`SharedErrorKind::Io`] if the kernel refuses to lock, for example because it has no memory for locks.
     pub fn producer(&self) -> Result<SharedProducer<A>, SharedError> {

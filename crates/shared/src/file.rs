@@ -41,6 +41,15 @@ pub(crate) fn reopen(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     open(&PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd())), Access::Write)
 }
 
+/// Whether two descriptors are of one file.
+pub(crate) fn is_same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<bool, SharedErrorKind> {
+    let id = |fd| match rustix::fs::fstat(fd) {
+        Ok(status) => Ok((status.st_dev, status.st_ino)),
+        Err(error) => Err(failed("look at the file")(error)),
+    };
+    Ok(id(a)? == id(b)?)
+}
+
 /// Reads the layout of an open file, with all checks of the file.
 pub(crate) fn read_layout(fd: BorrowedFd<'_>) -> Result<FileLayout, SharedErrorKind> {
     let file = File::from(fd.try_clone_to_owned().map_err(failed("open the file"))?);

@@ -64,15 +64,24 @@ pub(crate) struct Handle<A: Algebra> {
 
 impl<A: Algebra> Handle<A> {
     /// Opens and maps a file. `open` opens it with a description of its own.
+    ///
+    /// A mapping keeps the description by which it was mapped, and with it the locks of that description, also in a forked
+    /// child. So the locks have another one, which nothing is mapped by.
     pub(crate) fn open(
         path: &Path,
-        open: impl FnMut() -> io::Result<OwnedFd>,
+        mut open: impl FnMut() -> io::Result<OwnedFd>,
     ) -> Result<Self, SharedErrorKind> {
-        let fd = UninheritedFd::open(open).map_err(failed("open the file"))?;
-        let borrowed = fd.get().ok_or(SharedErrorKind::Forked)?;
-        let layout = file::read_layout(borrowed)?;
+        let (mapped, fd) = loop {
+            let mapped = open().map_err(failed("open the file"))?;
+            let fd = UninheritedFd::open(&mut open).map_err(failed("open the file"))?;
+            // Another file may have got the name in between.
+            if file::is_same(mapped.as_fd(), fd.get().ok_or(SharedErrorKind::Forked)?)? {
+                break (mapped, fd);
+            }
+        };
+        let layout = file::read_layout(mapped.as_fd())?;
         file::check::<A>(&layout, FileKind::FanIn)?;
-        let mapping = Mapping::new(borrowed, layout.file_bytes() as usize, true);
+        let mapping = Mapping::new(mapped.as_fd(), layout.file_bytes() as usize, true);
         let planes = Planes::new(mapping.map_err(failed("map the file"))?, &layout);
         let mark =
             ForkMark::new(layout.len()).map_err(failed("map a page that is wiped in forked processes"))?;
