@@ -59,6 +59,7 @@
 //! | operations on whole slices of words, with SIMD | [`kernel`] |
 //! | deltas as data | [`DeltaBatch`], [`DeltaMessage`] |
 //! | tables on several nodes | [`DeltaStream`] if the transport loses nothing, else the crate `atomik-replica` |
+//! | tables that several processes change | the crate `atomik-shared` |
 //! | tables that survive a restart | the crate `atomik-checkpoint` |
 //! | the metrics of a service | the crate `atomik-metrics` |
 //!
