@@ -31,29 +31,24 @@ impl<A: Algebra> Context<A> {
         Some(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(memory.cast(), len)) })
     }
 
-    /// `len` words at `words` as contexts, for states in memory that Rust did not allocate, such as a mapped file that
-    /// several processes share. It reads nothing, so the words may be of any value.
+    /// `len` words at `words` as contexts: for memory that Rust did not allocate, such as a mapped file. The words may have
+    /// any value.
     ///
     /// # Safety
     ///
-    /// For the whole lifetime `'a`:
-    ///
-    /// - `words` is valid for reads of `len` words, and for writes of them if one of the contexts is written to. It is
-    ///   aligned to [`AtomicU64`](core::sync::atomic::AtomicU64), and not null even if `len` is 0.
-    /// - `len` words take no more than `isize::MAX` bytes.
-    /// - All accesses to the words are atomic ones of whole words, or happen before or after all concurrent ones.
+    /// For the whole of `'a`, `words` is valid for reads of `len` words (and for writes, if a context is written to), and
+    /// aligned to [`AtomicU64`](core::sync::atomic::AtomicU64) and not null even if `len` is 0. All concurrent accesses are
+    /// atomic ones of whole words. The words take no more than `isize::MAX` bytes.
     ///
     /// ```
+    /// use core::sync::atomic::AtomicU64;
     /// use atomik_core::{Add, Context};
     ///
-    /// let mut words = vec![40_u64; 4];
-    /// // SAFETY: the vector is not used otherwise while the contexts are, and 64-bit targets align its words.
-    /// # #[cfg(target_pointer_width = "64")]
-    /// let contexts = unsafe { Context::<Add>::slice_from_ptr(words.as_mut_ptr(), words.len()) };
-    /// # #[cfg(not(target_pointer_width = "64"))]
-    /// # let contexts = [Context::<Add>::new(40), Context::new(40)];
-    /// contexts[1].accum(2);
-    /// assert_eq!(contexts[1].read(), 42);
+    /// let words = [AtomicU64::new(40)];
+    /// // SAFETY: it is one aligned word, which outlives the contexts and is accessed by atomics only.
+    /// let contexts = unsafe { Context::<Add>::slice_from_ptr(words[0].as_ptr(), 1) };
+    /// contexts[0].accum(2);
+    /// assert_eq!(contexts[0].read(), 42);
     /// ```
     #[inline]
     #[must_use]
