@@ -67,7 +67,7 @@ fn push(subject: &mut Subject, kind: &str, threads: usize, events: usize, event:
     };
     let ours = bytes(atomik_metrics::Recorder::new, threads, events, &event);
     let theirs = bytes(exporter, threads, events, &event);
-    let work = format!("a {kind}, {threads} threads");
+    let work = format!("a {kind}, {threads} thread{}", if threads == 1 { "" } else { "s" });
     subject.push(Ratio::new(work, "metrics-exporter-prometheus", [ours, theirs], 0.0));
 }
 

@@ -1,4 +1,4 @@
-//! The formats in which series are shown.
+//! The formats in which series are rendered.
 
 mod negotiation;
 mod protobuf;
@@ -9,15 +9,15 @@ pub use negotiation::Format;
 use crate::recorder::Handle;
 
 impl Handle {
-    /// All series in Prometheus' [text format]. Families are in the order of their names, and the series of a family in
-    /// that of their labels.
+    /// Renders all series in Prometheus' [text format]. Families are in the order of their names, and the series of a family are
+    /// in the order of their labels.
     ///
-    /// Counters have the suffix `_total`, which they get if their name hasn't got it. Histograms have the buckets set by
-    /// [`Builder::classic_buckets`](crate::Builder::classic_buckets).
+    /// The names of counters end with `_total`, which is appended if necessary. Histograms have the buckets that
+    /// [`Builder::classic_buckets`](crate::Builder::classic_buckets) sets.
     ///
-    /// It takes the time of adding up all threads' parts and of writing the text; calls take turns. Threads that hold a
-    /// handle never wait for it. A thread that makes a series may wait while the list of series is read. With an
-    /// [idle timeout](crate::Builder::idle_timeout), a thread that looks a series up may also wait while idle ones are
+    /// A call adds up the parts of all threads and writes the text. Calls take turns. A thread that has a handle never waits for
+    /// them. A thread that adds a series may wait while the list of series is read. With an
+    /// [idle timeout](crate::Builder::idle_timeout), a thread that looks a series up may also wait while idle series are
     /// dropped.
     ///
     /// [text format]: https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -26,7 +26,7 @@ impl Handle {
         self.inner.with_catalog(|catalog, words| text::text(catalog, words, false))
     }
 
-    /// All series in a format, for instance the one that [`Format::negotiate`] found.
+    /// Renders all series in a format, for instance the one that [`Format::negotiate`] returned.
     #[must_use]
     pub fn render_as(&self, format: Format) -> Vec<u8> {
         self.inner.with_catalog(|catalog, words| match format {

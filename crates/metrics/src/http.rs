@@ -1,4 +1,4 @@
-//! Answers to scrapes over HTTP.
+//! Responses to scrapes over HTTP.
 
 #[cfg(feature = "hyper")]
 use std::convert::Infallible;
@@ -11,8 +11,8 @@ use http_body_util::Full;
 use crate::exposition::Format;
 use crate::recorder::Handle;
 
-/// The answer to a scrape: all series, in the [format](Format::negotiate) that the request's `Accept` header prefers.
-/// Any method but GET and HEAD is answered with status 405.
+/// The response to a scrape: all series, in the [format](Format::negotiate) that the `Accept` header of the request prefers. The
+/// response to any method but GET and HEAD has status 405.
 ///
 /// ```
 /// use http::{Request, header};
@@ -42,7 +42,7 @@ fn format(headers: &HeaderMap) -> Format {
     Format::negotiate(&accepts.join(","))
 }
 
-/// A route for axum: `GET` answers with all series, as [`respond`] does.
+/// A route for axum. It answers `GET` with all series, as [`respond`] does.
 ///
 /// ```
 /// let handle = atomik_metrics::Recorder::new().handle();
@@ -63,7 +63,7 @@ pub struct MetricsService(Handle);
 
 #[cfg(feature = "hyper")]
 impl MetricsService {
-    /// A service that answers with the series of a recorder.
+    /// A service that answers with the series of the recorder that this is a handle of.
     #[must_use]
     pub fn new(handle: Handle) -> Self {
         Self(handle)

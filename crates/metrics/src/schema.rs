@@ -1,4 +1,4 @@
-//! Which bucket a value belongs to.
+//! The buckets of histograms, and which of them a value belongs to.
 
 use core::fmt;
 
@@ -8,14 +8,15 @@ const MANTISSA_BITS: u32 = 52;
 const MANTISSA: u64 = (1 << MANTISSA_BITS) - 1;
 /// The exponent that `f64` stores for numbers in [1, 2).
 const BIAS: i32 = 1023;
-/// How many octaves of positive normal numbers have buckets.
+/// The number of octaves that have buckets of positive numbers.
 pub(crate) const OCTAVES: usize = 2047;
 
-/// The resolution of a histogram: it has 2<sup>schema</sup> buckets an octave, which is a power of two to the next.
+/// The resolution of a histogram. A histogram has 2<sup>schema</sup> buckets for each octave, which is the range from a power
+/// of two to the next.
 ///
-/// The buckets are those of Prometheus' [native histograms]: bucket *i* holds the values in
-/// (2<sup>(i−1)/2^schema</sup>, 2<sup>i/2^schema</sup>]. Every second bound of a schema is a bound of the schema below,
-/// so histograms can be made coarser without loss, and histograms of different schemas can be merged.
+/// The buckets are those of Prometheus' [native histograms]: bucket *i* holds the values that are greater than
+/// 2<sup>(i−1)/2^schema</sup> and at most 2<sup>i/2^schema</sup>. Every second bound of a schema is also a bound of the next
+/// lower schema. So a histogram can be made coarser without loss, and histograms of different schemas can be merged.
 ///
 /// | schema | buckets an octave | [relative error](Self::relative_error) of a quantile, at most |
 /// |---|---|---|
@@ -42,7 +43,7 @@ impl Schema {
     /// The finest schema.
     pub const MAX: Self = Self(8);
 
-    /// A schema from 0 to 8; `None` above that.
+    /// The schema with this number, from 0 to 8. `None` if the number is greater.
     #[must_use]
     pub const fn new(schema: u8) -> Option<Self> {
         if schema <= Self::MAX.0 { Some(Self(schema)) } else { None }
@@ -61,7 +62,7 @@ impl Schema {
     }
 
     /// The largest relative error of a value that is estimated from its bucket: (γ − 1) / (γ + 1), where γ is the ratio
-    /// of the bucket's bounds. It holds for all normal numbers; subnormal numbers are taken for zero.
+    /// between the bucket's bounds. This holds for all normal numbers. Subnormal numbers are counted as zero.
     #[must_use]
     pub fn relative_error(self) -> f64 {
         let growth = f64::from_bits((BIAS as u64) << MANTISSA_BITS | BOUNDS[1 << (8 - self.0) & 0xFF]);
@@ -70,24 +71,23 @@ impl Schema {
         (growth - 1.0) / (growth + 1.0)
     }
 
-    /// The index of the bucket of a value: of the value itself if it is positive, of its absolute value if it is
-    /// negative. `None` for zero, subnormal numbers, infinities and NaN, which have places of their own.
+    /// The index of the bucket to which a value belongs. A negative value has the index of its absolute value. `None` for zero,
+    /// subnormal numbers, infinities and NaN, which are counted separately.
     ///
-    /// Exact for every number. It costs a shift, a table look-up and a comparison.
+    /// The index is exact for every number. It costs a shift, a table look-up and a comparison.
     #[must_use]
     #[inline]
     pub fn index(self, value: f64) -> Option<i32> {
         value.is_normal().then(|| self.index_at(self.cells().position(value.abs())))
     }
 
-    /// The lower bound of a bucket, which isn't in it. Subnormal or zero where the true bound is.
+    /// The lower bound of a bucket, which is not in the bucket itself. Below the normal numbers it is subnormal or zero.
     #[must_use]
     pub fn lower_bound(self, index: i32) -> f64 {
         self.bound(i64::from(index) - 1)
     }
 
-    /// The upper bound of a bucket, which is in it: the largest `f64` in the bucket. For the last bucket this is
-    /// [`f64::MAX`].
+    /// The upper bound of a bucket: the largest `f64` in it. For the last bucket this is [`f64::MAX`].
     #[must_use]
     pub fn upper_bound(self, index: i32) -> f64 {
         self.bound(i64::from(index))

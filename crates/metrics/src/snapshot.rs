@@ -1,4 +1,4 @@
-//! What a histogram holds at some moment, as plain data.
+//! The contents of a histogram at some moment, as plain data.
 
 mod bytes;
 
@@ -9,10 +9,10 @@ use std::ops::RangeInclusive;
 
 use crate::schema::Schema;
 
-/// The contents of a histogram: counts for each bucket, and the sum of the values.
+/// The contents of a histogram: the count of each bucket, and the sum of the values.
 ///
-/// Snapshots of one or of many processes can be [merged](Self::merge) without loss, made [coarser](Self::coarsen)
-/// without loss, subtracted, sent elsewhere as [bytes](Self::to_bytes), and asked for [quantiles](Self::quantile).
+/// Snapshots, also those of several processes, can be [merged](Self::merge) and made [coarser](Self::coarsen) without loss. They
+/// can be [subtracted](Self::since), sent elsewhere as [bytes](Self::to_bytes), and asked for [quantiles](Self::quantile).
 ///
 /// **Where values are counted.**
 ///
@@ -24,7 +24,8 @@ use crate::schema::Schema;
 /// | +∞, −∞ | [`positive_infinity`](Self::positive_infinity), [`negative_infinity`](Self::negative_infinity) | no |
 /// | NaN | [`nan`](Self::nan), and not in [`count`](Self::count) | no |
 ///
-/// One infinite value or NaN would make the sum useless for the rest of the process's life, so they are kept out of it.
+/// Infinite values and NaN are not added to the sum, because a single one would make it useless for the rest of the process's
+/// life.
 ///
 /// ```
 /// use atomik_metrics::{HistogramSnapshot, Schema};
@@ -56,7 +57,7 @@ pub(crate) struct Specials {
     pub(crate) nan: u64,
 }
 
-/// Buckets of one sign by ascending index, none of them empty.
+/// The buckets of one sign that are not empty, by ascending index.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Buckets(pub(crate) Vec<(i32, u64)>);
 
@@ -72,7 +73,7 @@ impl HistogramSnapshot {
         self.record_many(value, 1);
     }
 
-    /// Counts a value `count` times. The value times `count` is added to the sum.
+    /// Counts a value `count` times, and adds the value times `count` to the sum.
     pub fn record_many(&mut self, value: f64, count: u64) {
         if count == 0 {
             return;
@@ -93,7 +94,7 @@ impl HistogramSnapshot {
         self.schema
     }
 
-    /// How many values were counted, without NaN.
+    /// The number of values, without NaN.
     #[must_use]
     pub fn count(&self) -> u64 {
         let specials = self.specials;
@@ -104,19 +105,19 @@ impl HistogramSnapshot {
             .fold(0, u64::wrapping_add)
     }
 
-    /// Whether nothing was counted: no value, and no NaN.
+    /// Whether no value was counted, not even NaN.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.positive.0.is_empty() && self.negative.0.is_empty() && self.specials == Specials::default()
     }
 
-    /// The sum of the finite values, with the rounding errors of adding `f64`s in some order.
+    /// The sum of the finite values, with the rounding errors of adding them as `f64`s in some order.
     #[must_use]
     pub fn sum(&self) -> f64 {
         self.sum
     }
 
-    /// The mean of the finite values, `None` if there are none.
+    /// The mean of the finite values. `None` if there are none.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         let infinite = self.specials.positive_infinity.wrapping_add(self.specials.negative_infinity);
@@ -150,13 +151,13 @@ impl HistogramSnapshot {
         self.specials.nan
     }
 
-    /// The buckets of positive values that aren't empty, as index and count, in ascending order.
+    /// The index and the count of each bucket of positive values that is not empty, in ascending order.
     pub fn positive_buckets(&self) -> impl DoubleEndedIterator<Item = (i32, u64)> {
         self.positive.0.iter().copied()
     }
 
-    /// The buckets of negative values that aren't empty, as index of the absolute value and count, in ascending order of
-    /// the index.
+    /// The index and the count of each bucket of negative values that is not empty, in ascending order of the index, which is
+    /// that of the absolute value.
     pub fn negative_buckets(&self) -> impl DoubleEndedIterator<Item = (i32, u64)> {
         self.negative.0.iter().copied()
     }
@@ -168,7 +169,7 @@ impl HistogramSnapshot {
         self.counts_up_to_powers_of_two(exponent..=exponent).map(|(_, count)| count).sum()
     }
 
-    /// The same for each exponent of a range, in one pass.
+    /// Does this for each exponent of a range, in one pass.
     pub(crate) fn counts_up_to_powers_of_two(
         &self,
         exponents: RangeInclusive<i32>,
@@ -227,8 +228,8 @@ impl HistogramSnapshot {
         self.combine(other, u64::wrapping_add, |sum, other| sum + other);
     }
 
-    /// What was counted here and not yet in an earlier snapshot of the same histogram. If their schemas differ, the
-    /// result has the coarser one.
+    /// What was counted since an earlier snapshot of the same histogram. If their schemas differ, the result has the coarser
+    /// one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
@@ -259,8 +260,8 @@ impl HistogramSnapshot {
         self.negative = self.negative.combine(&other.negative, counts);
     }
 
-    /// Gives up resolution: buckets are put together until they are those of `schema`. No count is lost, and the result
-    /// is what a histogram of that schema would have counted. Does nothing if the schema is as coarse already.
+    /// Reduces the resolution: adjacent buckets are combined until they are those of `schema`. No count is lost, and the result
+    /// is what a histogram of that schema would have counted. Nothing happens if the histogram is as coarse already.
     pub fn coarsen(&mut self, schema: Schema) {
         if schema >= self.schema {
             return;

@@ -94,6 +94,22 @@ fn observers_beside_writers_see_every_event_once() {
 }
 
 #[test]
+fn a_handle_holds_no_lock() {
+    let (done, wait) = std::sync::mpsc::channel();
+    let handle = Recorder::builder().idle_timeout(std::time::Duration::from_nanos(1)).build().handle();
+    // In a thread of its own, so that a deadlock fails the test.
+    thread::spawn(move || {
+        let first = handle.counter("c", &[("i", "1")]);
+        let mut epoch = handle.epoch();
+        // Another series of the family, a scrape and a swap, while the first handle is in use.
+        first.increment(handle.counter("c", &[("i", "2")]).value() + 1);
+        let text = handle.render();
+        done.send((text.contains("c_total{i=\"1\"} 1\n"), epoch.swap().counter("c", &[("i", "1")]))).unwrap();
+    });
+    assert_eq!(wait.recv_timeout(std::time::Duration::from_secs(20)), Ok((true, 1)));
+}
+
+#[test]
 fn a_storm_of_registrations_makes_each_series_once() {
     const THREADS: usize = 8;
     let handle = Recorder::new().handle();

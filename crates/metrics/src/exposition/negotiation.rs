@@ -1,4 +1,4 @@
-//! Which format a client gets.
+//! The choice of the format for a client.
 
 /// A format of the exposition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -28,8 +28,8 @@ impl Format {
         }
     }
 
-    /// The format that a client likes best, by the header `Accept` of its request ([RFC 9110]). The text format if the
-    /// header has none of ours.
+    /// The format that a client prefers, by the header `Accept` of its request ([RFC 9110]). It is the text format if the
+    /// header names none of these formats.
     ///
     /// ```
     /// use atomik_metrics::Format;
@@ -44,7 +44,7 @@ impl Format {
     pub fn negotiate(accept: &str) -> Self {
         let mut best = (Self::Text, 0.0);
         for range in accept.split(',') {
-            // Of formats that are liked equally, the first.
+            // Of formats with the same quality, the first.
             if let Some((format, quality)) = media_range(range)
                 && quality > best.1
             {
@@ -55,7 +55,7 @@ impl Format {
     }
 }
 
-/// The format that a media range means, and how much it is liked, from 0 to 1.
+/// The format that a media range names, and its quality, from 0 to 1.
 fn media_range(range: &str) -> Option<(Format, f64)> {
     let mut parts = range.split(';').map(str::trim);
     let media_type = parts.next()?.to_ascii_lowercase();

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use crate::catalog::{AllSeries, Catalog, Family};
 use crate::snapshot::{Buckets, HistogramSnapshot, write_number};
 
-/// All series as delimited messages `MetricFamily`.
+/// Renders all series as delimited messages `MetricFamily`.
 pub(super) fn protobuf(catalog: &Catalog, words: &[Vec<u64>]) -> Vec<u8> {
     let mut out = Vec::new();
     for family in &catalog.families {
@@ -93,8 +93,8 @@ fn histogram(value: &HistogramSnapshot, exponents: RangeInclusive<i32>) -> Messa
     message
 }
 
-/// Writes the buckets of one sign: spans of adjacent buckets to `field`, and to the next field the counts, each as the
-/// difference to the one before.
+/// Writes the buckets of one sign. The field `field` has the spans of adjacent buckets, and the next field has the counts, each
+/// as its difference from the one before.
 fn write_buckets(
     message: &mut Message,
     field: u32,
@@ -102,7 +102,7 @@ fn write_buckets(
     buckets: &Buckets,
     infinite: u64,
 ) {
-    // Infinite values are in the bucket above that of the largest number.
+    // Infinite values are in the bucket after that of the largest number.
     let infinity = (value.schema().index_of_power(1024) + 1, infinite);
     let buckets = buckets.0.iter().copied().chain((infinite > 0).then_some(infinity));
     let mut spans: Vec<(i32, u64)> = Vec::new();

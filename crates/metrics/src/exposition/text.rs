@@ -7,7 +7,7 @@ use crate::catalog::{AllSeries, Catalog, Family, Series};
 use crate::histogram::HistogramCell;
 use crate::names::escape;
 
-/// All series as text, in OpenMetrics or in Prometheus' format.
+/// Renders all series as text, in OpenMetrics or in Prometheus' format.
 pub(super) fn text(catalog: &Catalog, words: &[Vec<u64>], openmetrics: bool) -> String {
     let mut out = String::new();
     for family in &catalog.families {
@@ -95,7 +95,7 @@ fn write_start(out: &mut String, name: &str, suffix: &str, labels: &str) {
     out.push(' ');
 }
 
-/// Writes an integer and ends the line. A service has thousands of them, and this is faster than `write!`.
+/// Writes an integer and ends the line. This is faster than `write!`, and a service has thousands of them.
 fn write_integer(out: &mut String, mut value: u64) {
     let mut digits = [b'\n'; 21];
     let mut at = digits.len() - 1;
@@ -110,8 +110,8 @@ fn write_integer(out: &mut String, mut value: u64) {
     out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
 }
 
-/// Writes a number as Prometheus itself writes it (the shortest digits that read back as the number, an exponent below
-/// 10^-4 and from 10^6 on, and a point or an exponent in any case), so that a bound is the same label in all formats.
+/// Writes a number as Prometheus itself does, so that a bound is the same label in all formats: with the fewest digits that
+/// identify the number, with an exponent below 10^-4 and from 10^6 on, and always with a point or an exponent.
 pub(super) fn write_float(out: &mut String, value: f64) {
     let special = match value {
         f64::INFINITY => "+Inf",

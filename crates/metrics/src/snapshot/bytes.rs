@@ -9,13 +9,13 @@ use crate::schema::Schema;
 const VERSION: u8 = 1;
 
 impl HistogramSnapshot {
-    /// The snapshot in a compact form that [`from_bytes`](Self::from_bytes) reads on any machine: some 3 bytes for each
-    /// bucket that isn't empty.
+    /// The snapshot in a compact form, which [`from_bytes`](Self::from_bytes) reads on any machine. It takes some 3 bytes for
+    /// each bucket that is not empty.
     ///
-    /// The form is: the byte 1; the schema; the sum as the little-endian bytes of an `f64`; the counts of zero, +∞, −∞
-    /// and NaN; then, for the positive and for the negative buckets, how many there are, and for each the distance of
-    /// its index to that of the bucket before (the first: to that of [`f64::MIN_POSITIVE`], minus one) and its count.
-    /// Counts and distances are LEB128 numbers.
+    /// The bytes are, in this order: the byte 1; the schema; the sum as the little-endian bytes of an `f64`; the counts of
+    /// zero, +∞, −∞ and NaN; the positive buckets; and the negative buckets. The buckets of a sign are their number, and then
+    /// for each bucket the distance of its index from that of the bucket before, and its count. The distance of the first
+    /// bucket is that from the index of [`f64::MIN_POSITIVE`], plus one. Counts and distances are LEB128 numbers.
     ///
     /// ```
     /// use atomik_metrics::{HistogramSnapshot, Schema};
@@ -46,11 +46,11 @@ impl HistogramSnapshot {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads the bytes that [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
     ///
-    /// If the bytes are anything else; no bytes make it panic or allocate more than some multiple of their length.
+    /// If the bytes are anything else. No bytes make it panic, or allocate more than a small multiple of their length.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut bytes = bytes;
         let [version, schema] = take(&mut bytes)?;
@@ -77,7 +77,7 @@ impl HistogramSnapshot {
     }
 }
 
-/// What was wrong with the bytes of a snapshot.
+/// What is wrong with the bytes of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotError {
@@ -85,13 +85,13 @@ pub enum SnapshotError {
     Truncated,
     /// This many bytes are left over.
     Trailing(usize),
-    /// The format has this version, which isn't known here.
+    /// The format has this version, which is unknown.
     Version(u8),
     /// There is no schema of this number.
     Schema(u8),
     /// The sum is infinite or NaN.
     Sum,
-    /// A number doesn't fit 64 bits, or isn't written in as few bytes as it needs.
+    /// A number does not fit 64 bits, or is not written in as few bytes as possible.
     Number,
     /// The bucket at this position among those of its sign is empty or out of order, or its index is out of range.
     Bucket(usize),
