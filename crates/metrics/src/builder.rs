@@ -23,7 +23,7 @@ use crate::settings::Settings;
 #[derive(Clone, Debug, Default)]
 #[must_use = "a builder does nothing until `build` or `install` is called"]
 pub struct Builder {
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl Builder {

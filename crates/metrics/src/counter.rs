@@ -83,7 +83,7 @@ impl CounterCell {
         self.offset.load(Ordering::Acquire)
     }
 
-    fn raise_to(&self, value: u64) {
+    pub(crate) fn raise_to(&self, value: u64) {
         let mut offset = self.offset();
         loop {
             let missing = value.checked_sub(offset.wrapping_add(self.word.read()));

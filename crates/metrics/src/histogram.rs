@@ -68,9 +68,9 @@ impl fmt::Debug for Histogram {
 }
 
 /// Blocks have the buckets of this many octaves, as a power of two.
-const BLOCK_OCTAVES: u8 = 3;
+pub(crate) const BLOCK_OCTAVES: u8 = 3;
 /// The number of blocks for each sign.
-const BLOCKS: usize = OCTAVES.div_ceil(1 << BLOCK_OCTAVES);
+pub(crate) const BLOCKS: usize = OCTAVES.div_ceil(1 << BLOCK_OCTAVES);
 /// A page of a directory has this many blocks.
 const PAGE: usize = 16;
 /// A window and a block have this many sums. The bucket of a value chooses one of them, so that values which follow one
@@ -93,6 +93,9 @@ pub(crate) struct HistogramCell {
     positive: OnceBox<Directory>,
     negative: OnceBox<Directory>,
     specials: OnceBox<Lanes>,
+    /// What is shown instead of what was recorded here, if it is recorded elsewhere.
+    #[cfg(feature = "shared")]
+    shown: OnceBox<std::sync::Mutex<HistogramSnapshot>>,
     pub(crate) activity: Activity,
 }
 
@@ -126,6 +129,8 @@ impl HistogramCell {
             positive: OnceBox::default(),
             negative: OnceBox::default(),
             specials: OnceBox::default(),
+            #[cfg(feature = "shared")]
+            shown: OnceBox::default(),
             activity,
         }
     }
@@ -208,7 +213,18 @@ impl HistogramCell {
         lanes.add_with_f64(word, count, special::SUM, sum);
     }
 
+    /// Shows this from now on instead of what was recorded.
+    #[cfg(feature = "shared")]
+    pub(crate) fn show(&self, snapshot: HistogramSnapshot) {
+        let shown = self.shown.get_or_init(std::sync::Mutex::default);
+        *shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = snapshot;
+    }
+
     pub(crate) fn snapshot(&self) -> HistogramSnapshot {
+        #[cfg(feature = "shared")]
+        if let Some(shown) = self.shown.get() {
+            return shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        }
         let mut snapshot = HistogramSnapshot::new(self.schema);
         if let Some(lanes) = self.specials.get() {
             snapshot.specials = Specials {

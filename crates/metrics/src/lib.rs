@@ -35,6 +35,7 @@
 //! - A [`HistogramSnapshot`] is a histogram as plain data, which can be merged, sent, and asked for quantiles. Its [`Schema`]
 //!   is its resolution.
 //! - A [`MetricsEpoch`] tells what changed since it last looked.
+//! - The module `shared`, behind the feature of this name, has a recorder whose series are in a file that processes share.
 //! - [`Format`] lists the formats of the exposition. The module `http`, behind the features `axum`, `hyper` and `http`,
 //!   serves them.
 
@@ -63,6 +64,8 @@ mod once_box;
 mod recorder;
 mod schema;
 mod settings;
+#[cfg(all(feature = "shared", target_os = "linux", target_pointer_width = "64"))]
+pub mod shared;
 mod snapshot;
 mod storage;
 mod sync;

@@ -1,5 +1,7 @@
 //! The recorder, and what it holds.
 
+#[cfg(feature = "shared")]
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
@@ -86,9 +88,16 @@ impl Handle {
     }
 }
 
-fn key(name: &str, labels: &[(&str, &str)]) -> Key {
+pub(crate) fn key(name: &str, labels: &[(&str, &str)]) -> Key {
     let label = |&(name, value): &(&str, &str)| Label::new(name.to_owned(), value.to_owned());
     Key::from_parts(name.to_owned(), labels.iter().map(label).collect::<Vec<_>>())
+}
+
+/// Where series come from that are recorded elsewhere.
+#[cfg(feature = "shared")]
+pub(crate) trait Source: core::fmt::Debug + Send + Sync + UnwindSafe + RefUnwindSafe {
+    /// Brings a recorder's series up to date, before they are read.
+    fn refresh(&self, inner: &Inner);
 }
 
 #[derive(Debug)]
@@ -100,6 +109,8 @@ pub(crate) struct Inner {
     caches: HandleCaches,
     /// The counter of the probe. It is not in the registry, so that no scrape and no observer sees it.
     probe: Mutex<Option<Arc<CounterCell>>>,
+    #[cfg(feature = "shared")]
+    source: std::sync::OnceLock<Box<dyn Source>>,
     /// When the recorder last looked for idle series, in nanoseconds since its start.
     last_sweep: AtomicU64,
 }
@@ -122,6 +133,8 @@ impl Inner {
             known: Mutex::default(),
             caches: HandleCaches::new(),
             probe: Mutex::default(),
+            #[cfg(feature = "shared")]
+            source: std::sync::OnceLock::new(),
             last_sweep: AtomicU64::new(0),
         }
     }
@@ -134,7 +147,13 @@ impl Inner {
         self.registry.storage().start.elapsed()
     }
 
-    fn counter(&self, key: &Key) -> Arc<CounterCell> {
+    /// Shows what a source has, from now on. The first source stays.
+    #[cfg(feature = "shared")]
+    pub(crate) fn set_source(&self, source: Box<dyn Source>) {
+        let _ = self.source.set(source);
+    }
+
+    pub(crate) fn counter(&self, key: &Key) -> Arc<CounterCell> {
         self.registry.get_counter(key).unwrap_or_else(|| match key.name() {
             PROBE => self.probe(),
             _ => self.created(|| self.registry.get_or_create_counter(&key.to_retained(), Arc::clone)),
@@ -150,13 +169,13 @@ impl Inner {
         Arc::clone(self.probe.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(make))
     }
 
-    fn gauge(&self, key: &Key) -> Arc<GaugeCell> {
+    pub(crate) fn gauge(&self, key: &Key) -> Arc<GaugeCell> {
         self.registry.get_gauge(key).unwrap_or_else(|| {
             self.created(|| self.registry.get_or_create_gauge(&key.to_retained(), Arc::clone))
         })
     }
 
-    fn histogram(&self, key: &Key) -> Arc<HistogramCell> {
+    pub(crate) fn histogram(&self, key: &Key) -> Arc<HistogramCell> {
         self.registry.get_histogram(key).unwrap_or_else(|| {
             self.created(|| self.registry.get_or_create_histogram(&key.to_retained(), Arc::clone))
         })
@@ -204,6 +223,10 @@ impl Inner {
 
     /// The known series, after idle ones were dropped.
     fn known(&self) -> MutexGuard<'_, Known> {
+        #[cfg(feature = "shared")]
+        if let Some(source) = self.source.get() {
+            source.refresh(self);
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.sweep_if_due(&mut known);
         known
