@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each target uses a shard of it")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -59,25 +60,39 @@ pub fn replica() -> Replica<Add> {
     Replica::new(&cluster(), local, ReplicaId { node: 0, incarnation: 0 }).expect("it is the first")
 }
 
-/// Starts a replica from a store with these shards.
-pub fn resume<B: AsRef<[u8]>>(shards: impl IntoIterator<Item = B>) -> Result<Replica<Add>, ReplicaError> {
+/// Starts a replica from a store with these parts.
+pub fn resume<B: AsRef<[u8]>>(parts: impl IntoIterator<Item = B>) -> Result<Replica<Add>, ReplicaError> {
     let local = Arc::new(TableFanIn::new(LEN));
-    Replica::resume(&cluster(), local, ReplicaId { node: 0, incarnation: 0 }, shards)
+    Replica::resume(&cluster(), local, ReplicaId { node: 0, incarnation: 0 }, parts)
 }
 
-/// Checks that a replica which starts from these shards equals the one that stored them. A version of the own origin of
-/// 2^63 or more can't be continued.
-pub fn check_start(replica: &Replica<Add>, shards: &[StoredShard]) {
-    let own = |shard: &&StoredShard| shard.origin == replica.id();
-    if shards.iter().filter(own).any(|shard| shard.version >= 1 << 63) {
+/// The parts of a store, by origin, shard and number.
+pub type Store = BTreeMap<(ReplicaId, usize, u32), Vec<u8>>;
+
+/// Writes what a replica has for its store.
+pub fn write(replica: &mut Replica<Add>, store: &mut Store) {
+    while let Some(transaction) = replica.poll_store() {
+        for StoredShard { origin, shard, replaces, parts, .. } in transaction.shards {
+            if replaces {
+                store.retain(|key, _| (key.0, key.1) != (origin, shard));
+            }
+            store.extend(parts.into_iter().map(|part| ((origin, shard, part.part), part.bytes)));
+        }
+        assert!(replica.stored(transaction.number));
+    }
+}
+
+/// Checks that a replica which starts from a store equals the one that wrote it. A version of the own origin of 2^63 or
+/// more can't be continued.
+pub fn check_start(replica: &Replica<Add>, store: &Store) {
+    if (0..replica.shards()).any(|shard| replica.version(replica.id(), shard) >= 1 << 63) {
         return;
     }
-    let again =
-        resume(shards.iter().map(|shard| &shard.bytes)).expect("what a replica stored it can start from");
-    for shard in shards {
-        let digest = again.digest(shard.origin, shard.shard);
-        assert_eq!(digest, replica.digest(shard.origin, shard.shard));
-        assert_eq!(digest.map(|digest| digest.version), Some(shard.version));
+    let again = resume(store.values()).expect("what a replica stored it can start from");
+    for (origin, shard, version) in replica.version_vector() {
+        let digest = again.digest(origin, shard);
+        assert_eq!(digest, replica.digest(origin, shard));
+        assert_eq!(digest.map(|digest| digest.version), Some(version));
     }
     assert_eq!((again.merged(), again.origins()), (replica.merged(), replica.origins()));
 }

@@ -34,8 +34,8 @@ struct Operation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Node {
     incarnation: u64,
-    /// The table has one shard, so there is one for each writer.
-    store: BTreeMap<Writer, Vec<u8>>,
+    /// The table has one shard, so there are the parts of one for each writer.
+    store: BTreeMap<(Writer, u32), Vec<u8>>,
     known: BTreeMap<Writer, u64>,
     /// The merged and the live state of each address.
     states: [(u64, u64); LEN],
@@ -105,10 +105,14 @@ fn resume<A: Algebra>(node: usize, state: &Node) -> (Replica<A>, TableProducer<'
     (replica.expect("it continues from its own store"), producer)
 }
 
-fn store<A: Algebra>(replica: &mut Replica<A>, shards: &mut BTreeMap<Writer, Vec<u8>>) {
+fn store<A: Algebra>(replica: &mut Replica<A>, stored: &mut BTreeMap<(Writer, u32), Vec<u8>>) {
     if let Some(transaction) = replica.poll_store() {
         for shard in transaction.shards {
-            shards.insert((shard.origin.node, shard.origin.incarnation), shard.bytes);
+            let writer = (shard.origin.node, shard.origin.incarnation);
+            if shard.replaces {
+                stored.retain(|key, _| key.0 != writer);
+            }
+            stored.extend(shard.parts.into_iter().map(|part| ((writer, part.part), part.bytes)));
         }
         assert!(replica.stored(transaction.number));
     }
@@ -172,7 +176,7 @@ impl<A: Algebra> Protocol<A> {
         found.known = found
             .store
             .keys()
-            .map(|&(node, incarnation)| {
+            .map(|&((node, incarnation), _)| {
                 ((node, incarnation), replica.version(ReplicaId { node, incarnation }, 0))
             })
             .collect();

@@ -11,7 +11,8 @@ use arbitrary::Arbitrary;
 use atomik_replica::{Peer, ReplicaId};
 use libfuzzer_sys::fuzz_target;
 use section::{
-    Addr, Entry, are_valid, bounded, check_start, fix_checksums, header, range, resume, state, write_entries,
+    Addr, Entry, Store, are_valid, bounded, check_start, fix_checksums, header, range, resume, state, write,
+    write_entries,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -91,6 +92,7 @@ fuzz_target!(|frames: Vec<Frame>| {
     }
     // Now the own origin has a shard, too.
     replica.put(0, 1).expect("the table has this address");
-    let shards = replica.poll_store().map_or_else(Vec::new, |transaction| transaction.shards);
-    check_start(&replica, &shards);
+    let mut store = Store::new();
+    write(&mut replica, &mut store);
+    check_start(&replica, &store);
 });

@@ -11,16 +11,16 @@ const FILE: FileKind = FileKind {
     name: "a store of a replica",
     // "atmR" in ASCII.
     application_id: 0x6174_6D52,
-    version: 1,
-    // Nodes, incarnations and versions are unsigned words, which SQLite's integers can't hold: big-endian bytes.
+    version: 2,
+    // Nodes and incarnations are unsigned words, which SQLite's integers can't hold: big-endian bytes.
     schema: "
-        CREATE TABLE shard (
+        CREATE TABLE part (
             node BLOB NOT NULL CHECK (length(node) = 8),
             incarnation BLOB NOT NULL CHECK (length(incarnation) = 8),
             shard INTEGER NOT NULL,
-            version BLOB NOT NULL CHECK (length(version) = 8),
+            part INTEGER NOT NULL,
             bytes BLOB NOT NULL,
-            PRIMARY KEY (node, incarnation, shard)
+            PRIMARY KEY (node, incarnation, shard, part)
         ) STRICT;
         CREATE TABLE started (
             only INTEGER PRIMARY KEY CHECK (only = 0),
@@ -46,7 +46,7 @@ const FILE: FileKind = FileKind {
 ///     let mut store = ReplicaStore::open(&path)?;
 ///     let id = ReplicaId::draw(1); // a new one at each start
 ///     let local = Arc::new(TableFanIn::<Add>::new(1_000));
-///     let replica = Replica::restore(&cluster, local, id, store.shards()?)?;
+///     let replica = Replica::restore(&cluster, local, id, store.parts()?)?;
 ///     store.start(id)?;
 ///     Ok((store, replica))
 /// };
@@ -78,15 +78,15 @@ impl ReplicaStore {
         Ok(Self { database: Database::open(path.as_ref(), FILE)? })
     }
 
-    /// The bytes of all shards, for [`Replica::restore`](atomik_replica::Replica::restore), which checks them.
+    /// The bytes of all parts of shards, for [`Replica::restore`](atomik_replica::Replica::restore), which checks them.
     ///
     /// # Errors
     ///
     /// [`SqliteError`] if the file can't be read.
-    pub fn shards(&self) -> Result<Vec<Vec<u8>>, SqliteError> {
+    pub fn parts(&self) -> Result<Vec<Vec<u8>>, SqliteError> {
         self.database.run(|connection| {
             let mut statement =
-                connection.prepare("SELECT bytes FROM shard ORDER BY node, incarnation, shard")?;
+                connection.prepare("SELECT bytes FROM part ORDER BY node, incarnation, shard, part")?;
             statement.query_map([], |row| row.get(0))?.collect()
         })
     }
@@ -119,8 +119,8 @@ impl ReplicaStore {
         Ok(())
     }
 
-    /// Writes the shards of a transaction in place of what the file has of them. When this returns, they are on the
-    /// disk: confirm them by [`Replica::stored`](atomik_replica::Replica::stored).
+    /// Writes what changed in the shards of a transaction, in place of what the file has of it. When this returns, it is on
+    /// the disk: confirm it by [`Replica::stored`](atomik_replica::Replica::stored).
     ///
     /// # Errors
     ///
@@ -129,20 +129,22 @@ impl ReplicaStore {
     pub fn write(&mut self, transaction: &Transaction) -> Result<(), SqliteError> {
         self.database.run_mut(|connection| {
             let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut statement = writing.prepare_cached(
-                "INSERT OR REPLACE INTO shard (node, incarnation, shard, version, bytes) VALUES (?, ?, ?, ?, ?)",
+            let mut remove = writing
+                .prepare_cached("DELETE FROM part WHERE node = ? AND incarnation = ? AND shard = ?")?;
+            let mut insert = writing.prepare_cached(
+                "INSERT OR REPLACE INTO part (node, incarnation, shard, part, bytes) VALUES (?, ?, ?, ?, ?)",
             )?;
-            for shard in &transaction.shards {
-                let ReplicaId { node, incarnation } = shard.origin;
-                statement.execute(params![
-                    node.to_be_bytes(),
-                    incarnation.to_be_bytes(),
-                    shard.shard,
-                    shard.version.to_be_bytes(),
-                    shard.bytes
-                ])?;
+            for changed in &transaction.shards {
+                let ReplicaId { node, incarnation } = changed.origin;
+                let (node, incarnation) = (node.to_be_bytes(), incarnation.to_be_bytes());
+                if changed.replaces {
+                    remove.execute(params![node, incarnation, changed.shard])?;
+                }
+                for part in &changed.parts {
+                    insert.execute(params![node, incarnation, changed.shard, part.part, part.bytes])?;
+                }
             }
-            drop(statement);
+            drop((remove, insert));
             writing.commit()
         })
     }

@@ -19,7 +19,7 @@ fn restore(
     id: ReplicaId,
 ) -> Result<(Replica<Add>, Arc<TableFanIn<Add>>), ReplicaError> {
     let local = Arc::new(TableFanIn::new(LEN));
-    Replica::restore(&cluster(), Arc::clone(&local), id, store.shards().unwrap())
+    Replica::restore(&cluster(), Arc::clone(&local), id, store.parts().unwrap())
         .map(|replica| (replica, local))
 }
 
@@ -82,14 +82,58 @@ fn a_damaged_shard_is_refused() {
     replica.put(7, 42).unwrap();
     write(&mut replica, &mut store);
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let intact: Vec<u8> = connection.query_row("SELECT bytes FROM shard", [], |row| row.get(0)).unwrap();
-    for at in 0..intact.len() {
-        let mut bytes = intact.clone();
-        bytes[at] ^= 0x10;
-        connection.execute("UPDATE shard SET bytes = ?", [bytes]).unwrap();
-        let found = restore(&store, id(2)).map(|(replica, _)| replica.merged()[7]);
-        assert!(matches!(found, Err(ReplicaError::StoredShard { .. })), "byte {at}: {found:?}");
+    let mut parts = connection.prepare("SELECT part, bytes FROM part").unwrap();
+    let intact = parts.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let intact: Vec<(u32, Vec<u8>)> = intact.map(Result::unwrap).collect();
+    assert_eq!(intact.iter().map(|(part, _)| *part).collect::<Vec<_>>(), [0, 1]);
+    for (part, intact) in intact {
+        let set = |bytes: Vec<u8>| {
+            connection.execute("UPDATE part SET bytes = ? WHERE part = ?", (bytes, part)).unwrap();
+        };
+        for at in 0..intact.len() {
+            let mut bytes = intact.clone();
+            bytes[at] ^= 0x10;
+            set(bytes);
+            let found = restore(&store, id(2)).map(|(replica, _)| replica.merged()[7]);
+            assert!(matches!(found, Err(ReplicaError::StoredPart { .. })), "byte {at}: {found:?}");
+        }
+        set(intact);
     }
+    assert_eq!(restore(&store, id(2)).unwrap().0.merged()[7], 42);
+    // A part that is gone is noticed, too.
+    connection.execute("DELETE FROM part WHERE part = 1", []).unwrap();
+    let found = restore(&store, id(2)).map(|(replica, _)| replica.merged()[7]);
+    assert!(matches!(found, Err(ReplicaError::StoredIncomplete { .. })), "{found:?}");
+}
+
+/// A transaction writes the blocks that changed, and a file of any history has what the replica has.
+#[test]
+fn one_changed_word_writes_less_than_a_kibibyte() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = ReplicaStore::open(folder.path().join("node.db")).unwrap();
+    let cluster = ClusterConfig::new("store", 4_096);
+    let start = |store: &ReplicaStore, incarnation| {
+        let local = Arc::new(TableFanIn::new(4_096));
+        let replica: Replica<Add> =
+            Replica::restore(&cluster, Arc::clone(&local), id(incarnation), store.parts().unwrap()).unwrap();
+        (replica, local)
+    };
+    let (mut replica, local) = start(&store, 1);
+    let mut producer = local.producer();
+    (0..4_096).for_each(|addr| producer.accum(addr, 1));
+    replica.tick();
+    write(&mut replica, &mut store);
+    for addr in [0, 63, 64, 4_095, 64] {
+        producer.accum(addr, 1);
+        replica.tick();
+        let transaction = replica.poll_store().unwrap();
+        let written: usize =
+            transaction.shards.iter().flat_map(|shard| &shard.parts).map(|part| part.bytes.len()).sum();
+        assert!(written < 1_024, "{written} bytes");
+        store.write(&transaction).unwrap();
+        assert!(replica.stored(transaction.number));
+    }
+    assert_eq!(start(&store, 2).0.merged(), replica.merged());
 }
 
 #[test]

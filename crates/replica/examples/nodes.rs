@@ -9,6 +9,7 @@
 #[path = "../src/docs/node.rs"]
 mod node;
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -84,14 +85,20 @@ impl Environment<Add> for Program {
     }
 }
 
-/// Writes each shard to a file, all of it or nothing.
+/// Writes what changed in each shard to a file: all of it or nothing. A file has a number and a length before each part.
 fn write(folder: &Path, transaction: &Transaction) -> io::Result<()> {
     for shard in &transaction.shards {
         let ReplicaId { node, incarnation } = shard.origin;
         let path = folder.join(format!("{node:x}-{incarnation:x}-{}", shard.shard));
+        let mut parts = if shard.replaces { BTreeMap::new() } else { parts(&fs::read(&path)?)? };
+        parts.extend(shard.parts.iter().map(|part| (part.part, part.bytes.clone())));
         let written = path.with_extension("new");
         let mut file = File::create(&written)?;
-        file.write_all(&shard.bytes)?;
+        for (part, bytes) in parts {
+            file.write_all(&part.to_be_bytes())?;
+            file.write_all(&(bytes.len() as u32).to_be_bytes())?;
+            file.write_all(&bytes)?;
+        }
         file.sync_all()?;
         fs::rename(written, path)?;
     }
@@ -99,10 +106,28 @@ fn write(folder: &Path, transaction: &Transaction) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// The parts in a file, by their numbers.
+fn parts(mut file: &[u8]) -> io::Result<BTreeMap<u32, Vec<u8>>> {
+    let mut parts = BTreeMap::new();
+    while let Some((part, rest)) = file.split_first_chunk() {
+        let (bytes, rest) = rest
+            .split_first_chunk()
+            .and_then(|(len, rest)| rest.split_at_checked(u32::from_be_bytes(*len) as usize))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        parts.insert(u32::from_be_bytes(*part), bytes.to_vec());
+        file = rest;
+    }
+    Ok(parts)
+}
+
 fn stored(folder: &Path) -> io::Result<Vec<Vec<u8>>> {
     let files = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
     let files: Vec<PathBuf> = files.collect::<Result<_, _>>()?;
-    files.iter().filter(|path| path.extension().is_none()).map(fs::read).collect()
+    let mut stored = Vec::new();
+    for path in files.iter().filter(|path| path.extension().is_none()) {
+        stored.extend(parts(&fs::read(path)?)?.into_values());
+    }
+    Ok(stored)
 }
 
 /// A node that runs.

@@ -46,15 +46,24 @@ pub enum ReplicaError {
         /// The address.
         addr: usize,
     },
-    /// The store returned a shard that can't be used.
-    StoredShard {
-        /// Which of the stored shards, counted from 0.
+    /// The store returned a part that can't be used.
+    StoredPart {
+        /// Which of the stored parts, counted from 0.
         index: usize,
         /// What is wrong with it.
         kind: PacketErrorKind,
     },
-    /// The store returned the same shard of the same origin twice.
+    /// The store returned the same part of the same shard twice.
     StoredTwice {
+        /// The origin.
+        origin: ReplicaId,
+        /// The shard.
+        shard: usize,
+    },
+    /// The store lacks a part of a shard, or has parts of different versions: not all of a [`StoredShard`] was stored.
+    ///
+    /// [`StoredShard`]: crate::StoredShard
+    StoredIncomplete {
         /// The origin.
         origin: ReplicaId,
         /// The shard.
@@ -115,9 +124,15 @@ impl fmt::Display for ReplicaError {
             Self::LoadsExhausted { addr } => {
                 write!(f, "address {addr} was loaded 2^63 - 1 times and can't be loaded again")
             }
-            Self::StoredShard { index, kind } => write!(f, "stored shard {index} can't be used: {kind}"),
+            Self::StoredPart { index, kind } => write!(f, "stored part {index} can't be used: {kind}"),
             Self::StoredTwice { origin, shard } => {
-                write!(f, "the store has shard {shard} of origin {origin} twice")
+                write!(f, "the store has a part of shard {shard} of origin {origin} twice")
+            }
+            Self::StoredIncomplete { origin, shard } => {
+                write!(
+                    f,
+                    "the store does not have all parts of shard {shard} of origin {origin} at one version"
+                )
             }
             Self::IncarnationReused { id } => {
                 write!(f, "the store has shards of {id} already: each start needs a new incarnation")

@@ -26,9 +26,9 @@ use crate::packet_error::{PacketErrorKind, PacketField};
 
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
-use body::{BLOCK_LEN, Blocks, ENTRY_LEN, Entries, NUMBER_LEN, WORD_LEN};
+use body::{ENTRY_LEN, Entries, NUMBER_LEN, WORD_LEN};
 
-pub(crate) use body::{StoredBlock, Totals, Words};
+pub(crate) use body::{Totals, Words};
 
 const MAGIC: [u8; 4] = *b"ATMK";
 const FORMAT: u8 = 2;
@@ -73,7 +73,8 @@ pub(crate) enum SectionKind {
     Digest = 4,
     /// Asks for the version vector: the whole, unless its digest is `to`, the digest of the sender's. There is no body.
     Hello = 5,
-    /// A shard for the store, at version `to`. The body has blocks, counted as words, and then entries. It never travels.
+    /// What names the version `to` of a shard in a store. The body has the number of blocks and the sum of their stamps,
+    /// each a `u64`, counted as a word. It never travels.
     Stored = 6,
     /// The digest of a version vector. The body is one `u64`, counted as a word. If it follows a whole version vector, `from`
     /// is the number of its sections, and `to` is a number of the vector.
@@ -84,11 +85,14 @@ pub(crate) enum SectionKind {
     /// Version `to` of a shard is not of its origin, which has made versions up to `from`. The origin says so itself. There
     /// is no body.
     Denial = 11,
+    /// Block `from` of a shard in a store, with the stamp `to`. The body has the totals, each a `u64`, counted as a word, and
+    /// then entries. It never travels.
+    StoredBlock = 12,
 }
 
 impl SectionKind {
     /// All kinds. Version reports and named folds will have the numbers 7 and 8.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Totals,
         Self::VersionVector,
         Self::Request,
@@ -98,6 +102,7 @@ impl SectionKind {
         Self::VectorDigest,
         Self::MergedDigest,
         Self::Denial,
+        Self::StoredBlock,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
@@ -109,7 +114,7 @@ impl SectionKind {
         match self {
             Self::Totals => WORD_LEN,
             Self::VersionVector | Self::Digest | Self::VectorDigest | Self::MergedDigest => NUMBER_LEN,
-            Self::Stored => BLOCK_LEN,
+            Self::Stored | Self::StoredBlock => NUMBER_LEN,
             Self::Request | Self::Hello | Self::Denial => 0,
         }
     }
@@ -243,16 +248,15 @@ impl<'a> Section<'a> {
         Totals { words: Words(words), entries: Entries(entries) }
     }
 
-    /// The body of [`SectionKind::Stored`].
-    pub(crate) fn blocks(&self) -> (Blocks<'a>, Entries<'a>) {
-        let (blocks, entries) = self.split_body();
-        (Blocks(blocks), Entries(entries))
+    /// The body of [`SectionKind::Stored`] and of [`SectionKind::StoredBlock`].
+    pub(crate) fn numbers_and_entries(&self) -> (impl Iterator<Item = u64> + Clone + 'a, Entries<'a>) {
+        let (numbers, entries): (&'a [[u8; NUMBER_LEN]], _) = self.split_body();
+        (numbers.iter().map(|&number| u64::from_be_bytes(number)), Entries(entries))
     }
 
     /// The body of a section of numbers: versions or digests.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + Clone + 'a {
-        let (numbers, _): (&'a [[u8; NUMBER_LEN]], _) = self.split_body();
-        numbers.iter().map(|&number| u64::from_be_bytes(number))
+        self.numbers_and_entries().0
     }
 
     /// The body as what the kind counts as words, each of `N` bytes, and as entries.

@@ -16,7 +16,7 @@ mod view;
 
 pub use events::Event;
 pub use integrity::ShardDigest;
-pub use store::{StoredShard, Transaction};
+pub use store::Transaction;
 pub use view::View;
 
 use alloc::sync::Arc;

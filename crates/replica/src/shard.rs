@@ -8,6 +8,7 @@ use crate::block::Block;
 use crate::damage::Memory;
 use crate::register::{Entry, Total};
 use crate::shape::Shape;
+use crate::version_sums::hash;
 
 /// A shard of a plane.
 #[derive(Debug)]
@@ -21,10 +22,14 @@ pub(crate) struct Shard {
     version: u64,
     /// The version that the store is known to have.
     stored: u64,
+    /// The same with all bits inverted. What the store is given depends on it, so damage must not go unnoticed.
+    stored_inverse: u64,
     /// A block is allocated when it is first touched. The list ends with the last allocated block.
     blocks: Vec<Option<Box<Block>>>,
     /// The sum of the blocks' digests, as they were last computed.
     digest: u64,
+    /// The sum that follows the stamps of the blocks.
+    stamps: u64,
     /// A bit for each block: whether it may have changed since its digest was computed.
     changed: Vec<u64>,
 }
@@ -40,8 +45,10 @@ impl Shard {
             block_words: shape.block_words() as u32,
             version: 0,
             stored: 0,
+            stored_inverse: !0,
             blocks: Vec::new(),
             digest: 0,
+            stamps: 0,
             changed: Vec::new(),
         }
     }
@@ -57,21 +64,21 @@ impl Shard {
 
     /// The version that is here, and the one that the store is known to have.
     pub(crate) fn versions(&self) -> [u64; 2] {
-        [self.version, self.stored]
+        [self.version, self.stored_version()]
     }
 
-    /// The version that the store is known to have.
+    /// The version that the store is known to have. It is 0 if memory failed, so that the shard is stored again.
     pub(crate) fn stored_version(&self) -> u64 {
-        self.stored
+        if self.stored == !self.stored_inverse { self.stored } else { 0 }
     }
 
     /// Whether the store has the version that is here.
     pub(crate) fn is_stored(&self) -> bool {
-        self.stored == self.version
+        self.stored_version() == self.version
     }
 
     pub(crate) fn set_stored_version(&mut self, version: u64) {
-        self.stored = version;
+        (self.stored, self.stored_inverse) = (version, !version);
     }
 
     /// The index of the block that an address lies in.
@@ -86,15 +93,29 @@ impl Shard {
         (addr % self.block_words) as usize
     }
 
-    /// The block that an address lies in, to be changed. It is allocated if it does not exist.
+    /// The block that an address lies in, to be changed in a version. It is allocated if it does not exist, and stamped.
     #[inline]
-    pub(crate) fn block_mut(&mut self, addr: u32) -> &mut Block {
+    pub(crate) fn stamped_block_mut(&mut self, addr: u32, stamp: u64) -> &mut Block {
         let index = self.block_index(addr);
         if index >= self.blocks.len() {
             self.grow(index);
         }
         self.changed[index / 64] |= 1 << (index % 64);
-        self.blocks[index].get_or_insert_with(|| Block::new(self.block_words as usize))
+        let term = |stamp| hash([index as u64, stamp]);
+        let block = match &mut self.blocks[index] {
+            Some(block) => {
+                if block.stamp != stamp {
+                    self.stamps = self.stamps.wrapping_sub(term(block.stamp)).wrapping_add(term(stamp));
+                }
+                block
+            }
+            block @ None => {
+                self.stamps = self.stamps.wrapping_add(term(stamp));
+                block.insert(Block::new(self.block_words as usize))
+            }
+        };
+        block.stamp = stamp;
+        block
     }
 
     #[cold]
@@ -147,10 +168,10 @@ impl Shard {
         self.blocks.get(self.block_index(addr))?.as_deref()?.entry(self.offset(addr))
     }
 
-    /// Sets the entry of an address, and returns the one that was there. The caller stamps the block.
-    pub(crate) fn set_entry(&mut self, entry: Entry) -> Option<Entry> {
+    /// Sets the entry of an address in a version, and returns the one that was there.
+    pub(crate) fn set_entry(&mut self, entry: Entry, stamp: u64) -> Option<Entry> {
         let offset = self.offset(entry.addr);
-        self.block_mut(entry.addr).set_entry(offset, entry)
+        self.stamped_block_mut(entry.addr, stamp).set_entry(offset, entry)
     }
 
     /// The greatest stamp of a block. It is the version, unless memory failed.
@@ -161,6 +182,21 @@ impl Shard {
     /// Stamps all blocks.
     pub(crate) fn set_stamps(&mut self, stamp: u64) {
         self.blocks.iter_mut().flatten().for_each(|block| block.stamp = stamp);
+        self.stamps = self.stamps()[1];
+        // The store has the blocks with the stamps that they had.
+        self.set_stored_version(0);
+    }
+
+    /// Whether the stamps are those that were set.
+    pub(crate) fn has_sound_stamps(&self) -> bool {
+        self.stamps()[1] == self.stamps
+    }
+
+    /// The number of blocks, and a sum that depends on the stamp of each.
+    pub(crate) fn stamps(&self) -> [u64; 2] {
+        self.blocks().fold([0, 0], |[count, sum], (index, block)| {
+            [count + 1, sum.wrapping_add(hash([index.into(), block.stamp]))]
+        })
     }
 
     /// The blocks that changed after a version, each with its index in the shard.
@@ -255,12 +291,12 @@ mod tests {
         let digest = |totals: &[(u32, u64)], entry: Option<[u64; 6]>| {
             let mut shard = Shard::new(SHAPE, 1);
             for &(addr, total) in totals {
-                shard.block_mut(addr).totals[addr as usize % BLOCK_WORDS] = Total(total);
+                shard.stamped_block_mut(addr, 1).totals[addr as usize % BLOCK_WORDS] = Total(total);
             }
             if let Some([addr, counter, node, incarnation, value, total]) = entry {
                 let timestamp = LoadTimestamp { counter, origin: ReplicaId { node, incarnation } };
                 let register = Register { timestamp, value };
-                shard.set_entry(Entry { addr: addr as u32, register, total: Total(total) });
+                shard.set_entry(Entry { addr: addr as u32, register, total: Total(total) }, 1);
             }
             let digest = shard.digest();
             assert_eq!(
@@ -295,11 +331,10 @@ mod tests {
     fn a_version_is_asked_for_by_blocks_and_ends_with_the_shard() {
         let mut shard = Shard::new(Shape { len: 200, ..SHAPE }, 1);
         for (addr, stamp) in [(128, 1), (192, 2)] {
-            let block = shard.block_mut(addr);
-            (block.stamp, block.totals[0]) = (stamp, Total(addr.into()));
+            shard.stamped_block_mut(addr, stamp).totals[0] = Total(addr.into());
             let timestamp = LoadTimestamp { counter: 1, origin: ORIGIN };
             let register = Register { timestamp, value: 0 };
-            shard.set_entry(Entry { addr: addr + 1, register, total: Total(0) });
+            shard.set_entry(Entry { addr: addr + 1, register, total: Total(0) }, stamp);
         }
         let since = |version| {
             let totals: Vec<_> = shard.totals_since(version).map(|(addr, _)| addr).collect();
@@ -320,12 +355,10 @@ mod tests {
             assert_eq!((index, shape.range(index).end), (shape.shards() - 1, 1 << 32));
             let mut shard = Shard::new(shape, index);
             let first = LAST - (shape.block_words() as u32 - 1);
-            let block = shard.block_mut(LAST);
-            block.stamp = 1;
-            *block.totals.last_mut().unwrap() = Total(7);
+            *shard.stamped_block_mut(LAST, 1).totals.last_mut().unwrap() = Total(7);
             let timestamp = LoadTimestamp { counter: 1, origin: ORIGIN };
             let entry = Entry { addr: LAST, register: Register { timestamp, value: 0 }, total: Total(0) };
-            assert_eq!(shard.set_entry(entry), None);
+            assert_eq!(shard.set_entry(entry, 1), None);
             assert_eq!((shard.total(LAST), shard.entry(LAST)), (Total(7), Some(&entry)));
             assert!(shard.totals_since(0).map(|(addr, _)| addr).eq(first..=LAST));
             assert!(shard.totals().filter(|(_, total)| total.0 != 0).eq([(LAST, Total(7))]));
@@ -337,7 +370,7 @@ mod tests {
     fn a_kept_digest_follows_changes_and_a_fresh_one_shows_damage() {
         let mut shard = Shard::new(SHAPE, 1);
         for (addr, total) in [(128, 1), (192, 2), (129, 3), (192, 0), (255, 4)] {
-            shard.block_mut(addr).totals[addr as usize % BLOCK_WORDS] = Total(total);
+            shard.stamped_block_mut(addr, 1).totals[addr as usize % BLOCK_WORDS] = Total(total);
             assert_eq!((shard.kept_digest(), shard.current_digest()), (shard.digest(), shard.digest()));
         }
         let intact = shard.digest();

@@ -290,8 +290,7 @@ impl<A: Algebra> ReplicaState<A> {
         let Entry { addr, register, total } = entry;
         self.check_register(addr);
         let touched = self.planes[plane].get_or_insert(shard, self.shape);
-        touched.block_mut(addr).stamp = to;
-        let old = touched.set_entry(entry);
+        let old = touched.set_entry(entry, to);
         let before = self.registers.get(addr);
         let winner = match before {
             // No plane promises to keep its entry. What no plane has any more can't win.
@@ -338,8 +337,8 @@ impl<A: Algebra> ReplicaState<A> {
         let loaded = self.registers.loaded_in_block(block);
         // A shard that is shorter than 64 words begins within them.
         let first_of_shard = self.shape.range(shard).start.max(first);
-        let touched = self.planes[plane].get_or_insert(shard, self.shape).block_mut(first_of_shard as u32);
-        touched.stamp = to;
+        let touched = self.planes[plane].get_or_insert(shard, self.shape);
+        let touched = touched.stamped_block_mut(first_of_shard as u32, to);
         if let Some(changes) = &mut self.changes {
             changes.touch(block);
         }
@@ -366,10 +365,9 @@ impl<A: Algebra> ReplicaState<A> {
         let touched = planes[own].get_or_insert(shard, *shape);
         let version = touched.version() + 1;
         for (addr, delta) in deltas {
-            let block = touched.block_mut(addr);
-            block.stamp = version;
             match registers.get(addr) {
                 None => {
+                    let block = touched.stamped_block_mut(addr, version);
                     let total = &mut block.totals[addr as usize % shape.block_words()];
                     *total = Total(A::compose(total.0, delta));
                 }
@@ -378,7 +376,8 @@ impl<A: Algebra> ReplicaState<A> {
                         Some(entry) if entry.register.timestamp == register.timestamp => entry.total.0,
                         _ => A::IDENTITY,
                     };
-                    touched.set_entry(Entry { addr, register, total: Total(A::compose(total, delta)) });
+                    let total = Total(A::compose(total, delta));
+                    touched.set_entry(Entry { addr, register, total }, version);
                 }
             }
             let merged = &mut merged[addr as usize];
@@ -395,8 +394,7 @@ impl<A: Algebra> ReplicaState<A> {
         let (own, shard) = (self.own_plane(), self.shape.shard_of(addr));
         let touched = self.planes[own].get_or_insert(shard, self.shape);
         let version = touched.version() + 1;
-        touched.set_entry(Entry { addr, register, total: Total::default() });
-        touched.block_mut(addr).stamp = version;
+        touched.set_entry(Entry { addr, register, total: Total::default() }, version);
         self.set_version(own, shard, version);
         self.registers.set(addr, register);
         self.set_state(addr, value, ticked);
@@ -407,13 +405,12 @@ impl<A: Algebra> ReplicaState<A> {
         let Ok(plane) = self.find(key.origin) else { return };
         let mut shard = Box::new(Shard::new(self.shape, key.shard));
         for word in totals.words.iter() {
-            let block = shard.block_mut(word.addr());
+            let block = shard.stamped_block_mut(word.addr(), to);
             let offset = word.addr() as usize % block.totals.len();
-            (block.stamp, block.totals[offset]) = (to, word.total());
+            block.totals[offset] = word.total();
         }
         for entry in totals.entries.iter() {
-            shard.set_entry(entry);
-            shard.block_mut(entry.addr).stamp = to;
+            shard.set_entry(entry, to);
         }
         let old = self.shard(key).map_or([0, 0], Shard::versions);
         shard.set_version(old[0]);

@@ -30,7 +30,11 @@ fn term(key: ShardKey, version: u64) -> u64 {
     if version == 0 {
         return 0;
     }
-    let words = [key.origin.node, key.origin.incarnation, key.shard as u64, version];
+    hash([key.origin.node, key.origin.incarnation, key.shard as u64, version])
+}
+
+/// A number that depends on each of the words and on their order.
+pub(crate) fn hash<const N: usize>(words: [u64; N]) -> u64 {
     words.into_iter().fold(0, mix)
 }
 

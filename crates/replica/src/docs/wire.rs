@@ -39,10 +39,11 @@
 //! | 3 | request for what changed in a shard after `from` | a version | 0 | | no |
 //! | 4 | digest of a shard of an origin at version `to` | 0 | a version | a digest, 8 bytes | no |
 //! | 5 | hello: request for the version vector; the origin is the sender | 0 | digest of the sender's version vector | | no |
-//! | 6 | stored shard; it does not travel | 0 | a version | a block, 524 bytes | yes |
+//! | 6 | version of a stored shard; it does not travel | 0 | a version | the number of its blocks, and the sum of their stamps, 8 bytes each | no |
 //! | 9 | digest of the version vector of the origin, alone or after the vector | how many sections the vector had, or 0 | number of the vector, or 0 | a digest, 8 bytes | no |
 //! | 10 | digests of the versions of a shard and of its merged states; the origin is the sender | 0 | 0 | a digest, 8 bytes | no |
 //! | 11 | denial: the origin made versions of a shard up to `from`, and not `to` | a version | a version | | no |
+//! | 12 | block of a stored shard; it does not travel | index of the block in its shard | its stamp: the version at which it last changed | a total, 8 bytes | yes |
 //!
 //! A heartbeat has versions and digests. The sections of a whole version vector are numbered from 1, and a digest with
 //! their number follows them: a receiver that has them all has heard the sender out.
@@ -68,13 +69,9 @@
 //! | 28 | 8 | value: of the LOAD |
 //! | 36 | 8 | total: of the deltas that the origin made since it knew the LOAD |
 //!
-//! A block of a stored shard has 64 totals. If the shard has fewer words, the rest is zero.
-//!
-//! | at | bytes | field |
-//! |---|---|---|
-//! | 0 | 4 | index: of the block in its shard |
-//! | 4 | 8 | stamp: the version at which the block last changed |
-//! | 12 | 512 | totals |
+//! A block of a stored shard has 64 totals, or as many as the shard if that has fewer words. For each block, the sum of the
+//! stamps of a shard has a number `mix(mix(0, index), stamp)`, modulo 2^64. `mix(a, b)` is the next output of the generator
+//! SplitMix64 in the state `a XOR b`.
 //!
 //! # Examples
 //!

@@ -15,8 +15,6 @@ pub(super) const WORD_LEN: usize = 16;
 pub(super) const ENTRY_LEN: usize = 44;
 /// A version or a digest.
 pub(super) const NUMBER_LEN: usize = 8;
-/// The index of a block in its shard, its stamp, and its totals.
-pub(super) const BLOCK_LEN: usize = 12 + 8 * BLOCK_WORDS;
 
 pub(super) fn encode_word(addr: u32, total: Total, to: u64) -> [u8; WORD_LEN] {
     (u128::from(addr) << 96 | u128::from(total.0) << 32 | u128::from(to as u32)).to_be_bytes()
@@ -30,17 +28,6 @@ pub(super) fn encode_entry(entry: &Entry) -> [u8; ENTRY_LEN] {
     let numbers = [timestamp.counter, node, incarnation, value, total.0];
     for (bytes, number) in record[4..].chunks_exact_mut(8).zip(numbers) {
         bytes.copy_from_slice(&number.to_be_bytes());
-    }
-    record
-}
-
-/// A block has as many totals as this, or fewer if its shard is small; the rest of the record is then zero.
-pub(super) fn encode_block(index: u32, stamp: u64, totals: &[Total]) -> [u8; BLOCK_LEN] {
-    let mut record = [0; BLOCK_LEN];
-    record[..4].copy_from_slice(&index.to_be_bytes());
-    record[4..12].copy_from_slice(&stamp.to_be_bytes());
-    for (bytes, total) in record[12..].chunks_exact_mut(8).zip(totals) {
-        bytes.copy_from_slice(&total.0.to_be_bytes());
     }
     record
 }
@@ -161,33 +148,4 @@ fn find_wrong_word(words: Words<'_>, range: Range<usize>, to: u64) -> PacketErro
         next = addr + 1;
     }
     unreachable!("called only if a word is wrong")
-}
-
-/// The blocks of a stored shard, in the order of the section.
-#[derive(Clone, Copy)]
-pub(crate) struct Blocks<'a>(pub(super) &'a [[u8; BLOCK_LEN]]);
-
-impl<'a> Blocks<'a> {
-    pub(crate) fn iter(self) -> impl Iterator<Item = StoredBlock<'a>> {
-        self.0.iter().map(StoredBlock)
-    }
-}
-
-/// A block of a stored shard.
-#[derive(Clone, Copy)]
-pub(crate) struct StoredBlock<'a>(&'a [u8; BLOCK_LEN]);
-
-impl StoredBlock<'_> {
-    /// The index of the block in its shard.
-    pub(crate) fn index(self) -> u32 {
-        read_u32(self.0, 0)
-    }
-
-    pub(crate) fn stamp(self) -> u64 {
-        read_u64(self.0, 4)
-    }
-
-    pub(crate) fn totals(self) -> [Total; BLOCK_WORDS] {
-        core::array::from_fn(|word| Total(read_u64(self.0, 12 + 8 * word)))
-    }
 }

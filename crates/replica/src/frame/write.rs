@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::body::{NUMBER_LEN, encode_block, encode_entry, encode_word};
+use super::body::{NUMBER_LEN, encode_entry, encode_word};
 use super::{FORMAT, FrameContext, HEADER_LEN, Header, MAGIC, SectionKind, offset, origin_crc};
 use crate::block::Block;
 use crate::checksum::crc32c;
@@ -85,18 +85,17 @@ impl FrameContext {
         self.write(out, header, [digest.to_be_bytes()], [].iter());
     }
 
-    /// Appends a shard for the store: its blocks with their indices in the shard, and its entries.
-    pub(crate) fn write_stored<'a>(
-        self,
-        out: &mut Vec<u8>,
-        key: ShardKey,
-        version: u64,
-        blocks: impl Iterator<Item = (u32, &'a Block)>,
-        entries: impl Iterator<Item = &'a Entry>,
-    ) {
+    /// Appends what names the version of a shard in a store, with the number of its blocks and the sum of their stamps.
+    pub(crate) fn write_stored(self, out: &mut Vec<u8>, key: ShardKey, version: u64, stamps: [u64; 2]) {
         let header = Header::new(SectionKind::Stored, key, 0, version);
-        let blocks = blocks.map(|(index, block)| encode_block(index, block.stamp, &block.totals));
-        self.write(out, header, blocks, entries);
+        self.write(out, header, stamps.map(u64::to_be_bytes), [].iter());
+    }
+
+    /// Appends a block of a shard for a store. `index` is its place in the shard.
+    pub(crate) fn write_stored_block(self, out: &mut Vec<u8>, key: ShardKey, index: u32, block: &Block) {
+        let header = Header::new(SectionKind::StoredBlock, key, index.into(), block.stamp);
+        let totals = block.totals.iter().map(|total| total.0.to_be_bytes());
+        self.write(out, header, totals, block.entries().iter());
     }
 
     /// Appends a section with these records and entries.

@@ -73,8 +73,8 @@ impl<A: Algebra> Replica<A> {
                 }
             }
             SectionKind::VectorDigest => return self.receive_vector_digest(peer, section),
-            SectionKind::Stored => {
-                let found = SectionKind::Stored as u32;
+            kind @ (SectionKind::Stored | SectionKind::StoredBlock) => {
+                let found = kind as u32;
                 return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
             }
         }

@@ -1,6 +1,5 @@
 //! Shards for a store, and from one.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,37 +10,23 @@ use atomik_core::{Algebra, TableFanIn};
 #[cfg(doc)]
 use super::Event;
 use super::Replica;
-use crate::block::BLOCK_WORDS;
 use crate::cluster_config::ClusterConfig;
 use crate::error::ReplicaError;
-use crate::frame::{FrameContext, Section, SectionKind, StoredBlock};
+use crate::frame::FrameContext;
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
-use crate::packet_error::{PacketErrorKind, PacketField};
 use crate::peer::Peer;
-use crate::plane::Plane;
-use crate::register::LoadTimestamp;
 use crate::replica_id::ReplicaId;
-use crate::shape::{Shape, ShardKey};
-use crate::shard::Shard;
+use crate::shape::ShardKey;
 use crate::store_queue::{Cause, InFlight, StoreQueue, StoringShard, Withheld};
+use crate::stored::{Restored, StoredShard, write_shard};
 use crate::timers::Timer;
 
-/// A shard to be stored under the key (origin, shard), in place of what the store has there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredShard {
-    /// The origin whose totals they are.
-    pub origin: ReplicaId,
-    /// The index of the shard in the table.
-    pub shard: usize,
-    /// The version of the shard.
-    pub version: u64,
-    /// The shard with its checksums. Store it as it is.
-    pub bytes: Vec<u8>,
-}
-
-/// Shards that changed and are to be stored. Each must be stored completely or not at all. They may be stored together or
+/// Shards that changed and are to be stored. Of each, all parts must be stored or none. The shards may be stored together or
 /// one by one, in any order.
+///
+/// Only the blocks of 64 words that changed are among the parts, with up to 44 bytes for each address of them that was
+/// loaded. A word that changes costs 700 bytes, whatever the size of its shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "what is not stored is not sent either"]
 pub struct Transaction {
@@ -53,7 +38,7 @@ pub struct Transaction {
 
 /// The store's calls.
 impl<A: Algebra> Replica<A> {
-    /// Starts a replica with a store that has these shards. `id` must have a new incarnation, as at every start. What
+    /// Starts a replica with a store that has the parts with these bytes, in any order. `id` must have a new incarnation, as at every start. What
     /// earlier starts of this node wrote is then like the writing of other nodes. So it does not matter if the store is
     /// a backup.
     ///
@@ -63,8 +48,8 @@ impl<A: Algebra> Replica<A> {
     ///
     /// # Errors
     ///
-    /// Those of [`new`](Self::new); [`ReplicaError::StoredShard`] and [`ReplicaError::StoredTwice`] if a shard can't be
-    /// used; [`ReplicaError::IncarnationReused`] if the store has shards under `id`.
+    /// Those of [`new`](Self::new); [`ReplicaError::StoredPart`], [`ReplicaError::StoredTwice`] and
+    /// [`ReplicaError::StoredIncomplete`] if a shard can't be used; [`ReplicaError::IncarnationReused`] if the store has shards under `id`.
     pub fn restore<B: AsRef<[u8]>>(
         cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
@@ -100,33 +85,11 @@ impl<A: Algebra> Replica<A> {
     ) -> Result<Self, ReplicaError> {
         let shape = cluster.checked_shape(local.len())?;
         let context = FrameContext::new::<A>(cluster.digest());
-        let mut planes: Vec<Plane> = Vec::new();
+        let mut restored = Restored::new(context, shape, cluster, id, resumes);
         for (index, bytes) in stored.into_iter().enumerate() {
-            let refused = |kind| ReplicaError::StoredShard { index, kind };
-            let (key, shard) = read_shard(bytes.as_ref(), context, shape).map_err(refused)?;
-            if key.origin == id && !resumes {
-                return Err(ReplicaError::IncarnationReused { id });
-            }
-            // The own plane goes on from this version, so there must be versions above it.
-            if key.origin == id && shard.version() >= LoadTimestamp::COUNTER_LIMIT {
-                let found = shard.version();
-                return Err(refused(PacketErrorKind::Invalid { field: PacketField::To, index: 0, found }));
-            }
-            let plane = planes.iter().position(|plane| plane.origin() == key.origin).unwrap_or_else(|| {
-                planes.push(Plane::new(key.origin));
-                planes.len() - 1
-            });
-            // The own origin counts, whether the store has shards of it or not.
-            let others = planes.iter().filter(|plane| plane.origin() != id).count();
-            if others + 1 > cluster.max_origins {
-                let (origin, bound) = (key.origin, cluster.max_origins);
-                return Err(refused(PacketErrorKind::TooManyOrigins { origin, bound }));
-            }
-            if planes[plane].shard(key.shard).is_some() {
-                return Err(ReplicaError::StoredTwice { origin: key.origin, shard: key.shard });
-            }
-            planes[plane].insert(key.shard, shard);
+            restored.insert(index, bytes.as_ref())?;
         }
+        let planes = restored.planes()?;
         Self::start(cluster, local, id, planes, true)
     }
 
@@ -155,9 +118,9 @@ impl<A: Algebra> Replica<A> {
         {
             let Some(shard) = state.shard(key) else { continue };
             let (ShardKey { origin, shard: index }, version) = (key, shard.version());
-            let bytes = write_shard(*context, key, shard);
-            len += bytes.len();
-            shards.push(StoredShard { origin, shard: index, version, bytes });
+            let stored = write_shard(*context, key, shard);
+            len += stored.parts.iter().map(|part| part.bytes.len()).sum::<usize>();
+            shards.push(stored);
             in_flight.insert(key, version);
             if origin == *id
                 && let Some(changes) = outbox.take_changes(index)
@@ -268,89 +231,3 @@ fn withhold_answers<A: Algebra>(
         transaction.withhold(Withheld { key, section, cause: Cause::Request { peers, since } });
     }
 }
-
-/// A shard as bytes for the store.
-fn write_shard(context: FrameContext, key: ShardKey, shard: &Shard) -> Vec<u8> {
-    let mut out = Vec::new();
-    context.write_stored(&mut out, key, shard.version(), shard.blocks(), shard.entries());
-    out
-}
-
-/// A shard from the bytes of the store.
-fn read_shard(
-    bytes: &[u8],
-    context: FrameContext,
-    shape: Shape,
-) -> Result<(ShardKey, Box<Shard>), PacketErrorKind> {
-    let invalid = |field, index, found| Err(PacketErrorKind::Invalid { field, index, found });
-    let section = Section::only(bytes, context)?;
-    let header = section.header();
-    if header.kind != SectionKind::Stored {
-        let found = header.kind as u32;
-        return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
-    }
-    if header.shard as usize >= shape.shards() {
-        return invalid(PacketField::Shard, 0, header.shard.into());
-    }
-    let key = ShardKey { origin: header.origin, shard: header.shard as usize };
-    let range = shape.range(key.shard);
-    section.check_counts(shape.blocks_of(key.shard), range.len())?;
-    if header.from != 0 {
-        return invalid(PacketField::From, 0, header.from);
-    }
-    if header.to == 0 {
-        return invalid(PacketField::To, 0, 0);
-    }
-    section.check_body()?;
-
-    let mut shard = Box::new(Shard::new(shape, key.shard));
-    shard.set_version(header.to);
-    shard.set_stored_version(header.to);
-    let (blocks, entries) = section.blocks();
-    let mut next = 0;
-    for (index, block) in blocks.iter().enumerate() {
-        check_block(block, index, next, header.to, range.clone())?;
-        let kept = shard.block_mut((range.start + block.index() as usize * BLOCK_WORDS) as u32);
-        kept.stamp = block.stamp();
-        kept.totals.iter_mut().zip(block.totals()).for_each(|(kept, total)| *kept = total);
-        next = block.index() + 1;
-    }
-    entries.check(&range)?;
-    for (index, entry) in entries.iter().enumerate() {
-        // An entry has no stamp of its own, so its block must be there.
-        if !shard.has_block(entry.addr) {
-            return invalid(PacketField::Address, index, entry.addr.into());
-        }
-        shard.set_entry(entry);
-    }
-    // The version stamped a block.
-    if shard.greatest_stamp() != header.to {
-        return invalid(PacketField::To, 0, header.to);
-    }
-    Ok((key, shard))
-}
-
-/// Checks a block of a stored shard: its index, its stamp, and that nothing lies past the end of the table.
-fn check_block(
-    block: StoredBlock<'_>,
-    index: usize,
-    next: u32,
-    version: u64,
-    range: core::ops::Range<usize>,
-) -> Result<(), PacketErrorKind> {
-    let invalid = |field, found| Err(PacketErrorKind::Invalid { field, index, found });
-    if block.index() < next || block.index() as usize >= range.len().div_ceil(BLOCK_WORDS) {
-        return invalid(PacketField::Block, block.index().into());
-    }
-    if block.stamp() == 0 || block.stamp() > version {
-        return invalid(PacketField::Stamp, block.stamp());
-    }
-    let inside = range.len() - block.index() as usize * BLOCK_WORDS;
-    match block.totals().into_iter().skip(inside).find(|total| total.0 != 0) {
-        Some(total) => invalid(PacketField::Total, total.0),
-        None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -161,10 +161,11 @@ impl<A: Algebra> ReplicaState<A> {
             let origin = plane.origin();
             let Some(touched) = plane.shard_mut(shard) else { continue };
             let (found, stamp) = (touched.version(), touched.greatest_stamp());
-            if found == stamp {
+            let has_sound_stamps = touched.has_sound_stamps();
+            if found == stamp && has_sound_stamps {
                 continue;
             }
-            if are_right {
+            if are_right || !has_sound_stamps {
                 // No block may be left out of an answer, and it does not matter if one is in it for nothing.
                 touched.set_stamps(found);
             } else {

@@ -148,12 +148,16 @@ fn each_error_says_what_was_wrong() {
             "address 5 was loaded 2^63 - 1 times and can't be loaded again",
         ),
         (
-            ReplicaError::StoredShard { index: 3, kind },
-            "stored shard 3 can't be used: version 9 of the format is not known here",
+            ReplicaError::StoredPart { index: 3, kind },
+            "stored part 3 can't be used: version 9 of the format is not known here",
         ),
         (
             ReplicaError::StoredTwice { origin: origin(0xA), shard: 2 },
-            "the store has shard 2 of origin a/1 twice",
+            "the store has a part of shard 2 of origin a/1 twice",
+        ),
+        (
+            ReplicaError::StoredIncomplete { origin: origin(0xA), shard: 2 },
+            "the store does not have all parts of shard 2 of origin a/1 at one version",
         ),
         (
             ReplicaError::IncarnationReused { id: origin(0xA) },

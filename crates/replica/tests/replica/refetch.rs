@@ -1,11 +1,10 @@
 //! A shard that is fetched again stays until its replacement is here.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use atomik_core::{Add, TableFanIn};
-use atomik_replica::{Event, Peer, Recipient, Replica, ReplicaId};
+use atomik_replica::{Event, Peer, Recipient, Replica, ReplicaId, StoredPart};
 
 use crate::{LEN, NOW, cluster, node, origin, sent};
 
@@ -95,10 +94,16 @@ fn a_lost_question_is_repeated_and_a_later_answer_is_taken() {
 /// again.
 #[test]
 fn the_store_keeps_the_old_copy_until_the_answer_is_stored() {
-    let mut store: BTreeMap<(ReplicaId, usize), Vec<u8>> = BTreeMap::new();
-    let restore = |incarnation, store: &BTreeMap<(ReplicaId, usize), Vec<u8>>| {
+    let mut store = Vec::new();
+    let restore = |incarnation, parts: &[StoredPart]| {
         let local = Arc::new(TableFanIn::<Add>::new(LEN));
-        Replica::restore(&cluster(), local, ReplicaId { node: 9, incarnation }, store.values()).unwrap()
+        Replica::restore(
+            &cluster(),
+            local,
+            ReplicaId { node: 9, incarnation },
+            parts.iter().map(|part| &part.bytes),
+        )
+        .unwrap()
     };
     let mut one = restore(1, &store);
     let (mut two, mut producer) = node::<Add>(2);
@@ -106,7 +111,7 @@ fn the_store_keeps_the_old_copy_until_the_answer_is_stored() {
     two.tick();
     one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     let transaction = one.poll_store().unwrap();
-    store.extend(transaction.shards.into_iter().map(|shard| ((shard.origin, shard.shard), shard.bytes)));
+    store.extend(transaction.shards.into_iter().flat_map(|shard| shard.parts));
     assert!(one.stored(transaction.number));
     one.refetch(origin(2), 0, Peer(2)).unwrap();
     assert_eq!(one.poll_store(), None);
@@ -114,5 +119,6 @@ fn the_store_keeps_the_old_copy_until_the_answer_is_stored() {
     two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
     one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     one.send_version_vector(Recipient::All);
-    assert_eq!(one.poll_store().unwrap().shards[0].version, 1);
+    let again = one.poll_store().unwrap();
+    assert_eq!((again.shards[0].version, again.shards[0].replaces), (1, true));
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use atomik_core::{Add, Algebra, TableFanIn, Xor};
 use atomik_replica::{
-    Event, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId, Transaction,
+    ClusterConfig, Event, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId,
+    StoredShard, Timing, Transaction,
 };
 
 use crate::{LEN, NOW, cluster, node, origin, sent};
@@ -13,12 +14,21 @@ use crate::{LEN, NOW, cluster, node, origin, sent};
 /// The time at which a replica tries again to store what failed at the time `NOW`.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A store as a program would have it: the last bytes of each shard.
-type Store = std::collections::BTreeMap<(ReplicaId, usize), Vec<u8>>;
+/// A store as a program would have it: the last bytes of each part of each shard.
+type Store = std::collections::BTreeMap<(ReplicaId, usize, u32), Vec<u8>>;
+
+/// Writes what changed in a shard.
+fn write(store: &mut Store, changed: StoredShard) {
+    let StoredShard { origin, shard, replaces, parts, .. } = changed;
+    if replaces {
+        store.retain(|key, _| (key.0, key.1) != (origin, shard));
+    }
+    store.extend(parts.into_iter().map(|part| ((origin, shard, part.part), part.bytes)));
+}
 
 fn write_to<A: Algebra>(store: &mut Store, replica: &mut Replica<A>) -> u64 {
     let transaction = replica.poll_store().unwrap();
-    store.extend(transaction.shards.into_iter().map(|shard| ((shard.origin, shard.shard), shard.bytes)));
+    transaction.shards.into_iter().for_each(|shard| write(store, shard));
     transaction.number
 }
 
@@ -181,7 +191,7 @@ fn a_transaction_has_no_more_shards_than_its_length_allows() {
         assert!(one.is_stored());
         transactions.into_iter().map(|transaction| transaction.shards).collect::<Vec<_>>()
     };
-    let shard = transactions(1)[0][0].bytes.len();
+    let shard: usize = transactions(1)[0][0].parts.iter().map(|part| part.bytes.len()).sum();
     for (bound, most) in [(0, 1), (1, 1), (shard, 1), (shard + 1, 2), (1 << 20, 16)] {
         let shards: Vec<usize> = transactions(bound).iter().map(Vec::len).collect();
         assert!(shards.iter().all(|&shards| shards <= most), "{shards:?}");
@@ -235,8 +245,9 @@ fn a_store_with_as_many_origins_as_the_bound_allows_can_be_used() {
         peer.put(0, other).unwrap();
         one.receive(NOW, Peer(other), &sent(&mut peer)).unwrap();
     }
+    let changed = one.poll_store().unwrap().shards;
     let mut shards: Vec<Vec<u8>> =
-        one.poll_store().unwrap().shards.into_iter().map(|shard| shard.bytes).collect();
+        changed.into_iter().flat_map(|shard| shard.parts).map(|part| part.bytes).collect();
     for _ in 0..shards.len() {
         shards.rotate_left(1);
         let again = resume(&shards).unwrap();
@@ -246,7 +257,7 @@ fn a_store_with_as_many_origins_as_the_bound_allows_can_be_used() {
     let anew = Replica::restore(&bounded, Arc::new(TableFanIn::<Add>::new(LEN)), origin(9), &shards);
     let refused = anew.map(drop).unwrap_err();
     let kind = PacketErrorKind::TooManyOrigins { origin: origin(3), bound: 3 };
-    assert_eq!(refused, ReplicaError::StoredShard { index: 2, kind });
+    assert_eq!(refused, ReplicaError::StoredPart { index: 4, kind });
 }
 
 #[test]
@@ -271,12 +282,13 @@ fn damaged_shards_of_a_store_are_refused() {
         restore([shards.clone(), shards[..1].to_vec()].concat()),
         Err(ReplicaError::StoredTwice { origin: origin(1), shard: 1 })
     );
-    for shard in &shards {
-        for at in 0..shard.len() {
-            let mut damaged = shard.clone();
-            damaged[at] ^= 0x10;
-            assert!(restore(vec![damaged]).is_err(), "byte {at}");
-            assert!(restore(vec![shard[..at].to_vec()]).is_err(), "up to byte {at}");
+    for part in 0..shards.len() {
+        for at in 0..shards[part].len() {
+            let mut damaged = shards.clone();
+            damaged[part][at] ^= 0x10;
+            assert!(restore(damaged.clone()).is_err(), "byte {at} of part {part}");
+            damaged[part].truncate(at);
+            assert!(restore(damaged).is_err(), "up to byte {at} of part {part}");
         }
     }
     // The form in which a shard is stored is refused in packets.
@@ -284,4 +296,57 @@ fn damaged_shards_of_a_store_are_refused() {
     assert_eq!(two.receive(NOW, Peer(1), &shards[0]).map(|received| received.unsupported), Ok(1));
     let kind = PacketErrorKind::Unsupported { field: PacketField::Kind, found: 6 };
     assert_eq!(two.poll_event(), Some(Event::Skipped { peer: Peer(1), kind }));
+}
+
+/// What is written follows what changed, and restarts find all of it.
+#[test]
+fn one_changed_word_writes_its_block_and_no_more() {
+    let timing = Timing::new().with_store_retry(Duration::ZERO);
+    let cluster = ClusterConfig::new("blocks", 8_192).with_timing(timing);
+    let start = |incarnation, store: &Store| {
+        let local = Arc::new(TableFanIn::<Add>::new(8_192));
+        let producer = local.producer_owned();
+        (
+            Replica::restore(&cluster, local, ReplicaId { node: 1, incarnation }, store.values()).unwrap(),
+            producer,
+        )
+    };
+    let mut store = Store::new();
+    let (mut one, mut producer) = start(1, &store);
+    (0..8_192).for_each(|addr| producer.accum(addr, 1));
+    one.tick();
+    let number = write_to(&mut store, &mut one);
+    assert!(one.stored(number));
+    let mut expected = vec![1; 8_192];
+    for round in 0..50 {
+        let addr = round * 97 % 8_192;
+        producer.accum(addr, 1);
+        expected[addr] += 1;
+        one.tick();
+        let transaction = one.poll_store().unwrap();
+        let changed = &transaction.shards[0];
+        let len: usize = changed.parts.iter().map(|part| part.bytes.len()).sum();
+        assert_eq!((transaction.shards.len(), changed.parts.len(), changed.replaces), (1, 2, false));
+        assert_eq!(len, 80 + 16 + 80 + 64 * 8);
+        // Each third write fails: what it had is in a later one.
+        if round % 3 == 0 {
+            assert!(one.store_failed(NOW, transaction.number));
+            let number = write_to(&mut store, &mut one);
+            assert!(one.stored(number));
+        } else {
+            transaction.shards.into_iter().for_each(|shard| write(&mut store, shard));
+            assert!(one.stored(transaction.number));
+        }
+        if round % 10 == 9 {
+            drop(one);
+            (one, producer) = start(2 + round as u64, &store);
+            assert_eq!(one.merged(), expected);
+            // The plane of the last start is another origin's now. This start adds to a plane of its own.
+            (0..8_192).for_each(|addr| producer.accum(addr, 1));
+            expected.iter_mut().for_each(|state| *state += 1);
+            one.tick();
+            let number = write_to(&mut store, &mut one);
+            assert!(one.stored(number));
+        }
+    }
 }

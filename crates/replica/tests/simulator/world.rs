@@ -37,8 +37,8 @@ const TIMING: Timing = Timing::new()
     .with_digests(2);
 
 type Checked = Result<(), TestCaseError>;
-/// The content of a store: versions and bytes, by writer and shard.
-type Store = BTreeMap<(Writer, usize), (u64, Rc<Vec<u8>>)>;
+/// The content of a store: versions and the bytes of parts, by writer and shard.
+type Store = BTreeMap<(Writer, usize), (u64, BTreeMap<u32, Rc<Vec<u8>>>)>;
 
 /// What a node has handed out, until the world takes it.
 struct Outside<A> {
@@ -169,7 +169,8 @@ impl<A: Algebra> World<A> {
         let Node { writer, store, .. } = &self.nodes[node];
         let origin = ReplicaId { node: writer.0, incarnation: writer.1 };
         let of_fan_in = Arc::clone(&local);
-        let stored = store.iter().flat_map(|store| store.values().map(|(_, bytes)| bytes.as_slice()));
+        let stored = store.iter().flat_map(|store| store.values().flat_map(|(_, parts)| parts.values()));
+        let stored = stored.map(|bytes| bytes.as_slice());
         let replica = match store {
             Some(_) if resumes => Replica::resume(&self.cluster, of_fan_in, origin, stored),
             Some(_) => Replica::restore(&self.cluster, of_fan_in, origin, stored),

@@ -215,7 +215,12 @@ impl<A: Algebra> World<A> {
         let number = transaction.number;
         for shard in transaction.shards.into_iter().take(count) {
             let key = ((shard.origin.node, shard.origin.incarnation), shard.shard);
-            store.insert(key, (shard.version, Rc::new(shard.bytes)));
+            let (version, parts) = store.entry(key).or_default();
+            if shard.replaces {
+                parts.clear();
+            }
+            *version = shard.version;
+            parts.extend(shard.parts.into_iter().map(|part| (part.part, Rc::new(part.bytes))));
         }
         if fails_after.is_none() {
             running.written.push(number);
