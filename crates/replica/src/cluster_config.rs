@@ -12,8 +12,8 @@ use crate::timing::Timing;
 
 /// What the replicas of one table agree on, and the bounds and intervals of one replica.
 ///
-/// All replicas of a cluster have the same name, table length, shard size and initial base. Packets carry a digest of
-/// these, and a replica refuses packets with another digest. The bounds and intervals may differ from
+/// All replicas of a cluster have the same name, shard size and initial base. The length of the table is the same, except
+/// while it [grows](crate::docs::growing). Packets carry a digest of the name, the shard size and the base, and a replica refuses packets with another digest. The bounds and intervals may differ from
 /// replica to replica.
 ///
 /// ```
@@ -161,12 +161,12 @@ impl ClusterConfig {
         let mut digest = WordDigest::new();
         digest.word(self.name.len() as u64);
         digest.bytes(self.name.as_bytes());
-        digest.word(self.shape.len as u64);
         digest.word(self.shape.shard_words as u64);
-        match &self.base {
-            Some(base) => base.iter().for_each(|&word| digest.word(word)),
-            None => (0..self.shape.len).for_each(|_| digest.word(0)),
-        }
+        // Not the length, because a table may grow, with identities at the new addresses. So a base counts up to its last
+        // word that is not the identity, which is 0 in both groups.
+        let base = self.base().map_or(&[][..], |base| base);
+        let end = base.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
+        base[..end].iter().for_each(|&word| digest.word(word));
         digest.finish()
     }
 }
@@ -180,10 +180,14 @@ mod tests {
         let cluster = ClusterConfig::new("a", 100);
         let digest = cluster.digest();
         assert_ne!(ClusterConfig::new("b", 100).digest(), digest);
-        assert_ne!(ClusterConfig::new("a", 101).digest(), digest);
+        assert_eq!(ClusterConfig::new("a", 101).digest(), digest);
         assert_ne!(cluster.clone().with_shard_words(64).digest(), digest);
         assert_ne!(cluster.clone().with_base(&[1; 100]).digest(), digest);
         assert_eq!(cluster.clone().with_base(&[0; 100]).digest(), digest);
+        let digest_with = |base: &[u64]| ClusterConfig::new("a", base.len()).with_base(base).digest();
+        assert_eq!(digest_with(&[0, 1]), digest_with(&[0, 1, 0]));
+        assert_ne!(digest_with(&[0, 1]), digest_with(&[0, 1, 1]));
+        assert_ne!(digest_with(&[0, 1]), digest_with(&[1]));
         assert_eq!(cluster.with_max_origins(1).with_packet_len(2).with_max_waiting(3).digest(), digest);
     }
 

@@ -1,4 +1,5 @@
-//! Longer pages: a program around a replica, and the format of what replicas exchange.
+//! Longer pages: a program around a replica, tables that grow, and the format of what replicas exchange.
 
 pub mod driving;
+pub mod growing;
 pub mod wire;

@@ -46,6 +46,12 @@
 //!
 //! [crdt]: https://en.wikipedia.org/wiki/Conflict-free_replicated_data_type
 //!
+//! # Pages
+//!
+//! - [`Replica`] has its calls by who makes them: receive, transmit, store, timers, events.
+//! - [`docs::driving`] is the loop of a program around a replica, and what recovers from what.
+//! - [`docs::growing`] is about tables that must grow.
+//!
 //! # Trade-offs
 //!
 //! - **Memory follows writers.** Each origin that wrote costs what it touched, on every replica and for good: about 8.7

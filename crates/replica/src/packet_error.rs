@@ -8,7 +8,8 @@ use crate::replica_id::ReplicaId;
 ///
 /// The kinds call for different reactions. `Truncated` and `Checksum` mean damage on the way, which repairs itself.
 /// `Foreign`, and an unknown format, mean that something else talks to this replica. `Invalid` means a faulty sender. These
-/// end a packet. `TooManyOrigins`, `ClonedIdentity` and, in a known format, `Unsupported` do not: the section is skipped.
+/// end a packet. `TooManyOrigins`, `BeyondTable`, `ClonedIdentity` and, in a known format, `Unsupported` do not: the
+/// section is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PacketErrorKind {
@@ -63,6 +64,14 @@ pub enum PacketErrorKind {
         /// The bound.
         bound: usize,
     },
+    /// The section has addresses that this replica's table does not have. The sender's table is longer: see
+    /// [`docs::growing`](crate::docs::growing).
+    BeyondTable {
+        /// The shard.
+        shard: u32,
+        /// The length of this replica's table.
+        len: usize,
+    },
     /// The section has a version of this replica's own plane that this replica did not make. Another process runs under
     /// the same id, or [`resume`](crate::Replica::resume) was called with a store that had been rolled back.
     ClonedIdentity {
@@ -95,7 +104,7 @@ pub enum PacketField {
     Reserved,
     /// The number of the algebra: [`Algebra::ID`](atomik_core::Algebra::ID).
     Algebra,
-    /// The digest of the cluster's name, table length, shard size and initial base.
+    /// The digest of the cluster's name, shard size and initial base.
     Cluster,
     /// The id of the origin.
     OriginId,
@@ -156,12 +165,16 @@ impl fmt::Display for PacketErrorKind {
             Self::Foreign { found, expected, .. } => write!(
                 f,
                 "the sender's cluster is {found:#018x}, ours is {expected:#018x}: \
-                 their names, table lengths, shard sizes or initial bases differ"
+                 their names, shard sizes or initial bases differ"
             ),
             Self::Invalid { field, index, found } => fmt_invalid(f, field, index, found),
             Self::TooManyOrigins { origin, bound } => {
                 write!(f, "origin {origin} would be one more than the bound of {bound}")
             }
+            Self::BeyondTable { shard, len } => write!(
+                f,
+                "it has addresses of shard {shard} beyond our table of {len}: the sender's table is longer"
+            ),
             Self::ClonedIdentity { id, shard, found, own } => write!(
                 f,
                 "shard {shard} of our own id {id} arrived at version {found}, but we have only made {own}: \
@@ -217,7 +230,7 @@ mod tests {
     #[test]
     fn each_kind_of_packet_error_says_what_was_wrong() {
         use PacketErrorKind::{
-            Checksum, ClonedIdentity, Foreign, Invalid, TooManyOrigins, Truncated, Unsupported,
+            BeyondTable, Checksum, ClonedIdentity, Foreign, Invalid, TooManyOrigins, Truncated, Unsupported,
         };
         use PacketField::*;
         let id = ReplicaId { node: 0x1A, incarnation: 2 };
@@ -250,7 +263,11 @@ mod tests {
             (
                 Foreign { field: PacketField::Cluster, found: 1, expected: 2 },
                 "the sender's cluster is 0x0000000000000001, ours is 0x0000000000000002: \
-                 their names, table lengths, shard sizes or initial bases differ",
+                 their names, shard sizes or initial bases differ",
+            ),
+            (
+                BeyondTable { shard: 3, len: 200 },
+                "it has addresses of shard 3 beyond our table of 200: the sender's table is longer",
             ),
             (TooManyOrigins { origin: id, bound: 2 }, "origin 1a/2 would be one more than the bound of 2"),
             (

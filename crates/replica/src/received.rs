@@ -24,6 +24,8 @@ pub struct Received {
     pub heard_out: bool,
     /// Sections that were skipped because their origin would be one more than this replica may know.
     pub over_bound: usize,
+    /// Sections that were skipped, or in part, because they have addresses beyond the table: the peer's is longer.
+    pub beyond_table: usize,
     /// Sections that were skipped because they have versions of the own plane which this replica did not make.
     pub cloned: usize,
     /// Sections that were skipped because this version of the crate does not know their kind or something that their
@@ -41,6 +43,7 @@ impl Received {
         self.version_vector |= other.version_vector;
         self.heard_out |= other.heard_out;
         self.over_bound += other.over_bound;
+        self.beyond_table += other.beyond_table;
         self.cloned += other.cloned;
         self.unsupported += other.unsupported;
     }
@@ -50,6 +53,7 @@ impl Received {
         let mut received = Self::default();
         match kind {
             PacketErrorKind::TooManyOrigins { .. } => received.over_bound = 1,
+            PacketErrorKind::BeyondTable { .. } => received.beyond_table = 1,
             PacketErrorKind::ClonedIdentity { .. } => received.cloned = 1,
             PacketErrorKind::Unsupported { field, .. } if field.is_beyond_the_format() => {
                 received.unsupported = 1

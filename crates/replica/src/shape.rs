@@ -25,6 +25,12 @@ impl Shape {
         start..self.len.min(start + self.shard_words)
     }
 
+    /// The addresses of a shard in the longest table that has as many shards.
+    pub(crate) fn whole_range(self, shard: usize) -> Range<usize> {
+        let start = shard * self.shard_words;
+        start..start + self.shard_words
+    }
+
     /// The shard that an address belongs to.
     pub(crate) fn shard_of(self, addr: u32) -> usize {
         addr as usize / self.shard_words

@@ -115,6 +115,13 @@ pub(crate) struct Totals<'a> {
 }
 
 impl Totals<'_> {
+    /// The end of the addresses. They were checked, so they ascend.
+    pub(crate) fn end(&self) -> u64 {
+        let word = self.words.0.last().map_or(0, |word| u64::from(Word(word).addr()) + 1);
+        let entry = Entries(&self.entries.0[self.entries.0.len().saturating_sub(1)..]).iter().last();
+        word.max(entry.map_or(0, |entry| u64::from(entry.addr) + 1))
+    }
+
     /// Checks that the addresses of the words, and those of the entries, ascend within `range`, and that each word
     /// repeats the version `to`.
     pub(crate) fn check(self, range: Range<usize>, to: u64) -> Result<(), PacketErrorKind> {

@@ -95,8 +95,8 @@ impl<A: Algebra> Replica<A> {
     fn receive_totals(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, PacketErrorKind> {
         let header = section.header();
         let key = self.checked_key(section)?;
-        let range = self.state.shape().range(key.shard);
-        section.check_counts(range.len(), range.len())?;
+        let (range, whole) = (self.state.shape().range(key.shard), self.state.shape().whole_range(key.shard));
+        section.check_counts(whole.len(), whole.len())?;
         let (from, to) = (header.from, header.to);
         if from >= to {
             return Err(PacketErrorKind::Invalid { field: PacketField::From, index: 0, found: from });
@@ -122,7 +122,10 @@ impl<A: Algebra> Replica<A> {
         self.check_bound(key.origin)?;
         section.check_body()?;
         let totals = section.totals();
-        totals.check(range, to)?;
+        totals.check(whole, to)?;
+        if totals.end() > range.end as u64 {
+            return Err(self.beyond_table(header.shard));
+        }
         if from > version {
             self.outbox.queue_request(peer, key, to);
             return Ok(Received { gaps: 1, ..Received::default() });
@@ -140,24 +143,24 @@ impl<A: Algebra> Replica<A> {
         section: &Section<'_>,
     ) -> Result<Received, PacketErrorKind> {
         let header = section.header();
-        let shards = self.state.shape().shards();
-        section.check_counts(shards, 0)?;
-        let end = u64::from(header.shard) + section.words() as u64;
-        if end > shards as u64 {
-            return Err(PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found: end });
-        }
+        let first = self.checked_key(section)?.shard;
+        section.check_counts(usize::MAX, 0)?;
         section.check_body()?;
+        // What lies beyond this table is for replicas with longer ones.
+        let inside = self.state.shape().shards() - first;
+        let beyond = section.numbers().skip(inside).any(|version| version > 0);
         let origin = header.origin;
-        if section.numbers().any(|version| version > 0) {
+        if section.numbers().take(inside).any(|version| version > 0) {
             self.check_bound(origin)?;
         }
-        let versions = (header.shard..).zip(section.numbers());
+        let versions = (header.shard..).zip(section.numbers().take(inside));
         if origin == self.id {
             for (shard, version) in versions.clone() {
                 self.check_own(shard, version, self.version(origin, shard as usize))?;
             }
         }
-        let mut received = Received { version_vector: true, ..Received::default() };
+        let beyond_table = usize::from(beyond);
+        let mut received = Received { version_vector: true, beyond_table, ..Received::default() };
         for (shard, version) in versions {
             let key = ShardKey { origin, shard: shard as usize };
             if version > self.state.version(key) {
@@ -197,10 +200,13 @@ impl<A: Algebra> Replica<A> {
     pub(super) fn checked_key(&self, section: &Section<'_>) -> Result<ShardKey, PacketErrorKind> {
         let header = section.header();
         if header.shard as usize >= self.state.shape().shards() {
-            let found = header.shard.into();
-            return Err(PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found });
+            return Err(self.beyond_table(header.shard));
         }
         Ok(ShardKey { origin: header.origin, shard: header.shard as usize })
+    }
+
+    fn beyond_table(&self, shard: u32) -> PacketErrorKind {
+        PacketErrorKind::BeyondTable { shard, len: self.len() }
     }
 
     /// Refuses an origin that is not known and would be one too many.

@@ -71,8 +71,10 @@ fn sections_before_a_refused_one_take_effect() {
 
     let mut packet = [totals(0), totals(1)].concat();
     let at = packet.len();
-    packet.extend(totals(3));
-    let kind = PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found: 3 };
+    let mut damaged = totals(0);
+    damaged[20] ^= 1;
+    packet.extend(damaged);
+    let kind = Section::split(&packet[at..], one.context).unwrap_err();
     // The error has what was done before it.
     let received = Received { applied: 1, known: 1, ..Received::default() };
     assert_eq!(one.receive(NOW, Peer(2), &packet), Err(PacketError { at, kind, received }));
@@ -81,16 +83,20 @@ fn sections_before_a_refused_one_take_effect() {
 }
 
 #[test]
-fn a_version_vector_ends_with_the_last_shard() {
+fn a_version_vector_counts_up_to_the_last_shard() {
     let versions = numbers([0, 1, 2, 3]);
     let receive = |shard, versions: &[[u8; 8]]| receive(SectionKind::VersionVector, shard, versions, &[]);
     let received = Received { version_vector: true, behind: 2, ..Received::default() };
     assert_eq!(receive(0, &versions[..3]), Ok(received));
     assert_eq!(receive(2, &versions[3..]).unwrap().behind, 1);
-    assert_eq!(receive(1, &versions[..3]), invalid(PacketField::Shard, 0, 4));
-    assert_eq!(receive(3, &versions[..1]), invalid(PacketField::Shard, 0, 4));
-    assert_eq!(receive(u32::MAX, &versions[..1]), invalid(PacketField::Shard, 0, 1 << 32));
-    assert_eq!(receive(0, &versions), invalid(PacketField::Words, 0, 4));
+    // The peer's table is longer.
+    let received = Received { beyond_table: 1, ..received };
+    assert_eq!(receive(0, &versions), Ok(received));
+    assert_eq!(receive(1, &versions[..3]), Ok(Received { behind: 1, ..received }));
+    let skipped = Received { beyond_table: 1, ..Received::default() };
+    for shard in [3, u32::MAX] {
+        assert_eq!(receive(shard, &versions[..1]), Ok(skipped));
+    }
 }
 
 #[test]
@@ -108,18 +114,24 @@ fn a_version_vector_of_zeros_adds_no_origin() {
 
 #[test]
 fn counts_are_limited_by_the_kind_and_the_shard() {
-    let words: Vec<_> = (128..139).map(|addr| raw_word(addr, 1, 5)).collect();
-    let entries: Vec<_> = (128..139).map(|addr| entry(addr, 1)).collect();
+    let words: Vec<_> = (128..193).map(|addr| raw_word(addr, 1, 5)).collect();
+    let entries: Vec<_> = (128..193).map(|addr| entry(addr, 1)).collect();
     assert_eq!(receive(SectionKind::Totals, 2, &words[..10], &entries[..10]).unwrap().applied, 1);
-    assert_eq!(receive(SectionKind::Totals, 2, &words, &[]), invalid(PacketField::Words, 0, 11));
-    assert_eq!(receive(SectionKind::Totals, 2, &words[..0], &entries), invalid(PacketField::Entries, 0, 11));
+    // The last shard has 10 words here, and up to 64 in a longer table.
+    let skipped = Ok(Received { beyond_table: 1, ..Received::default() });
+    for beyond in [11, 64] {
+        assert_eq!(receive(SectionKind::Totals, 2, &words[..beyond], &[]), skipped);
+        assert_eq!(receive(SectionKind::Totals, 2, &words[..1], &entries[..beyond]), skipped);
+    }
+    assert_eq!(receive(SectionKind::Totals, 2, &words, &[]), invalid(PacketField::Words, 0, 65));
+    assert_eq!(receive(SectionKind::Totals, 2, &words[..0], &entries), invalid(PacketField::Entries, 0, 65));
     let (no_entry, one_entry) = (&entries[..0], &entries[..1]);
-    for (kind, most) in [(SectionKind::VersionVector, 3), (SectionKind::Digest, 1)] {
+    for kind in [SectionKind::VersionVector, SectionKind::Digest] {
         let entries = receive(kind, 0, &numbers([1]), one_entry);
         assert_eq!(entries, invalid(PacketField::Entries, 0, 1), "{kind:?}");
-        let words = receive(kind, 0, &numbers([1; 4])[..most + 1], no_entry);
-        assert_eq!(words, invalid(PacketField::Words, 0, most as u64 + 1), "{kind:?}");
     }
+    let words = receive(SectionKind::Digest, 0, &numbers([1; 2]), no_entry);
+    assert_eq!(words, invalid(PacketField::Words, 0, 2));
     for kind in [SectionKind::Request, SectionKind::Hello] {
         assert_eq!(receive(kind, 0, &NO_WORDS, one_entry), invalid(PacketField::Entries, 0, 1), "{kind:?}");
         assert_eq!(receive(kind, 0, &[[]], no_entry), invalid(PacketField::Words, 0, 1), "{kind:?}");
@@ -127,12 +139,12 @@ fn counts_are_limited_by_the_kind_and_the_shard() {
 }
 
 #[test]
-fn sections_of_shards_that_the_table_does_not_have_are_refused() {
+fn sections_of_shards_that_the_table_does_not_have_are_skipped() {
+    let skipped = Ok(Received { beyond_table: 1, ..Received::default() });
     for shard in [3, 4, u32::MAX] {
-        let refused = invalid(PacketField::Shard, 0, shard.into());
-        assert_eq!(receive(SectionKind::Totals, shard, &NO_WORDS, &[]), refused);
-        assert_eq!(receive(SectionKind::Digest, shard, &numbers([1]), &[]), refused);
-        assert_eq!(receive(SectionKind::Request, shard, &NO_WORDS, &[]), refused);
+        assert_eq!(receive(SectionKind::Totals, shard, &NO_WORDS, &[]), skipped);
+        assert_eq!(receive(SectionKind::Digest, shard, &numbers([1]), &[]), skipped);
+        assert_eq!(receive(SectionKind::Request, shard, &NO_WORDS, &[]), skipped);
     }
 }
 
