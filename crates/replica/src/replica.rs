@@ -79,27 +79,26 @@ const BATCH_KEPT: usize = 4_096;
 ///
 /// # Calls
 ///
-/// A replica does no I/O and has no clock. Its methods come in groups, by who calls them:
+/// A replica does no I/O and has no clock. The program tells it what happened, and polls it for what is to be done:
 ///
-/// - *Application:* [`tick`](Self::tick), [`put`](Self::put) and [`load`](Self::load) make versions.
-///   [`merged`](Self::merged) and [`view`](Self::view) read states.
-/// - *Receive:* [`receive`](Self::receive) takes a packet that arrived.
-/// - *Transmit:* [`poll_transmit`](Self::poll_transmit) gives packets to send. [`hello`](Self::hello) and
-///   [`send_version_vector`](Self::send_version_vector) queue some. [`remove_peer`](Self::remove_peer) drops those of a
-///   peer that is gone.
-/// - *Store:* [`poll_store`](Self::poll_store) gives shards to write. [`stored`](Self::stored) confirms them, or
-///   [`store_failed`](Self::store_failed) gives them up. They are for replicas that were started by
-///   [`restore`](Self::restore) or [`resume`](Self::resume).
-/// - *Timers:* [`poll_timeout`](Self::poll_timeout) says when to call [`handle_timeout`](Self::handle_timeout), which
-///   makes the calls that recur: [`tick`](Self::tick), [`heartbeat`](Self::heartbeat), [`audit`](Self::audit) and others.
-/// - *Changes:* [`poll_changes`](Self::poll_changes) reports what came from elsewhere, after
-///   [`observe_changes`](Self::observe_changes).
-/// - *Events:* [`poll_event`](Self::poll_event) reports failures. [`refetch`](Self::refetch) repairs a shard.
-/// - *Inspection:* [`id`](Self::id), [`version_vector`](Self::version_vector), [`digest`](Self::digest) and others take
-///   `&self`.
+/// | | what happened | what is to be done |
+/// |---|---|---|
+/// | network | [`receive`](Self::receive), [`remove_peer`](Self::remove_peer) | [`poll_transmit`](Self::poll_transmit) |
+/// | store | [`stored`](Self::stored), [`store_failed`](Self::store_failed) | [`poll_store`](Self::poll_store) |
+/// | time | [`handle_timeout`](Self::handle_timeout) | [`poll_timeout`](Self::poll_timeout) |
+/// | states | [`put`](Self::put), [`load`](Self::load) | [`poll_changes`](Self::poll_changes), after [`observe_changes`](Self::observe_changes) |
+/// | failures | [`refetch`](Self::refetch), after an event | [`poll_event`](Self::poll_event) |
 ///
-/// After any call of the first five groups, call `poll_store` if there is a store, then `poll_transmit` until it returns
-/// `None`, `poll_changes` and `poll_event` likewise, and at last `poll_timeout`.
+/// After any call in the middle, poll each on the right until it returns `None`, and `poll_timeout` at last: its time is
+/// that of the next call of `handle_timeout`. The order of the others does not matter, except that what `poll_store` gives
+/// decides what may leave. A replica without a store needs no `poll_store`.
+///
+/// The timers make the calls that recur: [`tick`](Self::tick), [`heartbeat`](Self::heartbeat),
+/// [`send_version_vector`](Self::send_version_vector), [`hello`](Self::hello) and [`audit`](Self::audit). A program may make
+/// them too, at any time. [`merged`](Self::merged), [`version_vector`](Self::version_vector) and others that take `&self`
+/// only look.
+///
+/// [`docs::driving`](crate::docs::driving) has the loop that does all of this.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -319,61 +318,6 @@ impl<A: Algebra> Replica<A> {
     fn check_addr(&self, addr: usize) -> Result<(), ReplicaError> {
         let len = self.len();
         if addr < len { Ok(()) } else { Err(ReplicaError::Address { addr, len }) }
-    }
-
-    /// The merged states, by address: the composition of all planes that are known here. They do not contain what local
-    /// producers wrote since the last tick; the [`view`](Self::view) does.
-    #[must_use]
-    pub fn merged(&self) -> &[u64] {
-        self.state.merged()
-    }
-
-    /// Starts to observe what comes from elsewhere, for [`poll_changes`](Self::poll_changes). From now on, the replica keeps
-    /// 8 bytes a word more: the states as they were reported. Calling it again does nothing.
-    pub fn observe_changes(&mut self) {
-        self.state.observe();
-    }
-
-    /// The next addresses whose merged states changed, with the deltas to them, ascending. `None` if there are none, or if
-    /// [`observe_changes`](Self::observe_changes) was not called.
-    ///
-    /// Reported is everything that changed merged states since the last report, except for this replica's own
-    /// [ticks](Self::tick): what peers sent, LOADs from here or elsewhere, and repairs. So whoever made the deltas of this
-    /// node's producers, and adds the reported ones, has the states of the [`view`](Self::view). The state of an address
-    /// is [`merged`](Self::merged)`()[addr]`.
-    ///
-    /// A batch has at most 4,096 addresses; call until it is `None`. Several changes of an address may be reported as one,
-    /// and changes that cancel are not reported. Costs a pass over the blocks of 64 words that changed.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::time::Duration;
-    /// use atomik_core::{Add, TableFanIn};
-    /// use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
-    ///
-    /// let cluster = ClusterConfig::new("page views", 1_000);
-    /// let start = |node| {
-    ///     Replica::new(&cluster, Arc::new(TableFanIn::<Add>::new(1_000)), ReplicaId::draw(node)).unwrap()
-    /// };
-    /// let (mut here, mut there) = (start(1), start(2));
-    /// there.observe_changes();
-    /// here.put(7, 42)?;
-    /// while let Some((_, packet)) = here.poll_transmit() {
-    ///     there.receive(Duration::ZERO, Peer(1), &packet)?;
-    /// }
-    /// let batch = there.poll_changes().expect("an address changed");
-    /// assert_eq!(batch.iter().collect::<Vec<_>>(), [(7, 42)]);
-    /// assert_eq!(there.poll_changes(), None);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn poll_changes(&mut self) -> Option<DeltaBatch<A>> {
-        self.state.poll_changes()
-    }
-
-    /// A reader of the live states, for any thread.
-    #[must_use]
-    pub fn view(&self) -> View<A> {
-        View::new(Arc::clone(self.state.remote()), Arc::clone(self.ticks.get_ref()))
     }
 }
 

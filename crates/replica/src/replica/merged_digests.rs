@@ -22,8 +22,8 @@ pub(super) struct MergedDigests {
     suspects: BTreeSet<usize>,
 }
 
-/// A digest of states.
-fn digest(states: &[u64]) -> u64 {
+/// A digest of the states of a shard that may have so many words. What a longer table may have in it counts as identity.
+fn digest(states: &[u64], words: usize) -> u64 {
     let mut fingerprint = Fingerprint::new();
     let mut bytes = [0; 512];
     for chunk in states.chunks(64) {
@@ -32,6 +32,7 @@ fn digest(states: &[u64]) -> u64 {
         }
         fingerprint.write(&bytes[..8 * chunk.len()]);
     }
+    (states.len()..words).for_each(|_| fingerprint.write(&[0; 8]));
     fingerprint.finish()
 }
 
@@ -50,7 +51,9 @@ impl<A: Algebra> Replica<A> {
         self.merged_digests.next = shard + 1;
         self.merged_digests.known.resize(shards, None);
         let versions = self.state.versions_digest(shard);
-        let digest_of = |replica: &Self| digest(&replica.state.merged()[replica.state.shape().range(shard)]);
+        let shape = self.state.shape();
+        let digest_of =
+            |replica: &Self| digest(&replica.state.merged()[shape.range(shard)], shape.shard_words);
         let mut merged = digest_of(self);
         // The states of the same versions were different last time.
         if self.merged_digests.known[shard].is_some_and(|[then, other]| then == versions && other != merged) {

@@ -6,13 +6,14 @@ use atomik_core::Algebra;
 
 use super::{Event, Replica};
 
-use crate::frame::{Section, SectionKind};
+use crate::frame::{Section, SectionKind, Totals};
 use crate::packet_error::{PacketErrorKind, PacketField};
 use crate::peer::{Peer, Recipient};
 use crate::received::{PacketError, Received};
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
 
+/// Receiving.
 impl<A: Algebra> Replica<A> {
     /// Takes a packet from `peer` at the time `now`, as [`handle_timeout`](Self::handle_timeout) counts it. The packet may
     /// be a duplicate, it may be old, and another node may have forwarded it.
@@ -95,8 +96,8 @@ impl<A: Algebra> Replica<A> {
     fn receive_totals(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, PacketErrorKind> {
         let header = section.header();
         let key = self.checked_key(section)?;
-        let (range, whole) = (self.state.shape().range(key.shard), self.state.shape().whole_range(key.shard));
-        section.check_counts(whole.len(), whole.len())?;
+        let words = self.state.shape().whole_range(key.shard).len();
+        section.check_counts(words, words)?;
         let (from, to) = (header.from, header.to);
         if from >= to {
             return Err(PacketErrorKind::Invalid { field: PacketField::From, index: 0, found: from });
@@ -111,21 +112,15 @@ impl<A: Algebra> Replica<A> {
             return Ok(Received { known: 1, ..Received::default() });
         }
         if self.refetches.is_answer(key, peer, [from, to]) {
-            section.check_body()?;
-            section.totals().check(range, to)?;
-            self.finish_refetch(key, to, section.totals());
+            let totals = self.checked_totals(key, section)?;
+            self.finish_refetch(key, to, totals);
             return Ok(Received { applied: 1, ..Received::default() });
         }
         if to <= version {
             return Ok(Received { known: 1, ..Received::default() });
         }
         self.check_bound(key.origin)?;
-        section.check_body()?;
-        let totals = section.totals();
-        totals.check(whole, to)?;
-        if totals.end() > range.end as u64 {
-            return Err(self.beyond_table(header.shard));
-        }
+        let totals = self.checked_totals(key, section)?;
         if from > version {
             self.outbox.queue_request(peer, key, to);
             return Ok(Received { gaps: 1, ..Received::default() });
@@ -137,17 +132,31 @@ impl<A: Algebra> Replica<A> {
         Ok(Received { applied: 1, ..Received::default() })
     }
 
+    /// The body of a frame, if nothing is wrong with it and the table has all of its addresses.
+    fn checked_totals<'a>(
+        &self,
+        key: ShardKey,
+        section: &Section<'a>,
+    ) -> Result<Totals<'a>, PacketErrorKind> {
+        section.check_body()?;
+        let (totals, shape) = (section.totals(), self.state.shape());
+        totals.check(shape.whole_range(key.shard), section.header().to)?;
+        if totals.end() > shape.range(key.shard).end as u64 {
+            return Err(self.beyond_table(section.header().shard));
+        }
+        Ok(totals)
+    }
+
     fn receive_version_vector(
         &mut self,
         peer: Peer,
         section: &Section<'_>,
     ) -> Result<Received, PacketErrorKind> {
         let header = section.header();
-        let first = self.checked_key(section)?.shard;
         section.check_counts(usize::MAX, 0)?;
         section.check_body()?;
         // What lies beyond this table is for replicas with longer ones.
-        let inside = self.state.shape().shards() - first;
+        let inside = self.state.shape().shards().saturating_sub(header.shard as usize);
         let beyond = section.numbers().skip(inside).any(|version| version > 0);
         let origin = header.origin;
         if section.numbers().take(inside).any(|version| version > 0) {

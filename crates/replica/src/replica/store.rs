@@ -36,7 +36,7 @@ pub struct Transaction {
     pub shards: Vec<StoredShard>,
 }
 
-/// The store's calls.
+/// Storing.
 impl<A: Algebra> Replica<A> {
     /// Starts a replica with a store that has the parts with these bytes, in any order. `id` must have a new incarnation, as at every start. What
     /// earlier starts of this node wrote is then like the writing of other nodes. So it does not matter if the store is

@@ -12,7 +12,7 @@ use crate::peer::{Peer, Recipient};
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
 
-/// Transmitting, and the timer that causes it.
+/// Transmitting.
 impl<A: Algebra> Replica<A> {
     /// The next packet to send, and where to send it. `None` if there is nothing to send now.
     ///

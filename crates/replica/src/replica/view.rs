@@ -1,9 +1,11 @@
-//! The live states, for readers.
+//! What a replica's states are, and what changed in them.
 
 use alloc::sync::Arc;
 use core::fmt;
 
-use atomik_core::{Algebra, Table, TableFanIn, TableRead, kernel};
+use atomik_core::{Algebra, DeltaBatch, Table, TableFanIn, TableRead, kernel};
+
+use super::Replica;
 
 /// How many states are copied at a time: 4 KiB, which stay in L1.
 const COPY_WORDS: usize = 512;
@@ -65,6 +67,64 @@ impl<A: Algebra> View<A> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// Reading, and what changed.
+impl<A: Algebra> Replica<A> {
+    /// The merged states, by address: the composition of all planes that are known here. They do not contain what local
+    /// producers wrote since the last tick; the [`view`](Self::view) does.
+    #[must_use]
+    pub fn merged(&self) -> &[u64] {
+        self.state.merged()
+    }
+
+    /// Starts to observe what comes from elsewhere, for [`poll_changes`](Self::poll_changes). From now on, the replica keeps
+    /// 8 bytes a word more: the states as they were reported. Calling it again does nothing.
+    pub fn observe_changes(&mut self) {
+        self.state.observe();
+    }
+
+    /// The next addresses whose merged states changed, with the deltas to them, ascending. `None` if there are none, or if
+    /// [`observe_changes`](Self::observe_changes) was not called.
+    ///
+    /// Reported is everything that changed merged states since the last report, except for this replica's own
+    /// [ticks](Self::tick): what peers sent, LOADs from here or elsewhere, and repairs. So these deltas and those of this
+    /// node's producers add up to what the [`view`](Self::view) shows. The state of an address is
+    /// [`merged`](Self::merged)`()[addr]`.
+    ///
+    /// A batch has at most 4,096 addresses; call until it is `None`. Several changes of an address may be reported as one,
+    /// and changes that cancel are not reported. Costs a pass over the blocks of 64 words that changed.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use atomik_core::{Add, TableFanIn};
+    /// use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
+    ///
+    /// let cluster = ClusterConfig::new("page views", 1_000);
+    /// let start = |node| {
+    ///     Replica::new(&cluster, Arc::new(TableFanIn::<Add>::new(1_000)), ReplicaId::draw(node)).unwrap()
+    /// };
+    /// let (mut here, mut there) = (start(1), start(2));
+    /// there.observe_changes();
+    /// here.put(7, 42)?;
+    /// while let Some((_, packet)) = here.poll_transmit() {
+    ///     there.receive(Duration::ZERO, Peer(1), &packet)?;
+    /// }
+    /// let batch = there.poll_changes().expect("an address changed");
+    /// assert_eq!(batch.iter().collect::<Vec<_>>(), [(7, 42)]);
+    /// assert_eq!(there.poll_changes(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn poll_changes(&mut self) -> Option<DeltaBatch<A>> {
+        self.state.poll_changes()
+    }
+
+    /// A reader of the live states, for any thread.
+    #[must_use]
+    pub fn view(&self) -> View<A> {
+        View::new(Arc::clone(self.state.remote()), Arc::clone(self.ticks.get_ref()))
     }
 }
 
