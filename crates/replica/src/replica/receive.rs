@@ -162,10 +162,10 @@ impl<A: Algebra> Replica<A> {
         if section.numbers().take(inside).any(|version| version > 0) {
             self.check_bound(origin)?;
         }
-        let versions = (header.shard..).zip(section.numbers().take(inside));
+        let versions = (u64::from(header.shard)..).zip(section.numbers().take(inside));
         if origin == self.id {
             for (shard, version) in versions.clone() {
-                self.check_own(shard, version, self.version(origin, shard as usize))?;
+                self.check_own(shard as u32, version, self.version(origin, shard as usize))?;
             }
         }
         let beyond_table = usize::from(beyond);
