@@ -51,6 +51,7 @@
 //! - [`Replica`] has its calls by who makes them: receive, transmit, store, timers, events.
 //! - [`docs::driving`] is the loop of a program around a replica, and what recovers from what.
 //! - [`docs::growing`] is about tables that must grow.
+//! - [`docs::wire`] is the format of what replicas exchange, byte by byte.
 //!
 //! # Trade-offs
 //!
@@ -64,12 +65,10 @@
 //! - **A frame is as long as its shard needs.** For datagrams, make shards small:
 //!   [`ClusterConfig::with_shard_words`].
 //!
-//! The pages under [`docs`] go further: [a program around a replica](docs::driving), and
-//! [the format, byte by byte](docs::wire).
-//!
 //! # Features
 //!
-//! - `std` (default): [`ReplicaId::draw`], and checksums by the processor's instruction. Without it, the crate is `no_std` and needs `alloc`.
+//! - `std` (default): [`ReplicaId::draw`], and checksums by the processor's instruction. Without it, the crate is `no_std`
+//!   and needs `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
