@@ -24,7 +24,8 @@ fn stored(replica: &mut Replica<Add>) -> Vec<Vec<u8>> {
     let mut shards = Vec::new();
     while let Some(transaction) = replica.poll_store() {
         replica.stored(transaction.number);
-        shards.extend(transaction.shards.into_iter().map(|shard| shard.bytes));
+        let parts = transaction.shards.into_iter().flat_map(|shard| shard.parts);
+        shards.extend(parts.map(|part| part.bytes));
     }
     shards
 }
@@ -132,7 +133,7 @@ fn a_table_does_not_shrink() {
     let local = Arc::new(TableFanIn::<Add>::new(128));
     let refused = Replica::restore(&config(128), local, origin(2), &shards).map(drop).unwrap_err();
     let kind = PacketErrorKind::Invalid { field: PacketField::Shard, index: 0, found: 4 };
-    assert_eq!(refused, ReplicaError::StoredShard { index: 0, kind });
+    assert_eq!(refused, ReplicaError::StoredPart { index: 0, kind });
 }
 
 /// All nodes begin a new cluster with the merged states of the old one, which they agree on. Producers have moved on
