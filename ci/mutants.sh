@@ -30,11 +30,11 @@ quick() {
 chosen=("$@")
 quick --package atomik-core --exclude 'src/{kernel,fingerprint}{.rs,/**}' -C=--lib -- -- --skip kernel:: --skip fingerprint::
 quick --package atomik-core -C=--lib -C=--test=golden -- -- kernel:: fingerprint folds --skip basis_vectors
-quick --package atomik-replica -C=--lib -C=--test=replica -C=--test=simulator
+quick --package atomik-replica --features damage -C=--lib -C=--test=replica -C=--test=simulator
 mutants "${chosen[@]}" --package atomik-core --minimum-test-timeout 120 \
     -C=--lib -C=--test=golden -C=--test=linearizability
 missed_in_core=$missed
-mutants "${chosen[@]}" --package atomik-replica --minimum-test-timeout 120 -C=--lib -C=--test=replica \
+mutants "${chosen[@]}" --package atomik-replica --features damage --minimum-test-timeout 120 -C=--lib -C=--test=replica \
     -C=--test=simulator
 
 if ((missed || missed_in_core)); then

@@ -65,7 +65,7 @@ const BATCH_KEPT: usize = 4_096;
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
 /// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer,
 /// the base if there is one, and about 8.7 bytes for each word that an origin touched, in blocks of 64 words. So n writers
-/// that write everywhere take n tables. A loaded address takes up to 64 bytes more, and up to 88 for each origin that wrote
+/// that write everywhere take n tables. A loaded address takes up to 72 bytes more, and up to 88 for each origin that wrote
 /// to it since. An origin that never wrote takes nothing.
 ///
 /// What waits is bounded too. An own change that was not announced takes up to a quarter of a byte for each word of its

@@ -44,6 +44,7 @@
 //! | The process is killed. | The store has all that peers were told. [`restore`](crate::Replica::restore) takes it under a [new id](crate::ReplicaId::draw). |
 //! | The store is lost, or is an old backup. | Peers have what it told them, and send it. |
 //! | Memory or a disk changes bits. | [Audits](crate::Replica::audit) and digests find it. An [`Event`](crate::Event) says what to do. |
+//! | Another instance runs, or ran, under the same id. | The replica [stops](crate::Event::Cloned) under it. The program [renews](crate::Replica::renew) it with an incarnation that it draws. |
 //! | The clock stands still or goes back. | Timers wait. Nothing else depends on the time. |
 //!
 //! # Events
