@@ -27,6 +27,8 @@ pub(crate) struct FlipCase {
     has_store: bool,
     shard_words: usize,
     nodes: usize,
+    /// How many addresses are used.
+    addrs: usize,
     before: Vec<Act>,
     flip: Flip,
     after: Vec<Act>,
@@ -107,20 +109,16 @@ fn flip() -> impl Strategy<Value = Flip> {
 
 pub(crate) fn case() -> impl Strategy<Value = FlipCase> {
     let acts = |most| prop::collection::vec(act(), 0..most);
-    let settings = (
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
-        prop::sample::select(vec![16, 32, 64, 128]),
-        2..=4usize,
-    );
-    (settings, acts(24), flip(), acts(8)).prop_map(
-        |((adds, has_base, has_store, shard_words, nodes), before, flip, after)| FlipCase {
+    let kinds = (any::<bool>(), any::<bool>(), any::<bool>());
+    let sizes = (prop::sample::select(vec![16, 32, 64, 128]), 2..=4usize, 1..=ADDRS.len());
+    (kinds, sizes, acts(24), flip(), acts(8)).prop_map(
+        |((adds, has_base, has_store), (shard_words, nodes, addrs), before, flip, after)| FlipCase {
             adds,
             has_base,
             has_store,
             shard_words,
             nodes,
+            addrs,
             before,
             flip,
             after,
@@ -138,6 +136,7 @@ struct Node<A: Algebra> {
 struct Cluster<A: Algebra> {
     nodes: Vec<Node<A>>,
     now: Duration,
+    addrs: usize,
     /// What was reported, or refused.
     reports: Vec<String>,
 }
@@ -148,6 +147,8 @@ struct End {
     merged: Vec<u64>,
     live: Vec<u64>,
     versions: Vec<(ReplicaId, usize, u64)>,
+    /// How many shards the node would answer requests about.
+    answered: usize,
 }
 
 impl<A: Algebra> Cluster<A> {
@@ -167,7 +168,7 @@ impl<A: Algebra> Cluster<A> {
             Node { replica: replica.expect("the settings are possible"), producer, audit: 0 }
         };
         let nodes = (0..case.nodes as u64).map(start).collect();
-        Self { nodes, now: Duration::ZERO, reports: Vec::new() }
+        Self { nodes, now: Duration::ZERO, addrs: case.addrs, reports: Vec::new() }
     }
 
     fn act(&mut self, act: &Act) {
@@ -176,13 +177,13 @@ impl<A: Algebra> Cluster<A> {
         match *act {
             Act::Tick { node, addr, delta } => {
                 let Node { replica, producer, .. } = &mut self.nodes[node as usize % count];
-                producer.accum(ADDRS[addr as usize % ADDRS.len()], 1 + u64::from(delta));
+                producer.accum(ADDRS[addr as usize % self.addrs], 1 + u64::from(delta));
                 replica.tick();
             }
             Act::Load { node, addr, value } => {
                 let replica = &mut self.nodes[node as usize % count].replica;
                 // A damaged node may refuse it.
-                let _ = replica.load(ADDRS[addr as usize % ADDRS.len()], value.into());
+                let _ = replica.load(ADDRS[addr as usize % self.addrs], value.into());
             }
             Act::Send { node, peers } => self.send(node as usize % count, peers),
             Act::Heartbeat { node } => self.nodes[node as usize % count].replica.heartbeat(DIGESTS),
@@ -279,7 +280,10 @@ impl<A: Algebra> Cluster<A> {
         let end = |Node { replica, .. }: &Node<A>| {
             let view = replica.view();
             let live = (0..LEN).map(|addr| view.read(addr)).collect();
-            End { merged: replica.merged().to_vec(), live, versions: replica.version_vector().collect() }
+            let versions: Vec<_> = replica.version_vector().collect();
+            let answers =
+                versions.iter().filter(|(id, shard, _)| replica.frame_since(*id, *shard, 0).is_some());
+            End { merged: replica.merged().to_vec(), live, answered: answers.count(), versions }
         };
         self.nodes.iter().map(end).collect()
     }
