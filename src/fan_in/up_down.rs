@@ -89,30 +89,21 @@ impl UpDown {
     #[inline]
     #[must_use]
     pub fn producer(&self) -> UpDownProducer<'_> {
-        UpDownProducer { ups: self.ups.producer(), downs: self.downs.producer(), owned: None }
+        UpDownProducer { ups: self.ups.producer(), downs: self.downs.producer(), _gauge: None }
     }
 
-    /// Does what [`producer`](Self::producer) does, for `'static`: the producer keeps the gauge alive.
+    /// Does what [`producer`](Self::producer) does, for `'static`: the producer keeps the gauge alive, as that of
+    /// [`FanIn::producer_owned`] keeps its fan-in.
     ///
     /// # Panics
     ///
     /// As [`FanIn::producer`].
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use atomik_core::UpDown;
-    ///
-    /// let connections = Arc::new(UpDown::new(0));
-    /// let mut producer = connections.producer_owned();
-    /// std::thread::spawn(move || producer.up(2)).join().unwrap();
-    /// assert_eq!(connections.read(), 2);
-    /// ```
     #[must_use]
     pub fn producer_owned(self: &Arc<Self>) -> UpDownProducer<'static> {
-        // SAFETY: the producer's field `owned` keeps the gauge alive, where it is. It is dropped after the fields that
+        // SAFETY: the producer's field `_gauge` keeps the gauge alive, where it is. It is dropped after the fields that
         // borrow from the gauge, and no method gives these out.
         let gauge: &'static Self = unsafe { &*Arc::as_ptr(self) };
-        UpDownProducer { owned: Some(Arc::clone(self)), ..gauge.producer() }
+        UpDownProducer { _gauge: Some(Arc::clone(self)), ..gauge.producer() }
     }
 
     /// The start and the total of all ups, modulo 2⁶⁴.
@@ -143,11 +134,12 @@ impl fmt::Debug for UpDown {
 /// A writer of an [`UpDown`] with slots of its own.
 ///
 /// Made by [`UpDown::producer`] for as long as a borrow lasts, or by [`UpDown::producer_owned`] for `'static`.
+#[derive(Debug)]
 pub struct UpDownProducer<'a> {
     ups: Producer<'a, Add>,
     downs: Producer<'a, Add>,
     /// The gauge, if this keeps it alive. Last, because fields are dropped in their order.
-    owned: Option<Arc<UpDown>>,
+    _gauge: Option<Arc<UpDown>>,
 }
 
 impl UpDownProducer<'_> {
@@ -161,16 +153,6 @@ impl UpDownProducer<'_> {
     #[inline]
     pub fn down(&mut self, n: u64) {
         self.downs.accum(n);
-    }
-}
-
-impl fmt::Debug for UpDownProducer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpDownProducer")
-            .field("ups", &self.ups)
-            .field("downs", &self.downs)
-            .field("is_owned", &self.owned.is_some())
-            .finish()
     }
 }
 

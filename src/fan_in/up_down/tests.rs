@@ -34,7 +34,10 @@ fn an_owned_producer_keeps_its_gauge_alive() {
         producer.up(3);
         producer.down(1);
         let debug = std::format!("{producer:?}");
-        assert!(debug.contains("slot: 0, value: 3") && debug.ends_with("is_owned: true }"), "{debug}");
+        assert!(
+            debug.contains("slot: 0, value: 3") && debug.ends_with("_gauge: Some(UpDown(2)) }"),
+            "{debug}"
+        );
         watched.upgrade().expect("the producer has the gauge").read()
     });
     assert_eq!(thread.join().unwrap(), 2);

@@ -331,7 +331,13 @@ pub(crate) fn deltas(processors: &[Processor]) -> String {
         ("fetch_xor", "`fetch_xor` on a shared word"),
         ("std Mutex", "`std::sync::Mutex`"),
     ];
-    let records: Vec<_> = processors.iter().filter_map(|processor| processor.threads.as_ref()).collect();
+    // The processor of each vendor that was measured last.
+    let vendor = |processor: &Processor| processor.id.split('-').next().map(str::to_owned);
+    let is_last = |(at, processor): &(usize, &Processor)| {
+        processors[..*at].iter().all(|earlier| vendor(earlier) != vendor(processor))
+    };
+    let records: Vec<_> =
+        processors.iter().enumerate().filter(is_last).filter_map(|(_, it)| it.threads.as_ref()).collect();
     let mut table = String::from("| |");
     for record in &records {
         let machine = &record.circumstances.machine;
