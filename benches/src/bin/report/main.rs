@@ -66,6 +66,7 @@ fn benchmarks(processors: &[Processor]) -> Result<Page, String> {
     for name in ["fan_in", "fan_in_locks", "apply_wire", "replication", "checkpoint"] {
         page.put(name, &each(processors, |processor| tables::ratios(processor.ratios(name))))?;
     }
+    page.put("replica_growth", &each(processors, tables::replica_growth))?;
     page.put("fan_in_growth", &each(processors, tables::growth))?;
     page.put("fan_in_threads", &each(processors, tables::threads))?;
     for (name, level) in [("kernels_avx512", "AVX-512"), ("kernels_avx2", "AVX2")] {

@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 25] = [
+const RATIOS: [&str; 28] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
@@ -31,6 +31,9 @@ const RATIOS: [&str; 25] = [
     "two_cores",
     "par",
     "replication",
+    "replica_origins",
+    "replica_words",
+    "replica_traffic",
     "checkpoint",
     "metrics_counter",
     "metrics_histogram",

@@ -150,6 +150,37 @@ pub(crate) fn growth(processor: &Processor) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+/// What replicas cost by the number of origins, words and peers.
+pub(crate) fn replica_growth(processor: &Processor) -> Option<String> {
+    let tables = [
+        times(processor.ratios("replica_origins")),
+        times(processor.ratios("replica_words")),
+        bytes(processor.ratios("replica_traffic")),
+    ];
+    let tables: Vec<String> = tables.into_iter().flatten().collect();
+    (!tables.is_empty()).then(|| tables.join("\n"))
+}
+
+/// A table of times in nanoseconds, with a row for each work and a column for each place.
+fn times(rows: &[Ratio]) -> Option<String> {
+    let (mut works, mut places) = (Vec::new(), Vec::new());
+    for row in rows {
+        if !works.contains(&row.work.as_str()) {
+            works.push(&row.work);
+        }
+        if !places.contains(&row.place.as_str()) {
+            places.push(&row.place);
+        }
+    }
+    let mut table = format!("| ns | {} |\n|---|{}\n", places.join(" | "), "--:|".repeat(places.len()));
+    for work in works {
+        let of_work = rows.iter().filter(|row| row.work == work);
+        let cells: Vec<String> = of_work.map(|row| emphasised(row, time(row.ours))).collect();
+        let _ = writeln!(table, "| {work} | {} |", cells.join(" | "));
+    }
+    (!rows.is_empty()).then_some(table)
+}
+
 /// A table with a row for each work and rival and a column for each place, in the order of the ratios.
 pub(crate) fn pivot(rows: &[Ratio]) -> Option<String> {
     let (mut works, mut places) = (Vec::new(), Vec::new());
