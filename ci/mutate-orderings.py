@@ -31,7 +31,7 @@ import sys
 
 from planting import ROOT, Copy, Table, build_tests, read_faults
 
-COPY = Copy("mutants", ["crates/metrics", "crates/replica"])
+COPY = Copy("mutants", ["crates/metrics", "crates/replica", "crates/shared"])
 RESULTS = COPY.path / "results.json"
 SEEN = COPY.path / "seen.json"
 MUTANTS = Table("loom-tests/README.md", "mutants")
@@ -45,7 +45,7 @@ PLANTED = read_faults("ci/planted-faults.toml")
 ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED.get("accepted", [])}
 
 # The files of models, in the order in which they are tried.
-FILES = ["fan_in", "table_fan_in", "up_down", "table", "epoch", "context", "linearizability", "rollback", "replica", "metrics"]
+FILES = ["fan_in", "table_fan_in", "up_down", "table", "epoch", "context", "linearizability", "rollback", "replica", "metrics", "shared"]
 
 WEAKER = {
     "SeqCst": ["AcqRel", "Acquire", "Release", "Relaxed"],

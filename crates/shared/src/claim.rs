@@ -46,6 +46,7 @@ impl<K: KernelLocks> LaneLocks<K> {
     }
 
     /// Whether a producer of this handle has the lane, or a thread of it is about to.
+    #[cfg(not(atomik_loom))]
     pub(crate) fn is_held_here(&self, lane: usize) -> bool {
         // Relaxed: it pairs with nothing. The answer is about one instant, and leads to no access of the lane.
         self.held[lane].load(Ordering::Relaxed)
