@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 28] = [
+const RATIOS: [&str; 29] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
@@ -35,6 +35,7 @@ const RATIOS: [&str; 28] = [
     "replica_words",
     "replica_traffic",
     "checkpoint",
+    "processes",
     "metrics_counter",
     "metrics_histogram",
     "metrics_macro",
