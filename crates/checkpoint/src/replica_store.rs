@@ -63,12 +63,6 @@ const FILE: FileKind = FileKind {
 /// assert_eq!(replica.merged()[7], 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-///
-/// # Cost
-///
-/// A transaction waits once for the disk. The file has one row for each shard of each origin, which is replaced when the
-/// shard changes. SQLite's log of writes beside it grows to 4 MB, or to the size of the largest transaction if that is
-/// more. The store keeps no shards in memory, but [`shards`](Self::shards) returns all of them at once.
 #[derive(Debug)]
 pub struct ReplicaStore {
     database: Database,
