@@ -45,7 +45,7 @@ PLANTED = read_faults("ci/planted-faults.toml")
 ACCEPTED = {accepted["mutant"]: accepted["reason"] for accepted in PLANTED.get("accepted", [])}
 
 # The files of models, in the order in which they are tried.
-FILES = ["fan_in", "table_fan_in", "up_down", "table", "epoch", "context", "linearizability", "rollback", "replica", "metrics", "shared"]
+FILES = ["fan_in", "table_fan_in", "marks", "up_down", "table", "epoch", "context", "linearizability", "rollback", "replica", "metrics", "shared"]
 
 WEAKER = {
     "SeqCst": ["AcqRel", "Acquire", "Release", "Relaxed"],

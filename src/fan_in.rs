@@ -2,6 +2,7 @@
 
 mod exclusive_epoch;
 mod float;
+mod mark;
 mod plane;
 mod producer;
 mod table_fan_in;

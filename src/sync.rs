@@ -5,7 +5,15 @@ pub(crate) mod modelled;
 
 #[cfg(not(atomik_loom))]
 mod switch {
+    use core::sync::atomic::Ordering;
+
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
+
+    /// A store to an atomic that other threads change by RMWs. See `modelled`.
+    #[inline(always)]
+    pub(crate) fn store_beside_rmws(atomic: &AtomicU64, value: u64, ordering: Ordering) {
+        atomic.store(value, ordering);
+    }
 
     /// Called before each allocation that may happen in an ACCUM. Models put an allocator here that accumulates.
     #[inline(always)]
@@ -14,7 +22,7 @@ mod switch {
 
 #[cfg(atomik_loom)]
 mod switch {
-    pub(crate) use super::modelled::{AtomicU64, before_allocation};
+    pub(crate) use super::modelled::{AtomicU64, before_allocation, store_beside_rmws};
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, fence};
 }
 

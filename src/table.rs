@@ -5,11 +5,12 @@ mod entry;
 mod epoch;
 mod source;
 pub(crate) mod states;
+mod touched;
 
 pub use entry::TableEntry;
-pub(crate) use epoch::COPY_WORDS;
 pub use epoch::TableEpoch;
 pub use source::{TableRead, TableSource};
+pub(crate) use touched::{BLOCK_WORDS, COPY_WORDS, RUN_BLOCKS, SMALL_WORDS, Touched};
 
 use alloc::boxed::Box;
 use core::error::Error;

@@ -113,6 +113,18 @@ impl<S: TableRead> ExclusiveTableEpoch<S> {
     pub fn swap_into(&mut self, batch: &mut DeltaBatch<S::Algebra>) {
         self.epoch.swap_into(batch);
     }
+
+    /// SWAP at one address, as [`TableEpoch::swap_at`]: returns what changed there, which the open epoch then does not
+    /// have.
+    ///
+    /// # Panics
+    ///
+    /// If `addr` is past the end.
+    #[track_caller]
+    #[must_use = "the delta can't be had again"]
+    pub fn swap_at(&mut self, addr: usize) -> u64 {
+        self.epoch.swap_at(addr)
+    }
 }
 
 impl<S: TableRead> fmt::Debug for ExclusiveTableEpoch<S> {

@@ -1,12 +1,12 @@
 //! Sums of floating-point numbers in a table fan-in.
 
 use super::TableFanIn;
+#[cfg(feature = "std")]
+use super::plane::Plane;
 use super::table_fan_in::past_the_end;
 use crate::algebra::Add;
 #[cfg(feature = "std")]
 use crate::context::Context;
-#[cfg(feature = "std")]
-use crate::slots::thread_index;
 
 impl TableFanIn<Add> {
     /// ACCUM at `addr`, and an addition of floating-point numbers at `sum_addr`, with one look-up of the calling thread's
@@ -56,16 +56,16 @@ impl TableFanIn<Add> {
             if add_alone(self.threads.get(), addr, delta, sum_addr, value) {
                 return;
             }
-            let made = thread_index::with_place(|place| self.threads.get_or_try_make(place, self.len));
-            if let Some(Ok(plane)) = made
+            if let Some(plane) = self.make_thread_plane()
                 && add_alone(plane, addr, delta, sum_addr, value)
             {
                 return;
             }
         }
-        let shared = self.shared.get_or_make(self.len);
-        shared[sum_addr].accum_f64(value);
-        shared[addr].accum(delta);
+        let shared = self.shared_plane();
+        shared.contexts()[sum_addr].accum_f64(value);
+        shared.touch_shared(sum_addr);
+        shared.accum(addr, delta);
     }
 
     /// The sum at `addr` of what was added by [`accum_with_f64`](Self::accum_with_f64): the planes' partial sums, added in the
@@ -87,10 +87,21 @@ impl TableFanIn<Add> {
 /// Adds to a count and a sum of a plane by its only writer. Returns `false` if the plane has not been made.
 #[cfg(feature = "std")]
 #[inline]
-fn add_alone(plane: &[Context<Add>], addr: usize, delta: u64, sum_addr: usize, value: f64) -> bool {
-    let (Some(count), Some(sum)) = (plane.get(addr), plane.get(sum_addr)) else { return false };
-    // The count last. Release, as all stores of contexts: whoever sees the count sees the sum.
-    sum.load((f64::from_bits(sum.read_relaxed()) + value).to_bits());
-    count.accum_alone(delta);
+fn add_alone(plane: Plane<'_, Add>, addr: usize, delta: u64, sum_addr: usize, value: f64) -> bool {
+    let add = |count: &Context<Add>, sum: &Context<Add>| {
+        // The count last. Release, as all stores of contexts: whoever sees the count sees the sum.
+        sum.load((f64::from_bits(sum.read_relaxed()) + value).to_bits());
+        count.accum_alone(delta);
+    };
+    let unmarked = plane.unmarked();
+    if let (Some(count), Some(sum)) = (unmarked.get(addr), unmarked.get(sum_addr)) {
+        add(count, sum);
+    } else if let (Some(count), Some(sum)) = (plane.marked(addr), plane.marked(sum_addr)) {
+        add(count.0, sum.0);
+        count.1.touch();
+        sum.1.touch();
+    } else {
+        return false;
+    }
     true
 }

@@ -122,7 +122,7 @@ fn threads_without_a_handle_have_planes_of_their_own() {
     assert_eq!(states, [8 * 3_334, 8 * 3_333, 8 * 3_333]);
     assert_eq!(table.read(0), 8 * 3_334);
     // Without std there are no planes for threads, and all deltas go to the shared plane.
-    assert_eq!(table.shared.contexts().is_empty(), cfg!(feature = "std"));
+    assert_eq!(table.shared.get().contexts().is_empty(), cfg!(feature = "std"));
 }
 
 #[test]
@@ -244,6 +244,71 @@ fn every_delta_is_in_one_epoch_while_producers_come_and_go() {
     });
     assert_eq!(total + epoch.swap().delta, 18_000);
     assert_eq!(epoch.reference(), 18_009);
+}
+
+#[test]
+fn an_observer_looks_at_no_more_than_what_was_touched() {
+    use crate::table::{TableRead, Touched};
+    let table = TableFanIn::<Add>::new(100_000);
+    let mut touched = Touched::all(&table);
+    touched.clear();
+    // Three producers: a fourth plane has a cell and is never made.
+    let mut producers = [(); 3].map(|()| table.producer());
+    for (addr, producer) in [640, 64_000, 99_999].into_iter().zip(&mut producers) {
+        producer.accum(addr, 1);
+    }
+    table.accum(6_400, 1);
+    table.look(&mut touched);
+    let starts: Vec<_> = touched.take().map(|range| (range.start, range.len())).collect();
+    assert_eq!(starts, [(640, 64), (6_400, 64), (64_000, 64), (99_968, 64)]);
+    table.look(&mut touched);
+    assert_eq!(touched.take().count(), 0);
+}
+
+/// 3,000 deltas of 1 by a producer that comes and goes, and as many without a handle.
+fn write_all_over<'a>(table: &'a TableFanIn<Add>, mut producer: TableProducer<'a, Add>, step: usize) {
+    for i in 0..3_000 {
+        producer.accum(i * step % table.len(), 1);
+        table.accum((i + 1) * step % table.len(), 1);
+        if i % 64 == 0 {
+            drop(producer);
+            producer = table.producer();
+        }
+    }
+}
+
+#[test]
+fn every_delta_is_in_one_epoch_of_each_observer_of_a_large_table() {
+    const LEN: usize = 5_000;
+    let table = TableFanIn::<Add>::new(LEN);
+    // This writer has its plane before anyone observes the table.
+    let mut early = table.producer();
+    early.accum(LEN - 1, 1);
+    let mut exclusive = table.exclusive_epoch().unwrap();
+    let mut epoch = table.epoch();
+    let mut totals = [vec![0; LEN], vec![0; LEN]];
+    let add = |total: &mut Vec<u64>, batch: DeltaBatch<Add>| {
+        batch.iter().for_each(|(addr, delta)| total[addr as usize] += delta);
+    };
+    thread::scope(|scope| {
+        let table = &table;
+        let mut writers = vec![scope.spawn(move || write_all_over(table, early, 7))];
+        writers
+            .extend([11, 22].map(|step| scope.spawn(move || write_all_over(table, table.producer(), step))));
+        while !writers.iter().all(|writer| writer.is_finished()) {
+            add(&mut totals[0], exclusive.swap());
+            add(&mut totals[1], epoch.swap());
+        }
+    });
+    add(&mut totals[0], exclusive.swap());
+    add(&mut totals[1], epoch.swap());
+    let mut expected = vec![0; LEN];
+    table.snapshot(&mut expected);
+    assert_eq!(totals[0], expected);
+    expected[LEN - 1] -= 1;
+    assert_eq!(totals[1], expected);
+    assert_eq!(totals[1].iter().sum::<u64>(), 18_000);
+    assert!(exclusive.is_clean() && epoch.is_clean());
 }
 
 /// What several writers did, in one thread: the composition of all deltas, whoever made them.

@@ -1,8 +1,7 @@
 //! The planes of threads without a handle.
 
-use super::plane::OncePlane;
+use super::plane::{OncePlane, Plane};
 use crate::algebra::Algebra;
-use crate::context::Context;
 use crate::slots::growing_list::{GrowingList, Place};
 use crate::slots::thread_index;
 use crate::sync::{AtomicUsize, Ordering, const_fn};
@@ -34,37 +33,43 @@ impl<A: Algebra> ThreadPlanes<A> {
         }
     }
 
-    /// The contexts of the calling thread's plane. None if the thread has no plane here yet, or if it is not one of the
+    /// The calling thread's plane. It has no contexts if the thread has no plane here yet, or if it is not one of the
     /// first threads. Wait-free.
     #[inline]
-    pub(super) fn near(&self) -> &[Context<A>] {
-        self.near.get(thread_index::place().index()).map_or(&[], OncePlane::contexts)
+    pub(super) fn near(&self) -> Plane<'_, A> {
+        self.near.get(thread_index::place().index()).map_or(Plane::none(), OncePlane::get)
     }
 
-    /// The contexts of the calling thread's plane, whichever thread it is. None if the thread has no plane here yet.
+    /// The calling thread's plane, whichever thread it is. It has no contexts if the thread has no plane here yet.
     /// Wait-free.
-    pub(super) fn get(&self) -> &[Context<A>] {
+    pub(super) fn get(&self) -> Plane<'_, A> {
         let place = thread_index::place();
-        self.near.get(place.index()).or_else(|| self.far.get(place)).map_or(&[], OncePlane::contexts)
+        self.near.get(place.index()).or_else(|| self.far.get(place)).map_or(Plane::none(), OncePlane::get)
     }
 
-    /// Makes the plane at a place, with `len` contexts, if it is missing. Lock-free except for the allocator.
-    pub(super) fn get_or_try_make(&self, place: Place, len: usize) -> Result<&[Context<A>], TableAllocError> {
+    /// Makes the plane at a place if it is missing, as [`OncePlane::get_or_try_make`] does.
+    pub(super) fn get_or_try_make(
+        &self,
+        place: Place,
+        len: usize,
+        is_marked: bool,
+    ) -> Result<Plane<'_, A>, TableAllocError> {
         let Some(near) = self.near.get(place.index()) else {
             // Another thread may have made the chunk that the place is in.
-            return self.far.get(place).unwrap_or_else(|| self.far.grow_to(place)).get_or_try_make(len);
+            let far = self.far.get(place).unwrap_or_else(|| self.far.grow_to(place));
+            return far.get_or_try_make(len, is_marked);
         };
-        let plane = near.get_or_try_make(len)?;
-        // Relaxed: a reader that must see a delta of this thread happens after it, and so after this. `contexts` acquires
-        // the plane itself.
+        let plane = near.get_or_try_make(len, is_marked)?;
+        // Relaxed: a reader that must see a delta of this thread happens after it, and so after this. `OncePlane::get`
+        // acquires the plane itself.
         self.near_end.fetch_max(place.index() + 1, Ordering::Relaxed);
         Ok(plane)
     }
 
-    /// The cells of all threads, with or without a plane. Wait-free.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &OncePlane<A>> {
+    /// The cells of all threads, with or without a plane, each with the thread's index. Wait-free.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &OncePlane<A>)> {
         // Relaxed: as in `get_or_try_make`. The end only grows, so an observer does not lose a plane that it has seen.
         let end = self.near_end.load(Ordering::Relaxed);
-        self.near[..end].iter().chain(self.far.iter().flatten())
+        self.near[..end].iter().enumerate().chain(self.far.iter().flatten().enumerate().skip(NEAR))
     }
 }

@@ -57,6 +57,13 @@ impl fmt::Debug for Allocator {
     }
 }
 
+/// A store to an atomic that other threads change by RMWs: a swap, for the reason that [`stores_are_swaps`] has. The
+/// release sequence that it continues adds nothing where what was stored before, by whomever, happened before.
+#[track_caller]
+pub(crate) fn store_beside_rmws(atomic: &AtomicU64, value: u64, ordering: Ordering) {
+    let _ = atomic.swap(value, ordering);
+}
+
 /// Called before each allocation that may happen in an ACCUM.
 pub(crate) fn before_allocation() {
     // Cloned, because loom may switch to another thread while it runs.

@@ -3,14 +3,12 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use core::fmt;
+use core::ops::Range;
 
-use super::{Table, TableRead};
+use super::{COPY_WORDS, Table, TableRead, Touched};
 use crate::algebra::Algebra;
 use crate::delta::DeltaBatch;
 use crate::kernel;
-
-/// The number of words that are copied out of a source at a time: 4 KiB, which stays in L1.
-pub(crate) const COPY_WORDS: usize = 512;
 
 /// An observer of a table. It holds a reference state for each address, and [`swap`](Self::swap) returns what
 /// changed since.
@@ -20,7 +18,12 @@ pub(crate) const COPY_WORDS: usize = 512;
 /// one instant for all addresses. A delta to one address may be in the epoch, and a delta that was made before
 /// it, to another address, in the next epoch.
 ///
-/// An observer holds 8 bytes for each address. All methods that read the table are wait-free, with Acquire
+/// **Cost.** A swap of a [`Table`] reads the whole table, at the speed of memory. A swap of a
+/// [`TableFanIn`](crate::TableFanIn) reads a mark of 8 bytes for each 64 addresses of each plane, and from all planes the
+/// blocks of 64 addresses that a writer touched since this observer's last swap. In a table of at most 512 addresses, and
+/// in the first swap of an observer that did not start with [`new`](Self::new), it reads everything.
+///
+/// An observer holds 8 bytes for each address, and 0.125 for each address of each plane that has marks. All methods that read the table are wait-free, with Acquire
 /// ordering, except for the allocator, where a batch grows, and for the [first kernel call](crate::kernel) of the
 /// process. Formatting an observer with `Debug` does not read the table.
 ///
@@ -38,6 +41,7 @@ pub(crate) const COPY_WORDS: usize = 512;
 pub struct TableEpoch<S> {
     source: S,
     reference: Box<[u64]>,
+    touched: Touched,
     number: u64,
 }
 
@@ -46,8 +50,11 @@ impl<S: TableRead> TableEpoch<S> {
     #[must_use]
     pub fn new(source: S) -> Self {
         let mut reference = vec![0; source.table_len()].into_boxed_slice();
+        // Before the states are copied, so that what is touched meanwhile is in the first epoch.
+        let mut touched = Touched::all(&source);
+        touched.clear();
         source.copy_states(0, &mut reference);
-        Self { source, reference, number: 0 }
+        Self { source, reference, touched, number: 0 }
     }
 
     /// Starts to observe a source from the identity: the reference is the identity at every address, and epoch 0 is
@@ -68,7 +75,8 @@ impl<S: TableRead> TableEpoch<S> {
     #[must_use]
     pub fn from_identity(source: S) -> Self {
         let reference = vec![S::Algebra::IDENTITY; source.table_len()].into_boxed_slice();
-        Self { source, reference, number: 0 }
+        let touched = Touched::all(&source);
+        Self { source, reference, touched, number: 0 }
     }
 
     /// Continues where another observer stopped: `states` are the reference, and the epoch of this `number` is
@@ -103,7 +111,8 @@ impl<S: TableRead> TableEpoch<S> {
     pub fn resume(source: S, states: &[u64], number: u64) -> Self {
         let len = source.table_len();
         assert!(states.len() == len, "{} states for a table of {len}", states.len());
-        Self { source, reference: states.into(), number }
+        let touched = Touched::all(&source);
+        Self { source, reference: states.into(), touched, number }
     }
 
     /// The states at the start of the open epoch, by address.
@@ -152,8 +161,11 @@ impl<S: TableRead> TableEpoch<S> {
     /// Does what [`swap`](Self::swap) does, into a batch whose memory is reused. The batch is cleared first.
     pub fn swap_into(&mut self, batch: &mut DeltaBatch<S::Algebra>) {
         batch.clear();
+        self.source.look(&mut self.touched);
         let mut copy = [0; COPY_WORDS];
-        for (start, reference) in (0..).step_by(COPY_WORDS).zip(self.reference.chunks_mut(COPY_WORDS)) {
+        for Range { start, end } in self.touched.take() {
+            let end = end.min(self.reference.len());
+            let reference = &mut self.reference[start..end];
             // Nothing is copied or written where nothing changed, so a quiet table costs one read of its memory.
             if self.source.are_states(start, reference) {
                 continue;
@@ -167,6 +179,28 @@ impl<S: TableRead> TableEpoch<S> {
             }
         }
         self.number = self.number.wrapping_add(1);
+    }
+
+    /// SWAP at one address: returns what changed there since the reference, which moves on. The epoch stays open, and does
+    /// not have this delta any more. The cost is that of a read of the address.
+    ///
+    /// # Panics
+    ///
+    /// If `addr` is past the end.
+    ///
+    /// ```
+    /// let table = atomik_core::AtomikTable::new(8);
+    /// let mut epoch = table.epoch();
+    /// table[3].accum(5);
+    /// table[7].accum(6);
+    /// assert_eq!(epoch.swap_at(3), 5);
+    /// assert!(epoch.swap().iter().eq([(7, 6)]));
+    /// ```
+    #[track_caller]
+    #[must_use = "the delta can't be had again"]
+    pub fn swap_at(&mut self, addr: usize) -> u64 {
+        let state = self.source.read(addr);
+        S::Algebra::delta(core::mem::replace(&mut self.reference[addr], state), state)
     }
 }
 

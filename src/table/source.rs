@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::{Table, states};
+use super::{Table, Touched, states};
 use crate::algebra::Algebra;
 use crate::context::Context;
 
@@ -43,6 +43,13 @@ pub trait TableRead {
     fn are_states(&self, start: usize, states: &[u64]) -> bool {
         let _ = (start, states);
         false
+    }
+
+    /// Adds the blocks that may have been touched since the last call for this observer. Reads after the call see the
+    /// deltas that were found. A source that does not know what was touched adds all blocks.
+    #[doc(hidden)]
+    fn look(&self, touched: &mut Touched) {
+        touched.insert_all();
     }
 }
 
@@ -111,6 +118,10 @@ macro_rules! forward_table_source {
 
             fn are_states(&self, start: usize, states: &[u64]) -> bool {
                 <$table as TableRead>::are_states(self, start, states)
+            }
+
+            fn look(&self, touched: &mut Touched) {
+                <$table as TableRead>::look(self, touched);
             }
         }
 
