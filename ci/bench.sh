@@ -3,7 +3,7 @@
 # Leave the machine alone meanwhile. The whole run takes about twenty minutes. With names of parts, it runs only those:
 #
 #   ./ci/bench.sh [build] [fan_in_threads] [fan_in_ratios] [fan_in_growth] [kernel_ratios] [kernel_native]
-#                 [kernel_threads] [kernel_sweep] [stream] [replica_growth] [checkpoint] [processes] [metrics]
+#                 [kernel_threads] [kernel_sweep] [stream] [tick_growth] [replica_growth] [checkpoint] [processes] [metrics]
 #                 [metrics_memory] [page]
 #
 # A part can be limited to some of its subjects: `kernel_ratios=fold,accum`, `kernel_sweep=fold`. Each part replaces
@@ -50,7 +50,7 @@ part() {
         fan_in_threads) criterion fan_in_threads ;;
         kernel_sweep) criterion kernel_sweep "kernel_($(IFS='|' && echo "${subjects[*]:-.*}"))/" ;;
         kernel_native) native -- --record fingerprint ;;
-        fan_in_ratios | fan_in_growth | kernel_ratios | kernel_threads | stream | replica_growth | checkpoint | processes)
+        fan_in_ratios | fan_in_growth | kernel_ratios | kernel_threads | stream | tick_growth | replica_growth | checkpoint | processes)
             bench "$name" --record "${subjects[@]}"
             ;;
         metrics) cargo bench -p atomik-metrics-benches --locked --bench metrics -- --record "${subjects[@]}" ;;
@@ -65,7 +65,7 @@ part() {
 
 if (($# == 0)); then
     set -- build fan_in_threads fan_in_ratios fan_in_growth kernel_ratios kernel_native kernel_threads kernel_sweep \
-        stream replica_growth checkpoint processes metrics metrics_memory page
+        stream tick_growth replica_growth checkpoint processes metrics metrics_memory page
 fi
 for name; do
     echo "== $name, $(date -u +%T)"

@@ -63,9 +63,10 @@ const BATCH_KEPT: usize = 4_096;
 /// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
 ///
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
-/// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer,
-/// the base if there is one, and about 8.7 bytes for each word that an origin touched, in blocks of 64 words. So n writers
-/// that write everywhere take n tables. A loaded address takes up to 72 bytes more, and up to 88 for each origin that wrote
+/// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer and
+/// an eighth of a byte a word for what was seen of it, the base if there is one, and about 8.7 bytes for each word that an
+/// origin touched, in blocks of 64 words. So n writers that write everywhere take n tables. A loaded address takes up to 72
+/// bytes more, and up to 88 for each origin that wrote
 /// to it since. An origin that never wrote takes nothing.
 ///
 /// What waits is bounded too. An own change that was not announced takes up to a quarter of a byte for each word of its
@@ -216,16 +217,38 @@ impl<A: Algebra> Replica<A> {
 impl<A: Algebra> Replica<A> {
     /// Makes versions from what local producers wrote since the last tick. Returns how many addresses changed.
     ///
-    /// A tick reads the whole fan-in: 8 bytes of memory an address for each local producer. It does not take the deltas
-    /// of one instant: it may contain a delta to one address and miss an earlier delta to another, which is then in the
-    /// next tick.
+    /// A tick costs what changed: it reads only the blocks of 64 addresses that a producer touched since the last tick, at 8
+    /// bytes an address for each local producer, and for each block of each producer a mark of 8 bytes. The first tick reads
+    /// everything. A table of at most 512 words is read as a whole, and so is the plane of a producer that is older than the
+    /// replica, until its next delta: make the replica before the producers ([`TableFanIn`] says why).
+    ///
+    /// A tick does not take the deltas of one instant: it may contain a delta to one address and miss an earlier delta to
+    /// another, which is then in the next tick.
     pub fn tick(&mut self) -> usize {
         if self.cloned {
             return 0;
         }
-        self.ticks.swap_into(&mut self.batch);
+        let mut batch = core::mem::take(&mut self.batch);
+        self.ticks.swap_into(&mut batch);
+        self.make_versions(batch.addresses(), batch.deltas());
+        let changed = batch.len();
+        if changed <= BATCH_KEPT {
+            self.batch = batch;
+        }
+        changed
+    }
+
+    /// Does for one address what a tick does for all.
+    fn tick_at(&mut self, addr: usize) {
+        let delta = self.ticks.swap_at(addr);
+        if delta != A::IDENTITY {
+            self.make_versions(&[addr as u32], &[delta]);
+        }
+    }
+
+    /// Makes a version of each shard in which local producers changed something. The addresses ascend.
+    fn make_versions(&mut self, mut addrs: &[u32], mut deltas: &[u64]) {
         let shape = self.state.shape();
-        let (mut addrs, mut deltas) = (self.batch.addresses(), self.batch.deltas());
         while let Some(&first) = addrs.first() {
             let key = ShardKey { origin: self.id, shard: shape.shard_of(first) };
             let range = shape.range(key.shard);
@@ -248,14 +271,11 @@ impl<A: Algebra> Replica<A> {
             Self::note_version(&mut self.outbox, &mut self.store, key);
         }
         self.report_damaged_registers();
-        let changed = self.batch.len();
-        if changed > BATCH_KEPT {
-            self.batch = DeltaBatch::new();
-        }
-        changed
     }
 
-    /// Sets the state of an address to `v`, by a delta from the state that this replica knows. Ticks before and after.
+    /// Sets the state of an address to `v`, by a delta from the state that this replica knows. Takes what local
+    /// producers wrote to this address into a version, and then its own delta, as a tick would. Costs a read of the address
+    /// in the fan-in, and no tick.
     ///
     /// Two concurrent puts compose to a value that neither of them wrote: on `Add`, puts of 7 and 9 over a state of 50
     /// give −34. Where others write too, use [`load`](Self::load).
@@ -266,15 +286,16 @@ impl<A: Algebra> Replica<A> {
     pub fn put(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
         self.check_addr(addr)?;
         self.check_id()?;
-        self.tick();
+        self.tick_at(addr);
         let delta = A::delta(self.state.merged()[addr], v);
         let local = self.ticks.get_ref();
         self.producer.get_or_insert_with(|| local.producer_owned()).accum(addr, delta);
-        self.tick();
+        self.tick_at(addr);
         Ok(())
     }
 
-    /// LOAD: sets the state of an address to `v` at every replica. Ticks before.
+    /// LOAD: sets the state of an address to `v` at every replica. Takes what local producers wrote to this address into a
+    /// version before, as a tick would. Costs a read of the address in the fan-in, and no tick.
     ///
     /// Of all LOADs of an address, the same one wins at every replica: the one with the greatest Lamport counter, which
     /// each LOAD sets above all counters that its replica has seen. Ids break ties.
@@ -287,19 +308,49 @@ impl<A: Algebra> Replica<A> {
     /// [`ReplicaError::Address`] if the table has no such address, and [`ReplicaError::LoadsExhausted`] after 2^63 - 1
     /// LOADs of it. Then nothing has happened.
     pub fn load(&mut self, addr: usize, v: u64) -> Result<(), ReplicaError> {
-        self.check_addr(addr)?;
-        self.check_id()?;
-        if self.state.registers().next_counter(addr as u32) >= LoadTimestamp::COUNTER_LIMIT {
-            return Err(ReplicaError::LoadsExhausted { addr });
+        self.load_many(&[(addr, v)])
+    }
+
+    /// Does what [`load`](Self::load) does, for many addresses: each with the value beside it. All are set or none. If an
+    /// address is there twice, the later value wins.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load), for the first address that can't be set. Then nothing has happened.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use atomik_core::{Add, TableFanIn};
+    /// use atomik_replica::{ClusterConfig, Replica, ReplicaId};
+    ///
+    /// let local = Arc::new(TableFanIn::<Add>::new(1_000));
+    /// let mut here = Replica::new(&ClusterConfig::new("limits", 1_000), local, ReplicaId::draw(1))?;
+    /// here.load_many(&[(7, 42), (999, 5)])?;
+    /// assert_eq!((here.merged()[7], here.merged()[999]), (42, 5));
+    /// assert!(here.load_many(&[(7, 0), (1_000, 0)]).is_err());
+    /// assert_eq!(here.merged()[7], 42);
+    /// # Ok::<(), atomik_replica::ReplicaError>(())
+    /// ```
+    pub fn load_many(&mut self, loads: &[(usize, u64)]) -> Result<(), ReplicaError> {
+        for &(addr, _) in loads {
+            self.check_addr(addr)?;
+            // As if all were to this address.
+            let counter = self.state.registers().next_counter(addr as u32);
+            if counter.saturating_add(loads.len() as u64 - 1) >= LoadTimestamp::COUNTER_LIMIT {
+                return Err(ReplicaError::LoadsExhausted { addr });
+            }
         }
-        self.tick();
+        self.check_id()?;
         let shape = self.state.shape();
-        let key = ShardKey { origin: self.id, shard: shape.shard_of(addr as u32) };
-        let changes = self.outbox.changes_since(key.shard, self.state.version(key));
-        changes.insert_entry(addr - shape.range(key.shard).start);
-        self.state.load(addr as u32, v, self.ticks.reference());
+        for &(addr, v) in loads {
+            self.tick_at(addr);
+            let key = ShardKey { origin: self.id, shard: shape.shard_of(addr as u32) };
+            let changes = self.outbox.changes_since(key.shard, self.state.version(key));
+            changes.insert_entry(addr - shape.range(key.shard).start);
+            self.state.load(addr as u32, v, self.ticks.reference());
+            Self::note_version(&mut self.outbox, &mut self.store, key);
+        }
         self.report_damaged_registers();
-        Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(())
     }
 

@@ -78,7 +78,7 @@ fn each_observer_finds_the_blocks_that_were_touched_since_it_looked() {
     // In the last block, which is not whole, and in the first again. The run in between is not read.
     plane.accum_alone(LEN - 1, 1);
     plane.accum_alone(BLOCK_WORDS - 1, 0);
-        assert_eq!(look(plane, &mut other, 4), [(0, 1), (19, 20)]);
+    assert_eq!(look(plane, &mut other, 4), [(0, 1), (19, 20)]);
     assert_eq!(look(plane, &mut one, 5), [(0, 1), (19, 20)]);
     assert_eq!((look(plane, &mut one, 6), look(plane, &mut other, 7)), (vec![], vec![]));
     // From the first to the last block of a run, by way of the shared plane's marks.

@@ -31,6 +31,7 @@ const RATIOS: [&str; 29] = [
     "two_cores",
     "par",
     "replication",
+    "tick_growth",
     "replica_origins",
     "replica_words",
     "replica_traffic",

@@ -1,9 +1,10 @@
 //! Merged and live states.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_replica::{ClusterConfig, Peer, Recipient, Replica};
+use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaError};
 
 use crate::{LEN, NOW, cluster, node, origin, sent};
 
@@ -37,6 +38,68 @@ fn concurrent_puts_compose_and_one_of_concurrent_loads_wins_everywhere() {
     one.receive(NOW, Peer(2), &second).unwrap();
     assert_eq!((one.merged()[5], two.merged()[5]), (9, 9));
     assert_eq!((one.view().read(5), two.view().read(5)), (9, 9));
+}
+
+#[test]
+fn a_load_takes_the_deltas_of_its_address_and_leaves_the_others_to_the_tick() {
+    let (mut one, mut producer) = node::<Add>(1);
+    (4..8).for_each(|addr| producer.accum(addr, 100));
+    one.load(5, 7).unwrap();
+    one.put(6, 8).unwrap();
+    assert_eq!(one.merged()[4..8], [0, 7, 8, 0]);
+    assert_eq!([4, 5, 6, 7].map(|addr| one.view().read(addr)), [100, 7, 8, 100]);
+    assert_eq!(one.tick(), 2);
+    assert_eq!(one.merged()[4..8], [100, 7, 8, 100]);
+    producer.accum(5, 1);
+    assert_eq!((one.tick(), one.merged()[5], one.view().read(5)), (1, 8, 8));
+}
+
+#[test]
+fn many_addresses_are_loaded_or_none() {
+    let ((mut one, mut producer), (mut two, _b)) = (node::<Add>(1), node::<Add>(2));
+    producer.accum(3, 100);
+    one.load_many(&[(999, 1), (3, 5), (999, 2), (64, 6)]).unwrap();
+    one.load_many(&[]).unwrap();
+    let versions: Vec<_> = one.version_vector().collect();
+    let refused = one.load_many(&[(3, 8), (LEN, 1)]);
+    assert_eq!(refused, Err(ReplicaError::Address { addr: LEN, len: LEN }));
+    assert!(one.version_vector().eq(versions));
+    two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+    for replica in [&one, &two] {
+        assert_eq!([3, 64, 999].map(|addr| replica.merged()[addr]), [5, 6, 2]);
+    }
+}
+
+/// The shortest of some runs.
+fn shortest(mut run: impl FnMut()) -> Duration {
+    let times = (0..20).map(|_| {
+        let start = Instant::now();
+        run();
+        start.elapsed()
+    });
+    times.min().unwrap()
+}
+
+/// The measured times are in BENCHMARKS.md: reading everything takes more than a hundred times as long. This allows for
+/// builds without optimisation, and for other programs.
+#[test]
+fn a_tick_of_one_address_takes_a_part_of_the_time_that_reading_the_table_takes() {
+    const LEN: usize = 1 << 20;
+    let local = Arc::new(TableFanIn::<Add>::new(LEN));
+    let mut one = Replica::new(&ClusterConfig::new("large", LEN), local.clone(), origin(1)).unwrap();
+    let mut producer = local.producer();
+    (0..LEN).for_each(|addr| producer.accum(addr, 1));
+    assert_eq!(one.tick(), LEN);
+    let mut addr = 0;
+    let tick = shortest(|| {
+        addr = (addr + 12_345) % LEN;
+        producer.accum(addr, 1);
+        assert_eq!(one.tick(), 1);
+    });
+    let mut states = vec![0; LEN];
+    let reading = shortest(|| local.snapshot(&mut states));
+    assert_eq!(states, one.merged());
+    assert!(tick * 8 < reading, "a tick took {tick:?}, and reading the table {reading:?}");
 }
 
 #[test]

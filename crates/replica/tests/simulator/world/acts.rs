@@ -30,7 +30,18 @@ impl<A: Algebra> World<A> {
 
     /// Tells the oracle about a tick of a node that knew these versions.
     fn note_tick(&mut self, node: usize, versions: &Versions) {
-        let mut deltas = core::mem::take(&mut self.running(node).unticked);
+        let deltas = core::mem::take(&mut self.running(node).unticked);
+        self.note_deltas(node, versions, deltas);
+    }
+
+    /// Tells the oracle that a node ticks one address next.
+    fn expect_tick_of(&mut self, node: usize, addr: usize) {
+        let versions = self.versions(node);
+        let delta = self.running(node).unticked.remove(&addr);
+        self.note_deltas(node, &versions, delta.into_iter().map(|delta| (addr, delta)).collect());
+    }
+
+    fn note_deltas(&mut self, node: usize, versions: &Versions, mut deltas: BTreeMap<usize, u64>) {
         deltas.retain(|_, delta| *delta != 0);
         deltas.iter().for_each(|(&addr, &delta)| self.observe(node, addr, delta));
         self.oracle.tick(self.nodes[node].writer, versions, &deltas);
@@ -43,7 +54,7 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn put(&mut self, node: usize, addr: usize, value: u64) -> Checked {
-        self.expect_tick(node);
+        self.expect_tick_of(node, addr);
         let mut versions = self.versions(node);
         let writer = self.nodes[node].writer;
         for (&(of, shard), version) in &mut versions {
@@ -65,7 +76,7 @@ impl<A: Algebra> World<A> {
     }
 
     pub(super) fn load(&mut self, node: usize, addr: usize, value: u64) -> Checked {
-        self.expect_tick(node);
+        self.expect_tick_of(node, addr);
         let mut versions = self.versions(node);
         let (writer, shard) = (self.nodes[node].writer, self.oracle.shard_of(addr));
         versions.insert((writer, shard), self.oracle.made(writer, shard));
