@@ -250,7 +250,8 @@ fn every_delta_is_in_one_epoch_while_producers_come_and_go() {
 fn an_observer_looks_at_no_more_than_what_was_touched() {
     use crate::table::{TableRead, Touched};
     let table = TableFanIn::<Add>::new(100_000);
-    let mut touched = Touched::all(&table);
+    let mut touched = Touched::new(100_000);
+    table.look(&mut touched);
     touched.clear();
     // Three producers: a fourth plane has a cell and is never made.
     let mut producers = [(); 3].map(|()| table.producer());

@@ -51,7 +51,7 @@ impl<S: TableRead> TableEpoch<S> {
     pub fn new(source: S) -> Self {
         let mut reference = vec![0; source.table_len()].into_boxed_slice();
         // Before the states are copied, so that what is touched meanwhile is in the first epoch.
-        let mut touched = Touched::all(&source);
+        let mut touched = all_touched(&source);
         touched.clear();
         source.copy_states(0, &mut reference);
         Self { source, reference, touched, number: 0 }
@@ -75,7 +75,7 @@ impl<S: TableRead> TableEpoch<S> {
     #[must_use]
     pub fn from_identity(source: S) -> Self {
         let reference = vec![S::Algebra::IDENTITY; source.table_len()].into_boxed_slice();
-        let touched = Touched::all(&source);
+        let touched = all_touched(&source);
         Self { source, reference, touched, number: 0 }
     }
 
@@ -111,7 +111,7 @@ impl<S: TableRead> TableEpoch<S> {
     pub fn resume(source: S, states: &[u64], number: u64) -> Self {
         let len = source.table_len();
         assert!(states.len() == len, "{} states for a table of {len}", states.len());
-        let touched = Touched::all(&source);
+        let touched = all_touched(&source);
         Self { source, reference: states.into(), touched, number }
     }
 
@@ -202,6 +202,14 @@ impl<S: TableRead> TableEpoch<S> {
         let state = self.source.read(addr);
         S::Algebra::delta(core::mem::replace(&mut self.reference[addr], state), state)
     }
+}
+
+/// All blocks of a source. The observer has seen their marks.
+fn all_touched<S: TableRead>(source: &S) -> Touched {
+    let mut touched = Touched::new(source.table_len());
+    source.look(&mut touched);
+    touched.insert_all();
+    touched
 }
 
 impl<S: TableRead> fmt::Debug for TableEpoch<S> {

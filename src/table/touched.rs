@@ -5,8 +5,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::TableRead;
-
 /// The number of neighbouring addresses that a writer marks together. One in models, so that small tables have several
 /// blocks.
 pub(crate) const BLOCK_WORDS: usize = if cfg!(atomik_loom) { 1 } else { 64 };
@@ -30,13 +28,9 @@ pub struct Touched {
 }
 
 impl Touched {
-    /// All blocks of a source. The observer has seen their marks.
-    pub(crate) fn all<S: TableRead>(source: &S) -> Self {
-        let runs = vec![0; source.table_len().div_ceil(COPY_WORDS)].into();
-        let mut touched = Self { runs, seen: Default::default() };
-        source.look(&mut touched);
-        touched.insert_all();
-        touched
+    /// No blocks of a table of this length. The observer has seen no marks.
+    pub(crate) fn new(len: usize) -> Self {
+        Self { runs: vec![0; len.div_ceil(COPY_WORDS)].into(), seen: Default::default() }
     }
 
     /// Adds all blocks.

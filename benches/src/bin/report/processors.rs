@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 29] = [
+const RATIOS: [&str; 30] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
