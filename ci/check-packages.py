@@ -4,7 +4,7 @@
 - `cargo package` of all crates that can be published: each is built from its package alone, those that depend on
   another one with the packaged form of that one.
 - No package has simulators or test files in it, and each file that the README links to is in its package.
-- atomik-core has less than 400 KiB of files, without the lock file and the second manifest that cargo adds.
+- atomik-core has less than 420 KiB of files, without the lock file and the second manifest that cargo adds.
 """
 
 import json
@@ -17,7 +17,7 @@ import sys
 import tarfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LIMITS = {"atomik-core": 400 * 1024}
+LIMITS = {"atomik-core": 420 * 1024}
 ADDED = ("Cargo.lock", "Cargo.toml.orig")
 NOT_SHIPPED = re.compile(r"(^|/)(tests?|simulator|faults?|mutants)(/|\.rs$)")
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)[^)]*\)")
