@@ -11,7 +11,7 @@ use super::mark::Mark;
 use crate::algebra::Algebra;
 use crate::context::Context;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, before_allocation, const_fn};
-use crate::table::{BLOCK_WORDS, RUN_BLOCKS, TableAllocError, Touched};
+use crate::table::{BLOCK_WORDS, RUN_BLOCKS, SMALL_WORDS, TableAllocError, Touched};
 
 /// A cell for a plane, which has no contexts until it is made.
 ///
@@ -219,11 +219,15 @@ impl<'a, A: Algebra> Plane<'a, A> {
         }
     }
 
-    /// The context at an address and the mark of its block, or `None` past the end.
+    /// The context at an address and the mark of its block, or `None` past the end. A small table has no marks.
     #[inline]
     pub(super) fn marked(self, addr: usize) -> Option<(&'a Context<A>, &'a Mark)> {
-        let context = self.contexts().get(addr)?;
-        // SAFETY: a mark for each block of contexts follows them.
+        let contexts = self.contexts();
+        if contexts.len() <= SMALL_WORDS {
+            return None;
+        }
+        let context = contexts.get(addr)?;
+        // SAFETY: a mark for each block of contexts follows them, since the table is not small.
         Some((context, unsafe { self.first_mark().add(addr / BLOCK_WORDS).as_ref() }))
     }
 
@@ -285,7 +289,7 @@ impl<'a, A: Algebra> Plane<'a, A> {
 
 /// The number of marks in a plane of so many contexts.
 fn marks(len: usize) -> usize {
-    len.div_ceil(BLOCK_WORDS)
+    if len <= SMALL_WORDS { 0 } else { len.div_ceil(BLOCK_WORDS) }
 }
 
 /// The layout of the allocation for a plane: an aligned run of bytes for the header, the contexts and the marks, and
