@@ -140,6 +140,7 @@ unsafe impl<A: Algebra> Sync for Plane<'_, A> {}
 
 impl<'a, A: Algebra> Plane<'a, A> {
     /// A plane that has not been made.
+    #[cfg(feature = "std")]
     #[inline]
     pub(super) fn none() -> Self {
         Self::from_header(empty())
