@@ -1,7 +1,7 @@
 //! Models of the concurrency of replicas: a replica observes a table's fan-in while producers write to it and views read.
 
 use atomik_core::{Add, TableFanIn, Xor};
-use atomik_loom_tests::{Past, check_pasts, join, spawn};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn};
 use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
 use loom::thread;
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ fn start(node: u64, local: Arc<TableFanIn<Add>>) -> Replica<Add> {
 /// deltas that they have from the fan-in; a view that reads the fan-in without Acquire.
 #[test]
 fn a_replica_ticks_beside_a_producer_and_a_view() {
-    loom::model(|| {
+    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
         let local = Arc::new(TableFanIn::<Add>::new(1));
         let (mut producer, past) = (local.producer_owned(), Past::new());
         let mut replica = start(1, local);
@@ -129,7 +129,7 @@ fn packets_are_received_beside_a_producer_and_a_view() {
 /// only the delta by which the LOAD arrives).
 #[test]
 fn a_replica_loads_beside_a_producer_and_a_view() {
-    loom::model(|| {
+    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
         let local = Arc::new(TableFanIn::new(1));
         let (mut producer, mut replica) = (local.producer_owned(), start(1, local.clone()));
         let view = replica.view();

@@ -66,7 +66,7 @@ fn total_of_epochs_beside(
 /// made.
 #[test]
 fn epochs_while_a_plane_is_used_again() {
-    loom::model(|| {
+    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
         let table = Arc::new(TableFanIn::<Add>::new(1));
         let past = Past::new();
         let epoch = TableEpoch::new(table.clone());
@@ -141,7 +141,7 @@ fn two_planes_are_claimed() {
 /// Rules out: a table epoch that reads twice; planes composed without the Acquire fence after them.
 #[test]
 fn epochs_of_a_table_fan_in() {
-    loom::model(|| {
+    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
         let table = Arc::new(TableFanIn::<Xor>::new(1));
         let pasts = [Past::new(), Past::new()];
         let mut epoch = TableEpoch::new(table.clone());
