@@ -334,6 +334,11 @@ impl<A: Algebra> Replica<A> {
     pub fn load_many(&mut self, loads: &[(usize, u64)]) -> Result<(), ReplicaError> {
         for &(addr, _) in loads {
             self.check_addr(addr)?;
+        }
+        // First of all, since a damaged counter may look like the last one.
+        loads.iter().for_each(|&(addr, _)| self.state.check_register(addr as u32));
+        self.report_damaged_registers();
+        for &(addr, _) in loads {
             // As if all were to this address.
             let counter = self.state.registers().next_counter(addr as u32);
             if counter.saturating_add(loads.len() as u64 - 1) >= LoadTimestamp::COUNTER_LIMIT {

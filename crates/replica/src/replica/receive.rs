@@ -111,7 +111,7 @@ impl<A: Algebra> Replica<A> {
             self.check_own(header.shard, to, version)?;
             return Ok(Received { known: 1, ..Received::default() });
         }
-        if self.refetches.is_answer(key, peer, [from, to]) {
+        if self.refetches.is_answer(key, peer, [from, to], version) {
             let totals = self.checked_totals(key, section)?;
             self.finish_refetch(key, to, totals);
             return Ok(Received { applied: 1, ..Received::default() });

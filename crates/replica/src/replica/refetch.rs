@@ -19,17 +19,23 @@ const HEARTBEATS: u8 = 8;
 #[derive(Default)]
 pub(super) struct Refetches {
     waiting: BTreeMap<ShardKey, Refetch>,
-    /// The versions that the origins of shards made, which said that they did not make the ones that are here.
-    denied: BTreeMap<ShardKey, u64>,
+    /// The versions of shards that their origins deny.
+    denied: BTreeMap<ShardKey, Denial>,
 }
 
 /// A shard that is being fetched again.
 struct Refetch {
     peer: Peer,
-    /// The least version that is taken. Older frames of the same peer may be on their way.
-    least: u64,
     /// How many heartbeats came since.
     heartbeats: u8,
+}
+
+/// What an origin says of a version of a shard of its own.
+struct Denial {
+    /// The version that it did not make.
+    version: u64,
+    /// The last version that it had made.
+    made: u64,
 }
 
 impl Refetches {
@@ -38,10 +44,12 @@ impl Refetches {
         self.waiting.contains_key(&key)
     }
 
-    /// Whether a frame is the answer that a shard waits for.
-    pub(super) fn is_answer(&self, key: ShardKey, peer: Peer, [from, to]: [u64; 2]) -> bool {
-        let answers = |refetch: &Refetch| refetch.peer == peer && from == 0 && to >= refetch.least;
-        self.waiting.get(&key).is_some_and(answers)
+    /// Whether a frame is the answer that a shard waits for, of which this version is here now. Older frames of the same
+    /// peer may be on their way, and the copy goes back to none of them unless its version is denied.
+    pub(super) fn is_answer(&self, key: ShardKey, peer: Peer, [from, to]: [u64; 2], version: u64) -> bool {
+        let denial = self.denied.get(&key).filter(|denial| denial.version == version);
+        let least = denial.map_or(version, |denial| denial.made);
+        from == 0 && to >= least && self.waiting.get(&key).is_some_and(|refetch| refetch.peer == peer)
     }
 }
 
@@ -64,12 +72,10 @@ impl<A: Algebra> Replica<A> {
             return Err(ReplicaError::OwnShard { shard });
         }
         let key = ShardKey { origin, shard };
-        let version = self.state.version(key);
-        if version == 0 {
+        if self.state.version(key) == 0 {
             return Err(ReplicaError::UnknownShard { origin, shard });
         }
-        let least = self.refetches.denied.get(&key).map_or(version, |&made| made.min(version));
-        self.refetches.waiting.insert(key, Refetch { peer, least, heartbeats: 0 });
+        self.refetches.waiting.insert(key, Refetch { peer, heartbeats: 0 });
         self.outbox.forget(key, self.context);
         if let Some(store) = &mut self.store {
             store.forget_sections(|other| other == key);
@@ -122,7 +128,7 @@ impl<A: Algebra> Replica<A> {
             // Only an instance under the own id can say so, and this one did not.
             self.stop_as_cloned(peer, key.shard, made);
         } else if self.state.version(key) == version {
-            self.refetches.denied.insert(key, made);
+            self.refetches.denied.insert(key, Denial { version, made });
             let ShardKey { origin, shard } = key;
             self.events.push_new(Event::VersionDenied { origin, shard, version, made, peer });
         }

@@ -130,6 +130,17 @@ fn damaged_totals_and_entries_are_reported_by_their_holder_and_by_others() {
 }
 
 #[test]
+fn a_load_does_not_depend_on_a_damaged_register() {
+    for bit in 0..64 * 6 {
+        let [mut one, _two] = pair();
+        assert!(one.flip(Memory::Registers, 0, bit));
+        one.load(5, 9).unwrap();
+        assert_eq!((one.merged()[5], one.audit(0)), (9, 0), "bit {bit}");
+        assert_eq!(one.poll_event(), Some(Event::RegistersRepaired { shard: 0 }), "bit {bit}");
+    }
+}
+
+#[test]
 fn a_damaged_register_does_not_spread_with_a_tick() {
     for bit in 0..64 * 6 {
         let [mut one, mut two] = pair();

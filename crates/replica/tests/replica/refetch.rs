@@ -74,6 +74,21 @@ fn an_old_frame_and_a_frame_of_another_peer_are_not_the_answer() {
 }
 
 #[test]
+fn an_answer_that_is_older_than_what_arrived_since_is_not_taken() {
+    let ((mut one, _a), (mut two, mut producer)) = (node::<Add>(1), node::<Add>(2));
+    producer.accum(0, 1);
+    two.tick();
+    let old = sent(&mut two);
+    one.receive(NOW, Peer(2), &old).unwrap();
+    one.refetch(origin(2), 0, Peer(2)).unwrap();
+    producer.accum(0, 1);
+    two.tick();
+    assert_eq!(one.receive(NOW, Peer(2), &sent(&mut two)).unwrap().applied, 1);
+    assert_eq!(one.receive(NOW, Peer(2), &old).unwrap().known, 1);
+    assert_eq!((one.version(origin(2), 0), one.merged()[0]), (2, 2));
+}
+
+#[test]
 fn a_lost_question_is_repeated_and_a_later_answer_is_taken() {
     let ((mut one, _a), (mut two, mut producer)) = (node::<Add>(1), node::<Add>(2));
     producer.accum(0, 1);
