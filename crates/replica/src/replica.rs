@@ -257,7 +257,7 @@ impl<A: Algebra> Replica<A> {
             let (shard_deltas, later_deltas) = deltas.split_at(len);
             (addrs, deltas) = (later_addrs, later_deltas);
 
-            shard_addrs.iter().for_each(|&addr| self.state.check_register(addr));
+            shard_addrs.iter().for_each(|&addr| self.state.check_own(addr));
             let changes = self.outbox.changes_since(key.shard, self.state.version(key));
             for &addr in shard_addrs {
                 let offset = addr as usize - range.start;
@@ -270,7 +270,7 @@ impl<A: Algebra> Replica<A> {
             self.state.tick(key.shard, shard_addrs.iter().copied().zip(shard_deltas.iter().copied()));
             Self::note_version(&mut self.outbox, &mut self.store, key);
         }
-        self.report_damaged_registers();
+        self.report_damage();
     }
 
     /// Sets the state of an address to `v`, by a delta from the state that this replica knows. Takes what local
@@ -336,8 +336,8 @@ impl<A: Algebra> Replica<A> {
             self.check_addr(addr)?;
         }
         // First of all, since a damaged counter may look like the last one.
-        loads.iter().for_each(|&(addr, _)| self.state.check_register(addr as u32));
-        self.report_damaged_registers();
+        loads.iter().for_each(|&(addr, _)| self.state.check_own(addr as u32));
+        self.report_damage();
         for &(addr, _) in loads {
             // As if all were to this address.
             let counter = self.state.registers().next_counter(addr as u32);
@@ -355,7 +355,7 @@ impl<A: Algebra> Replica<A> {
             self.state.load(addr as u32, v, self.ticks.reference());
             Self::note_version(&mut self.outbox, &mut self.store, key);
         }
-        self.report_damaged_registers();
+        self.report_damage();
         Ok(())
     }
 

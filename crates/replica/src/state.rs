@@ -41,6 +41,8 @@ pub(crate) struct ReplicaState<A: Algebra> {
     base_digests: Vec<u64>,
     /// Shards in which a register was found damaged when it was used.
     damaged_registers: Vec<usize>,
+    /// The shards of the own plane in which an entry was found damaged when it was used.
+    damaged_entries: Vec<usize>,
     /// The composition of the base and all planes.
     merged: Vec<u64>,
     /// Everything that changed `merged`, except for the replica's own ticks. Nothing else writes to this table.
@@ -74,6 +76,7 @@ impl<A: Algebra> ReplicaState<A> {
             versions: vec![0; shape.shards()],
             base_digests: Vec::new(),
             damaged_registers: Vec::new(),
+            damaged_entries: Vec::new(),
             merged,
             remote,
             changes: None,

@@ -80,10 +80,14 @@ impl<A: Algebra> Replica<A> {
         }
     }
 
-    /// Reports registers that were damaged when they were used.
-    pub(super) fn report_damaged_registers(&mut self) {
+    /// Reports registers and entries that were found damaged when they were used.
+    pub(super) fn report_damage(&mut self) {
         for shard in self.state.take_damaged_registers() {
             self.events.push(Event::RegistersRepaired { shard });
+        }
+        for shard in self.state.take_damaged_entries() {
+            let version = self.version(self.id, shard);
+            self.events.push(Event::CopyDamaged { origin: self.id, shard, version });
         }
     }
 

@@ -126,7 +126,7 @@ impl<A: Algebra> Replica<A> {
             return Ok(Received { gaps: 1, ..Received::default() });
         }
         self.state.apply(key, to, totals, self.ticks.reference());
-        self.report_damaged_registers();
+        self.report_damage();
         self.outbox.arrived(key, to);
         Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(Received { applied: 1, ..Received::default() })

@@ -12,6 +12,7 @@ use crate::block::BLOCK_WORDS;
 use crate::checksum::{WordDigest, mix};
 use crate::register::Register;
 use crate::replica_id::ReplicaId;
+use crate::shape::ShardKey;
 
 /// How many addresses of a shard were wrong, and are right now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -138,6 +139,28 @@ impl<A: Algebra> ReplicaState<A> {
         if self.damaged_registers.last() != Some(&shard) {
             self.damaged_registers.push(shard);
         }
+    }
+
+    /// Checks what a version of the own plane is about to be made of at an address: its register, and the entry of the own
+    /// plane. Before the entry was announced, no digest of it may have been made.
+    pub(crate) fn check_own(&mut self, addr: u32) {
+        self.check_register(addr);
+        let shard = self.shape.shard_of(addr);
+        let key = ShardKey { origin: self.own, shard };
+        let Some(entry) = self.shard(key).and_then(|shard| shard.entry(addr)) else { return };
+        let winner = self.registers.get(addr);
+        // No entry is above the winning register, and a LOAD of this replica stands in its own plane as long as it wins.
+        let is_sound = winner.is_some_and(|winner| {
+            entry.register == winner || (entry.register < winner && winner.timestamp.origin != self.own)
+        });
+        if !is_sound && self.damaged_entries.last() != Some(&shard) {
+            self.damaged_entries.push(shard);
+        }
+    }
+
+    /// The shards of the own plane in which an entry was found damaged since the last call.
+    pub(crate) fn take_damaged_entries(&mut self) -> Vec<usize> {
+        core::mem::take(&mut self.damaged_entries)
     }
 
     /// The shards in which registers were found damaged since the last call, when they were used. They are right now.

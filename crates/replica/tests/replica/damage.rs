@@ -39,7 +39,7 @@ fn compare(replicas: &mut [Replica<Add>; 2]) -> Vec<Event> {
     events(replicas)
 }
 
-fn events(replicas: &mut [Replica<Add>; 2]) -> Vec<Event> {
+fn events(replicas: &mut [Replica<Add>]) -> Vec<Event> {
     replicas.iter_mut().flat_map(|replica| std::iter::from_fn(|| replica.poll_event())).collect()
 }
 
@@ -169,4 +169,21 @@ fn a_shard_is_stored_again_if_the_stored_version_was_damaged() {
     assert!(one.stored(number) && one.frame_since(origin(1), 0, 0).is_some());
     let (mut two, _b) = node::<Xor>(2);
     two.receive(NOW, Peer(1), &sent(&mut one)).unwrap();
+}
+
+#[test]
+fn a_register_of_the_own_plane_that_was_damaged_before_it_was_announced_is_reported_with_the_next_version() {
+    type Act = fn(&mut Replica<Add>);
+    let acts: [Act; 2] = [|replica| replica.put(5, 60).unwrap(), |replica| replica.load(5, 60).unwrap()];
+    // Counter, node, incarnation and value.
+    for (bit, act) in (0..64 * 4).flat_map(|bit| acts.map(|act| (bit, act))) {
+        let mut one = Replica::new(&cluster(), Arc::new(TableFanIn::<Add>::new(LEN)), origin(1)).unwrap();
+        one.load(5, 50).unwrap();
+        assert!(one.flip(Memory::Entries, 0, bit));
+        let version = one.version(one.id(), 0);
+        act(&mut one);
+        let found = events(std::array::from_mut(&mut one));
+        let damaged = |event: &&Event| matches!(event, Event::CopyDamaged { shard: 0, origin, .. } if *origin == one.id());
+        assert_eq!(found.iter().filter(damaged).count(), 1, "bit {bit} at version {version}: {found:?}");
+    }
 }
