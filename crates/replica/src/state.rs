@@ -292,9 +292,13 @@ impl<A: Algebra> ReplicaState<A> {
     fn apply_entry(&mut self, plane: usize, shard: usize, to: u64, entry: Entry, ticked: &[u64]) {
         let Entry { addr, register, total } = entry;
         self.check_register(addr);
+        let before = self.registers.get(addr);
+        if before.is_none_or(|before| before < register) {
+            // A damaged entry of the own plane may come back with this register, and would then look right.
+            self.check_own(addr);
+        }
         let touched = self.planes[plane].get_or_insert(shard, self.shape);
         let old = touched.set_entry(entry, to);
-        let before = self.registers.get(addr);
         let winner = match before {
             // No plane promises to keep its entry. What no plane has any more can't win.
             Some(before) if register < before && old.is_some_and(|old| old.register == before) => {
