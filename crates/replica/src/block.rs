@@ -32,6 +32,18 @@ struct LoadedWords {
     entries: Vec<Entry>,
 }
 
+impl LoadedWords {
+    /// Whether the mask and the addresses of the entries are the same. A bit that flips in either makes it false.
+    fn is_sound(&self, first: u32) -> bool {
+        let mut rest = self.mask;
+        self.entries.iter().all(|entry| {
+            let offset = rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
+            entry.addr.checked_sub(first) == Some(offset)
+        }) && rest == 0
+    }
+}
+
 /// Inserts an item. A list of few items, of which there are many, grows by half of its length and not to twice of it.
 pub(crate) fn insert_sparing<T>(list: &mut Vec<T>, at: usize, item: T) {
     if list.len() == list.capacity() {
@@ -64,6 +76,20 @@ impl Block {
         loaded.entries.get(rank(loaded.mask, offset)).filter(|_| loaded.mask >> offset & 1 != 0)
     }
 
+    /// Whether the mask of the entries, and the address of the entry at this offset, are as they were set.
+    #[inline]
+    pub(crate) fn has_sound_address(&self, offset: usize, addr: u32) -> bool {
+        let is_mask_sound = |loaded: &LoadedWords| loaded.mask.count_ones() as usize == loaded.entries.len();
+        self.loaded.as_deref().is_none_or(is_mask_sound)
+            && self.entry(offset).is_none_or(|entry| entry.addr == addr)
+    }
+
+    /// Whether the addresses of all entries are those that were set. `first` is the address of the first total.
+    #[inline]
+    pub(crate) fn has_sound_addresses(&self, first: u32) -> bool {
+        self.loaded.as_deref().is_none_or(|loaded| loaded.is_sound(first))
+    }
+
     /// The entries, in ascending order of their addresses.
     pub(crate) fn entries(&self) -> &[Entry] {
         self.loaded.as_deref().map_or(&[], |loaded| &loaded.entries)
@@ -74,9 +100,12 @@ impl Block {
     pub(crate) fn set_entry(&mut self, offset: usize, entry: Entry) -> Option<Entry> {
         let loaded =
             self.loaded.get_or_insert_with(|| Box::new(LoadedWords { mask: 0, entries: Vec::new() }));
-        let (bit, at) = (1 << offset, rank(loaded.mask, offset));
-        if loaded.mask & bit != 0 {
-            return Some(core::mem::replace(&mut loaded.entries[at], entry));
+        // If the mask was damaged, there may be fewer entries.
+        let (bit, at) = (1 << offset, rank(loaded.mask, offset).min(loaded.entries.len()));
+        if loaded.mask & bit != 0
+            && let Some(old) = loaded.entries.get_mut(at)
+        {
+            return Some(core::mem::replace(old, entry));
         }
         loaded.mask |= bit;
         insert_sparing(&mut loaded.entries, at, entry);
@@ -107,6 +136,18 @@ impl Block {
             }
         }
         digest.finish()
+    }
+
+    /// The mask of the entries.
+    #[cfg(any(test, feature = "damage"))]
+    pub(crate) fn entry_mask(&mut self) -> Option<&mut u64> {
+        Some(&mut self.loaded.as_deref_mut()?.mask)
+    }
+
+    /// The addresses of the entries.
+    #[cfg(any(test, feature = "damage"))]
+    pub(crate) fn entry_addresses(&mut self) -> impl Iterator<Item = &mut u32> {
+        self.loaded.iter_mut().flat_map(|loaded| &mut loaded.entries).map(|entry| &mut entry.addr)
     }
 
     /// The words of the entries.

@@ -25,11 +25,15 @@ pub enum Memory {
     Totals,
     /// The entries of loaded addresses.
     Entries,
+    /// The masks that tell which addresses have entries.
+    EntryMasks,
+    /// The addresses of entries.
+    EntryAddresses,
 }
 
 impl Memory {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Merged,
         Self::Remote,
         Self::Base,
@@ -40,6 +44,8 @@ impl Memory {
         Self::Stamps,
         Self::Totals,
         Self::Entries,
+        Self::EntryMasks,
+        Self::EntryAddresses,
     ];
 }
 

@@ -168,6 +168,18 @@ impl Shard {
         self.blocks.get(self.block_index(addr))?.as_deref()?.entry(self.offset(addr))
     }
 
+    /// Whether the address of the entry at an address is as it was set, or that there is none.
+    #[inline]
+    pub(crate) fn has_sound_entry_address(&self, addr: u32) -> bool {
+        let block = self.blocks.get(self.block_index(addr)).and_then(Option::as_deref);
+        block.is_none_or(|block| block.has_sound_address(self.offset(addr), addr))
+    }
+
+    /// Whether the addresses of all entries are those that were set.
+    pub(crate) fn has_sound_entry_addresses(&self) -> bool {
+        self.blocks().all(|(index, block)| block.has_sound_addresses(self.first_of(index)))
+    }
+
     /// Sets the entry of an address in a version, and returns the one that was there.
     pub(crate) fn set_entry(&mut self, entry: Entry, stamp: u64) -> Option<Entry> {
         let offset = self.offset(entry.addr);
@@ -255,7 +267,8 @@ impl Shard {
                 self.changed[index / 64] |= 1 << (index % 64);
             }
         }
-        self.kept_digest() == kept
+        // A digest has the addresses of the entries, and not the masks by which they are found.
+        self.kept_digest() == kept && self.has_sound_entry_addresses()
     }
 
     /// The words of this kind of memory.
@@ -270,8 +283,15 @@ impl Shard {
                 blocks.flat_map(|block| block.totals.iter_mut().map(|total| &mut total.0)).collect()
             }
             Memory::Entries => blocks.flat_map(|block| block.words_of_entries()).collect(),
+            Memory::EntryMasks => blocks.filter_map(|block| block.entry_mask()).collect(),
             _ => Vec::new(),
         }
+    }
+
+    /// The addresses of the entries.
+    #[cfg(any(test, feature = "damage"))]
+    pub(crate) fn entry_addresses(&mut self) -> impl Iterator<Item = &mut u32> {
+        self.blocks.iter_mut().flatten().flat_map(|block| block.entry_addresses())
     }
 }
 

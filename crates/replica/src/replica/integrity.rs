@@ -33,7 +33,8 @@ impl<A: Algebra> Replica<A> {
 
     /// Compares what is derived from the planes with them, for one shard, and sets what is wrong: merged states, the part
     /// of the live states that readers get from here, registers, and versions. Returns how many addresses and versions
-    /// were wrong. Each kind is also reported as an [`Event`].
+    /// were wrong. Each kind is also reported as an [`Event`], and so are entries that stand at other addresses than those
+    /// for which they were made.
     ///
     /// Each is compared by itself, so that an error in one does not get into another. If the initial base was damaged,
     /// nothing is compared with it. The planes themselves are compared between replicas, by the digests of
@@ -51,6 +52,9 @@ impl<A: Algebra> Replica<A> {
         }
         if were_damaged && versions.is_empty() {
             self.events.push(Event::VersionsDamaged { shard });
+        }
+        for (origin, version) in self.state.with_damaged_addresses(shard) {
+            self.events.push_new(Event::CopyDamaged { origin, shard, version });
         }
         self.store_what_is_not_stored(shard);
         if !self.state.has_sound_base(shard) {

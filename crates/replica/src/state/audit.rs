@@ -10,7 +10,7 @@ use atomik_core::Algebra;
 use super::ReplicaState;
 use crate::block::BLOCK_WORDS;
 use crate::checksum::{WordDigest, mix};
-use crate::register::Register;
+use crate::register::{Entry, Register};
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
 
@@ -77,7 +77,8 @@ impl<A: Algebra> ReplicaState<A> {
                 let state = &mut states[addr as usize - range.start];
                 *state = A::compose(*state, total.0);
             }
-            for entry in touched.entries() {
+            // Memory may have failed, and an address be another one.
+            for entry in touched.entries().filter(|entry| range.contains(&(entry.addr as usize))) {
                 let winner = winners.entry(entry.addr).or_insert(entry.register);
                 *winner = entry.register.max(*winner);
             }
@@ -147,12 +148,15 @@ impl<A: Algebra> ReplicaState<A> {
         self.check_register(addr);
         let shard = self.shape.shard_of(addr);
         let key = ShardKey { origin: self.own, shard };
-        let Some(entry) = self.shard(key).and_then(|shard| shard.entry(addr)) else { return };
+        let Some(touched) = self.shard(key) else { return };
         let winner = self.registers.get(addr);
         // No entry is above the winning register, and a LOAD of this replica stands in its own plane as long as it wins.
-        let is_sound = winner.is_some_and(|winner| {
-            entry.register == winner || (entry.register < winner && winner.timestamp.origin != self.own)
-        });
+        let is_right = |entry: &Entry| {
+            winner.is_some_and(|winner| {
+                entry.register == winner || (entry.register < winner && winner.timestamp.origin != self.own)
+            })
+        };
+        let is_sound = touched.has_sound_entry_address(addr) && touched.entry(addr).is_none_or(is_right);
         if !is_sound && self.damaged_entries.last() != Some(&shard) {
             self.damaged_entries.push(shard);
         }
@@ -166,6 +170,14 @@ impl<A: Algebra> ReplicaState<A> {
     /// The shards in which registers were found damaged since the last call, when they were used. They are right now.
     pub(crate) fn take_damaged_registers(&mut self) -> Vec<usize> {
         core::mem::take(&mut self.damaged_registers)
+    }
+
+    /// The origins whose entries of a shard have other addresses than were set, with their versions.
+    pub(crate) fn with_damaged_addresses(&self, shard: usize) -> impl Iterator<Item = (ReplicaId, u64)> {
+        let touched = self.planes.iter().filter_map(move |plane| Some((plane.origin(), plane.shard(shard)?)));
+        touched
+            .filter(|(_, touched)| !touched.has_sound_entry_addresses())
+            .map(|(origin, touched)| (origin, touched.version()))
     }
 
     /// The digest of the versions of a shard, computed anew.

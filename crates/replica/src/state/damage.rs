@@ -8,6 +8,7 @@ use atomik_core::Algebra;
 use super::ReplicaState;
 use crate::block::BLOCK_WORDS;
 use crate::damage::{Memory, flip_one};
+use crate::shard::Shard;
 
 impl<A: Algebra> ReplicaState<A> {
     /// Flips a bit of this kind of memory in a shard. Returns whether there is one.
@@ -37,7 +38,21 @@ impl<A: Algebra> ReplicaState<A> {
                 in_turn.any(|block| self.registers.flip(block, bit / count))
             }
             Memory::VersionDigests => flip_one(self.versions[shard..=shard].iter_mut(), bit),
-            Memory::Versions | Memory::StoredVersions | Memory::Stamps | Memory::Totals | Memory::Entries => {
+            Memory::EntryAddresses => {
+                let shards = self.planes.iter_mut().filter_map(|plane| plane.shard_mut(shard));
+                let mut addrs: Vec<&mut u32> = shards.flat_map(Shard::entry_addresses).collect();
+                let count = addrs.len();
+                if count > 0 {
+                    *addrs[bit / 32 % count] ^= 1 << (bit % 32);
+                }
+                count > 0
+            }
+            Memory::Versions
+            | Memory::StoredVersions
+            | Memory::Stamps
+            | Memory::Totals
+            | Memory::Entries
+            | Memory::EntryMasks => {
                 let shards = self.planes.iter_mut().filter_map(|plane| plane.shard_mut(shard));
                 flip_one(shards.flat_map(|shard| shard.words_of(memory)), bit)
             }

@@ -109,7 +109,7 @@ fn merged_states_are_compared_by_heartbeats_without_an_audit() {
 
 #[test]
 fn damaged_totals_and_entries_are_reported_by_their_holder_and_by_others() {
-    for memory in [Memory::Totals, Memory::Entries] {
+    for memory in [Memory::Totals, Memory::Entries, Memory::EntryAddresses] {
         for bit in (0..64 * 100).step_by(61) {
             // The digest was computed before, so the holder knows.
             let mut replicas = pair();
@@ -125,6 +125,38 @@ fn damaged_totals_and_entries_are_reported_by_their_holder_and_by_others() {
             assert!(replicas[0].flip(memory, 0, bit));
             let found = compare(&mut replicas);
             assert!(found.iter().any(|event| matches!(event, Event::Diverged { shard: 0, .. })), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn damaged_addresses_of_entries_are_reported_by_digests_audits_and_ticks() {
+    let of_one = |found: Vec<Event>| {
+        let damaged = |event: &&Event| matches!(event, Event::CopyDamaged { shard: 0, origin: found, .. } if *found == origin(1));
+        found.iter().filter(damaged).count()
+    };
+    for memory in [Memory::EntryMasks, Memory::EntryAddresses] {
+        for bit in 0..64 {
+            let damaged = || {
+                let mut one =
+                    Replica::new(&cluster(), Arc::new(TableFanIn::<Add>::new(LEN)), origin(1)).unwrap();
+                one.load_many(&[(5, 50), (9, 90)]).unwrap();
+                one.heartbeat(2);
+                assert!(one.flip(memory, 0, bit));
+                one
+            };
+            let mut replicas = [damaged()];
+            replicas[0].heartbeat(2);
+            assert_eq!(of_one(events(&mut replicas)), 1, "{memory:?} {bit}: a digest");
+            let mut replicas = [damaged()];
+            replicas[0].audit(0);
+            assert_eq!(of_one(events(&mut replicas)), 1, "{memory:?} {bit}: an audit");
+            // A tick looks at the mask, and at the address of its own entry only.
+            if memory == Memory::EntryMasks {
+                let mut replicas = [damaged()];
+                replicas[0].put(9, 91).unwrap();
+                assert_eq!(of_one(events(&mut replicas)), 1, "{memory:?} {bit}: a tick");
+            }
         }
     }
 }
