@@ -29,11 +29,13 @@ pub enum Memory {
     EntryMasks,
     /// The addresses of entries.
     EntryAddresses,
+    /// The ids of the origins of planes.
+    Origins,
 }
 
 impl Memory {
     /// All kinds.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Merged,
         Self::Remote,
         Self::Base,
@@ -46,6 +48,7 @@ impl Memory {
         Self::Entries,
         Self::EntryMasks,
         Self::EntryAddresses,
+        Self::Origins,
     ];
 }
 

@@ -10,18 +10,35 @@ use crate::shard::Shard;
 /// One origin's totals over the whole table.
 #[derive(Debug)]
 pub(crate) struct Plane {
-    origin: ReplicaId,
+    /// The origin's id, three times, of which two are right if a bit flips: all that is known of the origin depends on it.
+    origins: [ReplicaId; 3],
     /// The shards that were touched. What was not touched costs nothing, wherever it lies in the table.
     shards: BTreeMap<u32, Box<Shard>>,
 }
 
 impl Plane {
     pub(crate) fn new(origin: ReplicaId) -> Self {
-        Self { origin, shards: BTreeMap::new() }
+        Self { origins: [origin; 3], shards: BTreeMap::new() }
     }
 
+    #[inline]
     pub(crate) fn origin(&self) -> ReplicaId {
-        self.origin
+        let majority = |[a, b, c]: [u64; 3]| (a & b) | (a & c) | (b & c);
+        ReplicaId {
+            node: majority(self.origins.map(|origin| origin.node)),
+            incarnation: majority(self.origins.map(|origin| origin.incarnation)),
+        }
+    }
+
+    /// Makes the three ids equal again.
+    pub(crate) fn mend_origin(&mut self) {
+        self.origins = [self.origin(); 3];
+    }
+
+    /// The words of the origin's ids.
+    #[cfg(any(test, feature = "damage"))]
+    pub(crate) fn words_of_origin(&mut self) -> impl Iterator<Item = &mut u64> {
+        self.origins.iter_mut().flat_map(|ReplicaId { node, incarnation }| [node, incarnation])
     }
 
     /// A shard, if it was ever touched.
@@ -59,5 +76,23 @@ impl Plane {
     /// The first shard that was touched with an index of `start` or above.
     pub(crate) fn next_shard(&self, start: usize) -> Option<usize> {
         self.shards_from(start).next().map(|(index, _)| index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bit_that_flips_in_an_id_does_not_matter() {
+        let origin = ReplicaId { node: 0x0123_4567_89AB_CDEF, incarnation: 0xFEDC_BA98_7654_3210 };
+        for bit in 0..6 * 64 {
+            let mut plane = Plane::new(origin);
+            *plane.words_of_origin().nth(bit / 64).unwrap() ^= 1 << (bit % 64);
+            assert!(plane.origins.iter().any(|copy| *copy != origin));
+            assert_eq!(plane.origin(), origin, "bit {bit}");
+            plane.mend_origin();
+            assert_eq!(plane.origins, [origin; 3], "bit {bit}");
+        }
     }
 }

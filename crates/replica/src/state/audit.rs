@@ -193,6 +193,7 @@ impl<A: Algebra> ReplicaState<A> {
         let are_right = self.compute_versions_digest(shard) == self.versions[shard];
         let mut mended = Vec::new();
         for plane in &mut self.planes {
+            plane.mend_origin();
             let origin = plane.origin();
             let Some(touched) = plane.shard_mut(shard) else { continue };
             let (found, stamp) = (touched.version(), touched.greatest_stamp());

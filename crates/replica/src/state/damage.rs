@@ -8,6 +8,7 @@ use atomik_core::Algebra;
 use super::ReplicaState;
 use crate::block::BLOCK_WORDS;
 use crate::damage::{Memory, flip_one};
+use crate::plane::Plane;
 use crate::shard::Shard;
 
 impl<A: Algebra> ReplicaState<A> {
@@ -46,6 +47,10 @@ impl<A: Algebra> ReplicaState<A> {
                     *addrs[bit / 32 % count] ^= 1 << (bit % 32);
                 }
                 count > 0
+            }
+            Memory::Origins => {
+                let written = self.planes.iter_mut().filter(|plane| plane.shard(shard).is_some());
+                flip_one(written.flat_map(Plane::words_of_origin), bit)
             }
             Memory::Versions
             | Memory::StoredVersions

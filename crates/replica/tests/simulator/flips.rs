@@ -76,7 +76,12 @@ impl Flip {
         let Self::Memory { memory, .. } = self else { return false };
         matches!(
             memory,
-            Memory::Merged | Memory::Remote | Memory::Base | Memory::Registers | Memory::VersionDigests
+            Memory::Merged
+                | Memory::Remote
+                | Memory::Base
+                | Memory::Registers
+                | Memory::VersionDigests
+                | Memory::Origins
         )
     }
 
