@@ -1,5 +1,5 @@
-//! Small clusters, exhaustively: every order in which two or three nodes can tick, load, restart and receive packets, over
-//! a network that loses, duplicates and reorders them.
+//! Small clusters, exhaustively: every order in which two or three nodes can tick, load, restart and receive packets,
+//! over a network that loses, duplicates and reorders them.
 //!
 //! The transitions are the library's own code. In a state of the model, a node is the content of its store. Each step
 //! resumes a `Replica` from the store, lets it do one thing, and stores it again. A packet that was sent stays in the

@@ -167,8 +167,8 @@ impl<A: Algebra> Context<A> {
     /// `fence(Acquire)` after its reads.
     #[inline]
     pub(crate) fn read_relaxed(&self) -> u64 {
-        // Relaxed: the caller's fence(Acquire) pairs with the Release of the writers. (`table::states::are_equal` passes no
-        // state on and needs no fence.)
+        // Relaxed: the caller's fence(Acquire) pairs with the Release of the writers. (`table::states::are_equal`
+        // passes no state on and needs no fence.)
         self.state.load(Ordering::Relaxed)
     }
 }

@@ -51,19 +51,19 @@ use crate::sync::const_fn;
 ///
 /// **Memory.** A fan-in takes 768 bytes on x86-64, and each slot 128 bytes, a [pair of cache lines]. Slots are in two
 /// lists that start with one slot and double. The list for producers has at most twice as many slots as the greatest
-/// number of producers that were alive at once. The list for threads without a handle goes by a number that each
-/// thread of the process gets at its first [`accum`](Self::accum) on any fan-in: it has at most twice as many slots as
-/// the greatest number of such threads that were alive at once, even if only one of them uses this fan-in. So a fan-in
-/// with one count in it takes 1.1 KB with glibc's allocator if the thread that made the count was the first of the process
-/// to call `accum`, and up to 16 KB more if it was the hundredth. Ten thousand such fan-ins take 11 MB, or 170 MB, where
-/// ten thousand [`Context`](crate::Context)s take 80 KB: for many counts that are each written now and then, use a
-/// [`TableFanIn`] or a [`Table`](crate::Table).
+/// number of producers that were alive at once. The list for threads without a handle goes by a number that each thread
+/// of the process gets at its first [`accum`](Self::accum) on any fan-in: it has at most twice as many slots as the
+/// greatest number of such threads that were alive at once, even if only one of them uses this fan-in. So a fan-in with
+/// one count in it takes 1.1 KB with glibc's allocator if the thread that made the count was the first of the process
+/// to call `accum`, and up to 16 KB more if it was the hundredth. Ten thousand such fan-ins take 11 MB, or 170 MB,
+/// where ten thousand [`Context`](crate::Context)s take 80 KB: for many counts that are each written now and then, use
+/// a [`TableFanIn`] or a [`Table`](crate::Table).
 ///
 /// **Reads.** A read loads every slot that was ever made, since slots are reused but never freed. It takes a few
 /// nanoseconds for up to 16 slots. A fan-in that once had 100,000 producers at the same time keeps 131,072 slots, which
-/// are 16 MB, and each read of it takes 0.2 to 5 ms, by where the slots are cached, for as long as the fan-in lives. If so
-/// many writers may come at once, as with a producer for each connection or task, use [`accum`](Self::accum), which has
-/// a slot for each thread instead.
+/// are 16 MB, and each read of it takes 0.2 to 5 ms, by where the slots are cached, for as long as the fan-in lives. If
+/// so many writers may come at once, as with a producer for each connection or task, use [`accum`](Self::accum), which
+/// has a slot for each thread instead.
 ///
 /// `new` is `const`, because the main use in a service is a `static` fan-in. [`docs::threads`](crate::docs::threads)
 /// says what to use in global allocators, signal handlers, forked processes, fibers and async tasks.

@@ -37,10 +37,11 @@
 //! - **Reading a [`FanIn`] is not linearizable.** A read contains every delta that happened before it. Of concurrent
 //!   deltas it may contain a later one and miss an earlier one. Where a read has to be the state of one instant, use a
 //!   [`Context`].
-//! - **Writers cost memory and time to read.** A fan-in takes about 1 KB, and up to 256 bytes for each producer that was
-//!   alive at the same time. If [`FanIn::accum`] is called on it, it also takes up to 256 bytes for each thread that was
-//!   alive at the same time and called `accum` on any fan-in of the process. A [`TableFanIn`] takes a table for each
-//!   writer. Slots are reused but never freed, and a read visits all of them. [`FanIn`] says what 100,000 producers cost, or 10,000 fan-ins.
+//! - **Writers cost memory and time to read.** A fan-in takes about 1 KB, and up to 256 bytes for each producer that
+//!   was alive at the same time. If [`FanIn::accum`] is called on it, it also takes up to 256 bytes for each thread
+//!   that was alive at the same time and called `accum` on any fan-in of the process. A [`TableFanIn`] takes a table
+//!   for each writer. Slots are reused but never freed, and a read visits all of them. [`FanIn`] says what 100,000
+//!   producers cost, or 10,000 fan-ins.
 //! - **A [`Fingerprint`] is not a MAC.** Anyone who knows the seed can construct collisions. Where an adversary chooses
 //!   the data, use a keyed cryptographic hash.
 //!

@@ -1,5 +1,5 @@
-//! Packets of arbitrary bytes and of arbitrary sections, some with valid checksums. There is no panic, memory stays within
-//! its bounds, and the merged states are always the composition of the planes.
+//! Packets of arbitrary bytes and of arbitrary sections, some with valid checksums. There is no panic, memory stays
+//! within its bounds, and the merged states are always the composition of the planes.
 #![no_main]
 
 #[path = "../section.rs"]

@@ -1,5 +1,5 @@
-//! Headers of shared files: arbitrary bytes, or arbitrary fields with a valid checksum. There is no panic. What is accepted lies
-//! in the file, so a file with it can be opened, read and written from one end to the other.
+//! Headers of shared files: arbitrary bytes, or arbitrary fields with a valid checksum. There is no panic. What is
+//! accepted lies in the file, so a file with it can be opened, read and written from one end to the other.
 #![no_main]
 
 use std::fs;

@@ -1,5 +1,5 @@
-//! Stored parts of arbitrary bytes, or of arbitrary shards with valid checksums. There is no panic, and memory stays within
-//! its bounds. Shards are restored if and only if they are valid, and can then be stored and restored again.
+//! Stored parts of arbitrary bytes, or of arbitrary shards with valid checksums. There is no panic, and memory stays
+//! within its bounds. Shards are restored if and only if they are valid, and can then be stored and restored again.
 #![no_main]
 
 #[path = "../section.rs"]

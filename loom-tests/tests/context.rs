@@ -51,8 +51,8 @@ fn accum_against_accum_on_add() {
     accum_against_accum::<Add>();
 }
 
-/// ACCUM against SWAP(v). Each delta is either in the old state or in the new one. The thread that swaps sees what happened
-/// before the deltas that it takes, and a later reader sees what happened before all of them.
+/// ACCUM against SWAP(v). Each delta is either in the old state or in the new one. The thread that swaps sees what
+/// happened before the deltas that it takes, and a later reader sees what happened before all of them.
 ///
 /// Rules out: a SWAP made of a load and a store (a delta in between is lost); a SWAP that is only Release (what
 /// it took races) or only Acquire (it cuts the chain of those before it).

@@ -11,8 +11,8 @@ fn exactly_once(epochs: &[u64], deltas: u64) {
     assert_eq!(epochs.iter().sum::<u64>(), deltas, "a delta is in two epochs or in none: {epochs:?}");
 }
 
-/// An observer's epochs against two writers of one context. Each delta is in exactly one epoch, and the observer sees what
-/// the writers of its deltas did before.
+/// An observer's epochs against two writers of one context. Each delta is in exactly one epoch, and the observer sees
+/// what the writers of its deltas did before.
 ///
 /// Rules out: an observer that reads the state twice for one SWAP (a delta between the reads is in no epoch); a Relaxed
 /// read.
@@ -147,8 +147,8 @@ fn epochs_while_a_slot_is_used_again() {
     });
 }
 
-/// The same while a slot goes from one thread's producer to another's, or each thread has its own slot and the list grows.
-/// Bounded.
+/// The same while a slot goes from one thread's producer to another's, or each thread has its own slot and the list
+/// grows. Bounded.
 ///
 /// Rules out: the same, and two owners of one slot.
 #[test]
@@ -169,8 +169,8 @@ fn epochs_while_a_slot_is_handed_over() {
     });
 }
 
-/// Two observers of one context, in two threads, against a writer of two deltas. Each observer has each delta in exactly one
-/// of its epochs, whatever the other one does.
+/// Two observers of one context, in two threads, against a writer of two deltas. Each observer has each delta in
+/// exactly one of its epochs, whatever the other one does.
 ///
 /// Rules out: observers that share a reference, or that drain what they read.
 #[test]

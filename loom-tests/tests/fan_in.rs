@@ -133,8 +133,8 @@ fn a_producer_is_dropped_while_another_is_claimed() {
     });
 }
 
-/// `accum(&self)` beside a producer, with a reader. Each thread has a slot of its own, and a reader that sees a delta sees
-/// what its writer did before.
+/// `accum(&self)` beside a producer, with a reader. Each thread has a slot of its own, and a reader that sees a delta
+/// sees what its writer did before.
 ///
 /// Rules out: a thread that writes to a producer's slot; a Relaxed store.
 #[test]
@@ -189,8 +189,8 @@ fn a_threads_slot_is_handed_over_while_a_reader_reads() {
     });
 }
 
-/// A thread accumulates once more after it returned its index, as the destructor of a thread-local may, while another thread
-/// begins, which may get that index.
+/// A thread accumulates once more after it returned its index, as the destructor of a thread-local may, while another
+/// thread begins, which may get that index.
 ///
 /// Rules out: a thread that goes on using the slot of an index which it returned (two writers of one slot).
 #[test]

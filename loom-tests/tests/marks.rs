@@ -83,8 +83,8 @@ fn a_producer_is_asked_for_marks() {
 /// Two blocks are touched, by a producer and by one whose plane is made meanwhile, beside an observer that starts: each
 /// delta is in the states from which it starts or in exactly one epoch.
 ///
-/// Rules out: an observer that looks at the marks after it copied the states; a plane that the observer does not look at because it was made later; a block that is found in one plane
-/// and not looked for in the other.
+/// Rules out: an observer that looks at the marks after it copied the states; a plane that the observer does not look
+/// at because it was made later; a block that is found in one plane and not looked for in the other.
 #[test]
 fn two_blocks_are_touched_while_a_plane_is_made() {
     bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {

@@ -155,8 +155,8 @@ fn values_beside_a_scrape(make: impl Fn() -> Histogram + Send + Sync + 'static, 
     });
 }
 
-/// Two threads add to a sum after the end of their thread-locals, when they share a plane: nothing is lost, and who sees a
-/// value sees the past of its thread.
+/// Two threads add to a sum after the end of their thread-locals, when they share a plane: nothing is lost, and who
+/// sees a value sees the past of its thread.
 ///
 /// Rules out: an addition made of a load and a store; one that is not Release.
 #[test]

@@ -35,8 +35,8 @@ fn start(node: u64, local: Arc<TableFanIn<Add>>) -> Replica<Add> {
 /// A replica ticks while a producer writes and a view is read and copied. Each delta is merged once. The states of a view
 /// move forward and contain each delta once. A reader sees what the writer of a delta did before.
 ///
-/// Rules out: a tick whose reference is not what it read (a delta is merged twice or never); a tick that gives readers the
-/// deltas that they have from the fan-in; a view that reads the fan-in without Acquire.
+/// Rules out: a tick whose reference is not what it read (a delta is merged twice or never); a tick that gives readers
+/// the deltas that they have from the fan-in; a view that reads the fan-in without Acquire.
 #[test]
 fn a_replica_ticks_beside_a_producer_and_a_view() {
     bounded_model(Preemptions { ordinary: 3, deep: None }, || {

@@ -108,8 +108,8 @@ fn two_threads_of_a_process_claim_one_lane() {
     });
 }
 
-/// A lane is returned and claimed by another process, or taken over, while a reader reads: the reader sees each delta once
-/// or not yet, never goes back, and sees what the writers of these deltas did before.
+/// A lane is returned and claimed by another process, or taken over, while a reader reads: the reader sees each delta
+/// once or not yet, never goes back, and sees what the writers of these deltas did before.
 ///
 /// Rules out: a total that vanishes while a lane changes its owner.
 #[test]
@@ -161,7 +161,8 @@ fn a_lane_changes_its_owner_beside_a_reader() {
 /// A lane is claimed by one process after another, while a reader looks at its descriptor: what it sees belongs to one
 /// owner.
 ///
-/// Rules out: an owner with the process id or the label of another; an owner that is shown before it has described itself.
+/// Rules out: an owner with the process id or the label of another; an owner that is shown before it has described
+/// itself.
 #[test]
 fn a_lane_is_described_while_it_is_claimed() {
     bounded_model(BOUND, || {

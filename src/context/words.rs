@@ -31,14 +31,14 @@ impl<A: Algebra> Context<A> {
         Some(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(memory.cast(), len)) })
     }
 
-    /// `len` words at `words` as contexts: for memory that Rust did not allocate, such as a mapped file. The words may have
-    /// any value.
+    /// `len` words at `words` as contexts: for memory that Rust did not allocate, such as a mapped file. The words may
+    /// have any value.
     ///
     /// # Safety
     ///
-    /// For the whole of `'a`, `words` is valid for reads of `len` words (and for writes, if a context is written to), and
-    /// aligned to [`AtomicU64`](core::sync::atomic::AtomicU64) and not null even if `len` is 0. All concurrent accesses are
-    /// atomic ones of whole words. The words take no more than `isize::MAX` bytes.
+    /// For the whole of `'a`, `words` is valid for reads of `len` words (and for writes, if a context is written to),
+    /// and aligned to [`AtomicU64`](core::sync::atomic::AtomicU64) and not null even if `len` is 0. All concurrent
+    /// accesses are atomic ones of whole words. The words take no more than `isize::MAX` bytes.
     ///
     /// ```
     /// use core::sync::atomic::AtomicU64;

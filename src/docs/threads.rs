@@ -15,8 +15,8 @@
 //! | [signal handler](#signal-handlers) | **no**: may lose a delta, and may deadlock | **no**: it can't be shared | yes | a `Context` |
 //!
 //! A "no" means that a delta may be lost. Two entries are about more than that. In a signal handler, a thread's first
-//! `accum` on a fan-in allocates, and most allocators must not be called in a handler. For fibers, the reason is a rule of
-//! thread-locals that the library has no part in.
+//! `accum` on a fan-in allocates, and most allocators must not be called in a handler. For fibers, the reason is a rule
+//! of thread-locals that the library has no part in.
 //!
 //! A context works everywhere, because a delta to it is one atomic operation on one word, whichever thread executes it.
 //! It is slower if many threads write to it.
@@ -66,8 +66,8 @@
 //!
 //! # Destructors of thread-locals
 //!
-//! When a thread ends, its thread-locals are destroyed in an order that nobody promises. A destructor that accumulates may
-//! run before or after the library's own, which returns the thread's index. The delta counts in both cases. In the
+//! When a thread ends, its thread-locals are destroyed in an order that nobody promises. A destructor that accumulates
+//! may run before or after the library's own, which returns the thread's index. The delta counts in both cases. In the
 //! second case it is an RMW on the shared cell. A producer in a thread-local is dropped with it and returns its slot.
 //!
 //! # Global allocators
@@ -131,15 +131,15 @@
 //! # Fork
 //!
 //! A child process has copies of all fan-ins, tables and contexts as they were at the `fork`, in memory of its own. So
-//! counting continues from there in each process by itself. The thread that called `fork` is the only one in the
-//! child. It keeps its index and its producers. The indices and slots of the other threads stay claimed there, which costs
+//! counting continues from there in each process by itself. The thread that called `fork` is the only one in the child.
+//! It keeps its index and its producers. The indices and slots of the other threads stay claimed there, which costs
 //! memory but loses no delta. To get the count of both processes, add what each of them counted after the `fork`.
 //!
-//! POSIX allows the child of a process with several threads nothing but async-signal-safe functions until it calls `exec`.
-//! The library holds no lock that the child could find locked. But if another thread was claiming or returning an index
-//! or a producer at the very moment of the `fork`, the copy may show that half done, and a claim in the child may then
-//! not end. Fork before the other threads begin, or use only slots and producers in the child that the forking thread had
-//! before.
+//! POSIX allows the child of a process with several threads nothing but async-signal-safe functions until it calls
+//! `exec`. The library holds no lock that the child could find locked. But if another thread was claiming or returning
+//! an index or a producer at the very moment of the `fork`, the copy may show that half done, and a claim in the child
+//! may then not end. Fork before the other threads begin, or use only slots and producers in the child that the forking
+//! thread had before.
 //!
 //! # Fibers
 //!
@@ -197,11 +197,11 @@
 //!
 //! # Where it is tested
 //!
-//! `tests/global_allocator.rs` compares the counts of an allocator with plain atomic counters, call by call, with threads of
-//! `std` and of the system that begin and end. `tests/fork.rs` forks. `tests/threads` has a signal handler that interrupts
-//! its own thread's deltas, a fiber that is resumed by another thread after each delta, destructors on both sides of the
-//! library's own, and tasks that change threads at each `await`. The models in `loom-tests` have threads that accumulate
-//! after they returned their index, and an allocator that accumulates.
+//! `tests/global_allocator.rs` compares the counts of an allocator with plain atomic counters, call by call, with
+//! threads of `std` and of the system that begin and end. `tests/fork.rs` forks. `tests/threads` has a signal handler
+//! that interrupts its own thread's deltas, a fiber that is resumed by another thread after each delta, destructors on
+//! both sides of the library's own, and tasks that change threads at each `await`. The models in `loom-tests` have
+//! threads that accumulate after they returned their index, and an allocator that accumulates.
 //!
 //! [`Context`]: crate::Context
 //! [`Context::read`]: crate::Context::read

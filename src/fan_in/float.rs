@@ -12,8 +12,8 @@ impl TableFanIn<Add> {
     /// ACCUM at `addr`, and an addition of floating-point numbers at `sum_addr`, with one look-up of the calling thread's
     /// plane. For counts and the sums that belong to them, such as those of a histogram.
     ///
-    /// At `sum_addr` each plane holds a partial sum as the bits of an `f64`, and [`read_f64`](Self::read_f64) adds them up.
-    /// Such an address must not be used for anything else; observers and the other calls see words there that mean
+    /// At `sum_addr` each plane holds a partial sum as the bits of an `f64`, and [`read_f64`](Self::read_f64) adds them
+    /// up. Such an address must not be used for anything else; observers and the other calls see words there that mean
     /// nothing. Additions of floating-point numbers round, so a sum depends a little on which thread added what.
     ///
     /// A reader that reads the count first sees the value of each counted delta in the sum. Progress, ordering and cost
@@ -68,8 +68,8 @@ impl TableFanIn<Add> {
         shared.accum(addr, delta);
     }
 
-    /// The sum at `addr` of what was added by [`accum_with_f64`](Self::accum_with_f64): the planes' partial sums, added in the
-    /// planes' order. Wait-free: loads the address in each plane, Acquire.
+    /// The sum at `addr` of what was added by [`accum_with_f64`](Self::accum_with_f64): the planes' partial sums, added
+    /// in the planes' order. Wait-free: loads the address in each plane, Acquire.
     ///
     /// # Panics
     ///

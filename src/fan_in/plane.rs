@@ -280,8 +280,8 @@ impl<'a, A: Algebra> Plane<'a, A> {
     pub(super) fn ask_for_marks(self) -> bool {
         let Some(header) = self.header() else { return true };
         if !header.is_marked {
-            // Relaxed: pairs with the load in `unmarked`. Coherence is enough: who has read 0 will read it again. The mark
-            // is what tells that the deltas before it are there.
+            // Relaxed: pairs with the load in `unmarked`. Coherence is enough: who has read 0 will read it again. The
+            // mark is what tells that the deltas before it are there.
             header.unmarked.store(0, Ordering::Relaxed);
         }
         header.is_marked
@@ -316,8 +316,8 @@ fn allocate<A: Algebra, M: Memory>(len: usize, is_marked: bool) -> Option<*mut H
     let unmarked = AtomicUsize::new(if is_marked { 0 } else { len });
     // SAFETY: the header lies in the allocation, as above, and at a multiple of `ALIGN`.
     unsafe { header.write(Header { unmarked, len, skipped, is_marked }) };
-    // Loom's atomics are not plain words. Elsewhere a context whose bytes are all 0 is one in the identity state, and such
-    // a mark is not set.
+    // Loom's atomics are not plain words. Elsewhere a context whose bytes are all 0 is one in the identity state, and
+    // such a mark is not set.
     #[cfg(atomik_loom)]
     for number in 0..len + marks(len) {
         // SAFETY: the contexts and marks lie in the allocation, as above. Both are the same atomic.

@@ -32,12 +32,12 @@ use crate::table::{COPY_WORDS, SMALL_WORDS, Table, TableEpoch, TableRead, TableS
 /// The 65th thread without a handle, and every further one that is alive at the same time, pays for a function call and
 /// two more loads.
 ///
-/// **Memory.** A table fan-in takes 1.2 KB on 64-bit targets, and each plane (a shard of the whole table) 8.125 bytes for
-/// each address and at most 320 more. There is one plane for each producer, up to the greatest number of producers that were
-/// alive at once. There is also one for each thread that calls [`accum`](Self::accum), up to the greatest number of threads
-/// without a handle that were alive at once in the process, and one that threads without a plane share, if there ever was
-/// such a thread. Planes are reused and never freed while the fan-in lives. If a table is large and its writers are many and
-/// rarely write, a shared [`Table`] is smaller.
+/// **Memory.** A table fan-in takes 1.2 KB on 64-bit targets, and each plane (a shard of the whole table) 8.125 bytes
+/// for each address and at most 320 more. There is one plane for each producer, up to the greatest number of producers
+/// that were alive at once. There is also one for each thread that calls [`accum`](Self::accum), up to the greatest
+/// number of threads without a handle that were alive at once in the process, and one that threads without a plane
+/// share, if there ever was such a thread. Planes are reused and never freed while the fan-in lives. If a table is
+/// large and its writers are many and rarely write, a shared [`Table`] is smaller.
 ///
 /// **Reads.** A reader loads an address from every plane that was ever made, also from planes whose writers are gone.
 ///

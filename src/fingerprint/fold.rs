@@ -8,9 +8,9 @@ use crate::kernel;
 
 /// The XOR of all words of some data: the `Fingerprint` of the Python package `atomik-core`, value for value.
 ///
-/// The data are a sequence of 64-bit little-endian words, the last one padded with zeros, and the value is the XOR of all.
-/// **Blind spots:** it can't see reordered words, a pair of equal words inserted or removed, appended zeros, or any two
-/// changes that cancel. The value can be the same even if every byte changed. Use
+/// The data are a sequence of 64-bit little-endian words, the last one padded with zeros, and the value is the XOR of
+/// all. **Blind spots:** it can't see reordered words, a pair of equal words inserted or removed, appended zeros, or
+/// any two changes that cancel. The value can be the same even if every byte changed. Use
 /// [`Fingerprint`](crate::Fingerprint) except where you need the values of the Python package or the highest speed.
 ///
 /// ```

@@ -27,9 +27,9 @@ use crate::algebra::{DisplayWord, Xor};
 /// ```
 ///
 /// **Streams.** Data that come in pieces are passed to [`write`](Self::write). [`finish`](Self::finish) then does what
-/// [`update`](Self::update) does with all of them at once. The value does not depend on how the data are divided, and no
-/// more than 64 bytes of them are kept. With the feature `std`, a fingerprint is also an [`io::Write`](std::io::Write), so
-/// that [`io::copy`](std::io::copy) from a file or a socket works.
+/// [`update`](Self::update) does with all of them at once. The value does not depend on how the data are divided, and
+/// no more than 64 bytes of them are kept. With the feature `std`, a fingerprint is also an
+/// [`io::Write`](std::io::Write), so that [`io::copy`](std::io::copy) from a file or a socket works.
 ///
 /// ```
 /// use atomik_core::Fingerprint;

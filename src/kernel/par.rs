@@ -119,9 +119,9 @@ pub fn apply<A: Algebra>(words: &mut [u64], batch: &DeltaBatch<A>) -> Result<(),
 
 /// [`kernel::apply_wire`](super::apply_wire) on all threads, for a table larger than the caches.
 ///
-/// Each thread takes some of the messages. Two threads can reach the same word, so atomic instructions are used, which are
-/// worthwhile where words come from memory. For a table of less than 32 MiB, or for at most 32,768 messages, the calling
-/// thread works alone.
+/// Each thread takes some of the messages. Two threads can reach the same word, so atomic instructions are used, which
+/// are worthwhile where words come from memory. For a table of less than 32 MiB, or for at most 32,768 messages, the
+/// calling thread works alone.
 ///
 /// # Errors
 ///

@@ -23,9 +23,9 @@ use crate::kernel;
 /// blocks of 64 addresses that a writer touched since this observer's last swap. In a table of at most 512 addresses, and
 /// in the first swap of an observer that did not start with [`new`](Self::new), it reads everything.
 ///
-/// An observer holds 8 bytes for each address, and 0.125 for each address of each plane that has marks. All methods that read the table are wait-free, with Acquire
-/// ordering, except for the allocator, where a batch grows, and for the [first kernel call](crate::kernel) of the
-/// process. Formatting an observer with `Debug` does not read the table.
+/// An observer holds 8 bytes for each address, and 0.125 for each address of each plane that has marks. All methods
+/// that read the table are wait-free, with Acquire ordering, except for the allocator, where a batch grows, and for the
+/// [first kernel call](crate::kernel) of the process. Formatting an observer with `Debug` does not read the table.
 ///
 /// ```
 /// use atomik_core::AtomikTable;
@@ -181,8 +181,8 @@ impl<S: TableRead> TableEpoch<S> {
         self.number = self.number.wrapping_add(1);
     }
 
-    /// SWAP at one address: returns what changed there since the reference, which moves on. The epoch stays open, and does
-    /// not have this delta any more. The cost is that of a read of the address.
+    /// SWAP at one address: returns what changed there since the reference, which moves on. The epoch stays open, and
+    /// does not have this delta any more. The cost is that of a read of the address.
     ///
     /// # Panics
     ///

@@ -10,8 +10,8 @@ use crate::context::Context;
 /// States at the addresses 0, 1, … that can be read through a shared reference: a [`Table`], a
 /// [`TableFanIn`](crate::TableFanIn), a slice of [`Context`]s, or a reference, an `Arc` or a `Box` of one.
 ///
-/// [`TableEpoch`](crate::TableEpoch) works on each of them. Other crates may implement it. For every delta to be in exactly
-/// one epoch, the reads of one address by one thread must only move forward, as those of an atomic word do.
+/// [`TableEpoch`](crate::TableEpoch) works on each of them. Other crates may implement it. For every delta to be in
+/// exactly one epoch, the reads of one address by one thread must only move forward, as those of an atomic word do.
 pub trait TableRead {
     /// How deltas compose.
     type Algebra: Algebra;

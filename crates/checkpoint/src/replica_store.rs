@@ -119,8 +119,8 @@ impl ReplicaStore {
         Ok(())
     }
 
-    /// Writes what changed in the shards of a transaction, in place of what the file has of it. When this returns, it is on
-    /// the disk: confirm it by [`Replica::stored`](atomik_replica::Replica::stored).
+    /// Writes what changed in the shards of a transaction, in place of what the file has of it. When this returns, it
+    /// is on the disk: confirm it by [`Replica::stored`](atomik_replica::Replica::stored).
     ///
     /// # Errors
     ///

@@ -73,8 +73,8 @@ use crate::sqlite_log::SqliteLog;
 /// # One writer
 ///
 /// One store belongs to one observer. If the epoch that is saved does not start from the states that were saved or
-/// recovered last, as with another observer, a full checkpoint is written. If another process writes to the same file, the next call fails with
-/// [`CheckpointError::Overtaken`].
+/// recovered last, as with another observer, a full checkpoint is written. If another process writes to the same file,
+/// the next call fails with [`CheckpointError::Overtaken`].
 pub struct CheckpointStore<L = SqliteLog> {
     log: L,
     full_every: NonZeroU64,
@@ -192,9 +192,9 @@ impl<L: CheckpointLog> CheckpointStore<L> {
     ///
     /// # Errors
     ///
-    /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table, and [`CheckpointError::Damaged`] if
-    /// the last one is damaged; then the epoch is still open. If the log fails, the epoch is closed and nothing is saved. The next checkpoint then is a full one, so the deltas
-    /// of that epoch are not lost.
+    /// [`CheckpointError::OtherTable`] if the store has checkpoints of another table, and [`CheckpointError::Damaged`]
+    /// if the last one is damaged; then the epoch is still open. If the log fails, the epoch is closed and nothing is
+    /// saved. The next checkpoint then is a full one, so the deltas of that epoch are not lost.
     pub fn save<S: TableRead>(
         &mut self,
         epoch: &mut TableEpoch<S>,

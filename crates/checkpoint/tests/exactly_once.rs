@@ -83,8 +83,8 @@ fn totals_are_exact_however_often_the_process_is_killed() {
     let uninterrupted = started.elapsed();
     assert_eq!((&expected["lines"], &expected["restarts"]), (&lines.into(), &0.into()));
 
-    // Kills at any moment from the start of a run to its end, also if it waits for the disk longer than the first one did.
-    // Some runs end before that by themselves.
+    // Kills at any moment from the start of a run to its end, also if it waits for the disk longer than the first one
+    // did. Some runs end before that by themselves.
     let longest = 2 * uninterrupted.as_micros() as u64;
     let (mut killed, mut runs, mut stores) = (0, 0, 0);
     while killed < kills {

@@ -18,8 +18,8 @@ const STORE: &str = "ATOMIK_TEST_STORE";
 #[test]
 fn what_was_saved_before_a_failed_write_is_recovered() {
     let (mut failed, mut saved_some) = (0, 0);
-    // In units of 512 or 1,024 bytes, as the shell has them. The index of a log takes 64 or 32; a page of the database has
-    // 4,096 bytes.
+    // In units of 512 or 1,024 bytes, as the shell has them. The index of a log takes 64 or 32; a page of the database
+    // has 4,096 bytes.
     for limit in (0..64).step_by(21).chain((64..400).step_by(11)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");

@@ -33,21 +33,22 @@ impl Builder {
         self
     }
 
-    /// Drops series that have not changed for this long and that nobody has a handle of. By default, series are kept as long
-    /// as the recorder lives, and its memory grows with the number of label sets that it has ever seen.
+    /// Drops series that have not changed for this long and that nobody has a handle of. By default, series are kept as
+    /// long as the recorder lives, and its memory grows with the number of label sets that it has ever seen.
     ///
-    /// The recorder looks for idle series when it is rendered or observed and when a series is added, but at most four times
-    /// during the timeout.
+    /// The recorder looks for idle series when it is rendered or observed and when a series is added, but at most four
+    /// times during the timeout.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.settings.idle_timeout = Some(timeout);
         self
     }
 
-    /// Sets the upper bounds of the classic buckets, which the text formats show. The bounds are two to the power of each of
-    /// these exponents, which are from −1022 to 1023. The default is −13 to 6. For values in seconds, this is from 122
-    /// microseconds to 64 seconds.
+    /// Sets the upper bounds of the classic buckets, which the text formats show. The bounds are two to the power of
+    /// each of these exponents, which are from −1022 to 1023. The default is −13 to 6. For values in seconds, this is
+    /// from 122 microseconds to 64 seconds.
     ///
-    /// The setting changes only what is shown. The counts are exact, and quantiles always have the resolution of the schema.
+    /// The setting changes only what is shown. The counts are exact, and quantiles always have the resolution of the
+    /// schema.
     pub fn classic_buckets(mut self, exponents: RangeInclusive<i32>) -> Self {
         self.settings.classic_buckets = exponents;
         self

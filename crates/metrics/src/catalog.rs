@@ -169,8 +169,8 @@ impl Family {
 struct Names(HashSet<String>);
 
 impl Names {
-    /// A name that no other family uses for itself or for its samples. If the wanted name is taken, the kind is appended to
-    /// it, and then underscores until the name is free.
+    /// A name that no other family uses for itself or for its samples. If the wanted name is taken, the kind is
+    /// appended to it, and then underscores until the name is free.
     fn choose(&mut self, kind: Kind, wanted: String) -> String {
         let (word, suffixes): (_, &[&str]) = match kind {
             Kind::Counter => ("counter", &["", "_total", "_created"]),

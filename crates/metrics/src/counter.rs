@@ -23,18 +23,19 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct Counter(pub(crate) Arc<CounterCell>);
 
 impl Counter {
-    /// Adds to the counter with a load and a store, on a cache line that no other thread writes. Release: a thread that sees
-    /// the increment also sees what the calling thread did before it.
+    /// Adds to the counter with a load and a store, on a cache line that no other thread writes. Release: a thread that
+    /// sees the increment also sees what the calling thread did before it.
     ///
-    /// Wait-free, except that it may allocate: counters are kept in chunks of 64 to 512, and the first increment by a thread
-    /// in a chunk allocates 768 to 4,352 bytes. So it must not be called in signal handlers or global allocators.
+    /// Wait-free, except that it may allocate: counters are kept in chunks of 64 to 512, and the first increment by a
+    /// thread in a chunk allocates 768 to 4,352 bytes. So it must not be called in signal handlers or global
+    /// allocators.
     #[inline]
     pub fn increment(&self, count: u64) {
         self.0.word.add(count);
     }
 
-    /// Raises the counter to a value that was counted elsewhere. If the counter has reached that value, nothing happens: a
-    /// counter never goes backwards. Lock-free. It reads the parts of all threads.
+    /// Raises the counter to a value that was counted elsewhere. If the counter has reached that value, nothing
+    /// happens: a counter never goes backwards. Lock-free. It reads the parts of all threads.
     pub fn absolute(&self, value: u64) {
         self.0.raise_to(value);
     }

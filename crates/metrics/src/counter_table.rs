@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::lanes::Lanes;
 use crate::sync::{Mutex, lock};
 
-/// The number of words in the first chunk. Each further chunk has twice as many as the one before, up to [`LAST_CHUNK`]. So
-/// a thread that writes to a few counters has small planes, and a thread that writes to many counters has few planes.
+/// The number of words in the first chunk. Each further chunk has twice as many as the one before, up to
+/// [`LAST_CHUNK`]. So a thread that writes to a few counters has small planes, and a thread that writes to many
+/// counters has few planes.
 const FIRST_CHUNK: usize = if cfg!(atomik_loom) { 1 } else { 64 };
 const LAST_CHUNK: usize = if cfg!(atomik_loom) { 1 } else { 512 };
 

@@ -14,13 +14,14 @@ use crate::snapshot::HistogramSnapshot;
 /// An observer of a recorder. It tells what changed since it last looked, so that a program can compute rates and raise
 /// alerts without a database.
 ///
-/// Any number of observers can watch a recorder, each with its own epochs. An observer only reads. It resets nothing, and it
-/// takes nothing away from other observers or from scrapes. Each increment and each value is in exactly one epoch of each
-/// observer. If an observer looks less often than the recorder's [idle timeout](crate::Builder::idle_timeout), it may miss
-/// the last changes of series that were dropped in the meantime.
+/// Any number of observers can watch a recorder, each with its own epochs. An observer only reads. It resets nothing,
+/// and it takes nothing away from other observers or from scrapes. Each increment and each value is in exactly one
+/// epoch of each observer. If an observer looks less often than the recorder's [idle
+/// timeout](crate::Builder::idle_timeout), it may miss the last changes of series that were dropped in the meantime.
 ///
-/// A thread that has a handle never waits for an observer. A thread that adds a series may wait while the observer reads the
-/// list of series. With an idle timeout, a thread that looks a series up may also wait while idle series are dropped.
+/// A thread that has a handle never waits for an observer. A thread that adds a series may wait while the observer
+/// reads the list of series. With an idle timeout, a thread that looks a series up may also wait while idle series are
+/// dropped.
 ///
 /// ```
 /// let handle = atomik_metrics::Recorder::new().handle();
@@ -119,8 +120,8 @@ impl<T> LastValues<T> {
     /// Replaces the last values by the present ones, which `value` reads together with the id of the series. Returns the
     /// changes that `change` finds between the present and the last value.
     ///
-    /// A series that was dropped and added again has a new id, and therefore no last value. The last values of dropped series
-    /// are forgotten.
+    /// A series that was dropped and added again has a new id, and therefore no last value. The last values of dropped
+    /// series are forgotten.
     fn update<C, D>(
         &mut self,
         number: u64,

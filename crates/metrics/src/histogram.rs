@@ -12,14 +12,15 @@ use crate::schema::{Cells, OCTAVES, Schema};
 use crate::snapshot::{Buckets, HistogramSnapshot, Specials};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A histogram of a recorder. All clones add to the same counts. A histogram is not dropped from its recorder while it has a
-/// handle.
+/// A histogram of a recorder. All clones add to the same counts. A histogram is not dropped from its recorder while it
+/// has a handle.
 ///
 /// It has [2<sup>schema</sup> buckets](Schema) for each octave of all positive and all negative numbers.
 ///
-/// **Memory.** The first positive value chooses a window of 32 octaves around it (16 octaves at schemas above 3). A thread
-/// that records a value in the window allocates the buckets of the whole window for itself, which takes 2.3 KB at schema 3.
-/// Outside the window, a thread allocates the buckets of eight octaves at a time, which takes 768 bytes at schema 3.
+/// **Memory.** The first positive value chooses a window of 32 octaves around it (16 octaves at schemas above 3). A
+/// thread that records a value in the window allocates the buckets of the whole window for itself, which takes 2.3 KB
+/// at schema 3. Outside the window, a thread allocates the buckets of eight octaves at a time, which takes 768 bytes at
+/// schema 3.
 ///
 /// ```
 /// let handle = atomik_metrics::Recorder::new().handle();
@@ -35,9 +36,9 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct Histogram(pub(crate) Arc<HistogramCell>);
 
 impl Histogram {
-    /// Counts a value with two loads and two stores, on cache lines that no other thread writes. Release: a thread that sees
-    /// the count also sees what the calling thread did before it. [`HistogramSnapshot`] has a table of where zero, infinities
-    /// and NaN are counted.
+    /// Counts a value with two loads and two stores, on cache lines that no other thread writes. Release: a thread that
+    /// sees the count also sees what the calling thread did before it. [`HistogramSnapshot`] has a table of where zero,
+    /// infinities and NaN are counted.
     ///
     /// Wait-free, except that it may allocate: see [`Histogram`]. So it must not be called in signal handlers or global
     /// allocators. Values outside the window take about three times as long.
@@ -99,8 +100,8 @@ pub(crate) struct HistogramCell {
     pub(crate) activity: Activity,
 }
 
-/// The blocks of buckets of one sign, in two levels so that a directory with one block is small. A block has a word for each
-/// bucket, and then [`SUMS`] words for the sums of their values.
+/// The blocks of buckets of one sign, in two levels so that a directory with one block is small. A block has a word for
+/// each bucket, and then [`SUMS`] words for the sums of their values.
 #[derive(Debug, Default)]
 struct Directory {
     pages: [OnceBox<[OnceBox<Lanes>; PAGE]>; BLOCKS.div_ceil(PAGE)],

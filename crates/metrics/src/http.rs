@@ -11,8 +11,8 @@ use http_body_util::Full;
 use crate::exposition::Format;
 use crate::recorder::Handle;
 
-/// The response to a scrape: all series, in the [format](Format::negotiate) that the `Accept` header of the request prefers. The
-/// response to any method but GET and HEAD has status 405.
+/// The response to a scrape: all series, in the [format](Format::negotiate) that the `Accept` header of the request
+/// prefers. The response to any method but GET and HEAD has status 405.
 ///
 /// ```
 /// use http::{Request, header};

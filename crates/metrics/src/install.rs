@@ -11,8 +11,8 @@ use crate::recorder::{Handle, PROBE, Recorder};
 
 static PROCESS: OnceLock<Recorder> = OnceLock::new();
 
-/// The handle of the process's recorder. If there is no recorder yet, one with the default settings is made. The handle works
-/// whether or not the recorder is [installed](install()) for the facade.
+/// The handle of the process's recorder. If there is no recorder yet, one with the default settings is made. The handle
+/// works whether or not the recorder is [installed](install()) for the facade.
 #[must_use]
 pub fn handle() -> Handle {
     PROCESS.get_or_init(Recorder::new).handle()
@@ -41,10 +41,10 @@ pub fn histogram(name: &str, labels: &[(&str, &str)]) -> Histogram {
 /// It may be called several times, by several threads at once, and after series were made. To change settings, call
 /// [`Builder::install`] instead, before anything else.
 ///
-/// Then it counts a probe event, to see whether events arrive. A program can contain two incompatible versions of the crate
-/// `metrics`, each with a recorder of its own. Whatever is counted through the other version is silently lost. This function
-/// sees only the version with which this crate was built. The macro [`install!`](macro@crate::install) counts the probe
-/// through the version of the crate that calls it.
+/// Then it counts a probe event, to see whether events arrive. A program can contain two incompatible versions of the
+/// crate `metrics`, each with a recorder of its own. Whatever is counted through the other version is silently lost.
+/// This function sees only the version with which this crate was built. The macro [`install!`](macro@crate::install)
+/// counts the probe through the version of the crate that calls it.
 ///
 /// # Errors
 ///
@@ -98,8 +98,8 @@ impl Builder {
     }
 }
 
-/// Does what [`install`](install()) does, and checks that events arrive which are counted through the calling crate's version
-/// of the facade.
+/// Does what [`install`](install()) does, and checks that events arrive which are counted through the calling crate's
+/// version of the facade.
 ///
 /// The calling crate must have a dependency named `metrics`.
 ///

@@ -18,10 +18,10 @@
 //! - **Writes are cheap, and reads are expensive.** Each thread adds to memory of its own. This takes a load and a store,
 //!   without a locked instruction and without a cache line that another thread writes. A read adds up the parts of all
 //!   threads.
-//! - **Memory grows with the number of threads times the number of series.** A counter takes 8 bytes for each thread that
-//!   counts. A [`Histogram`] at schema 3 takes 2.3 KB for each thread that records, and 768 bytes more for each further run of
-//!   eight octaves. The memory of ended threads is used again. Memory does not depend on how often something is recorded,
-//!   nor on whether anybody scrapes.
+//! - **Memory grows with the number of threads times the number of series.** A counter takes 8 bytes for each thread
+//!   that counts. A [`Histogram`] at schema 3 takes 2.3 KB for each thread that records, and 768 bytes more for each
+//!   further run of eight octaves. The memory of ended threads is used again. Memory does not depend on how often
+//!   something is recorded, nor on whether anybody scrapes.
 //! - **A scrape does not show one instant.** It includes every event that happened before it. Of the events that happen
 //!   during the scrape, it may include a later one and miss an earlier one.
 //! - **Label sets are kept** as long as the recorder lives, unless an [idle timeout](Builder::idle_timeout) is set.
@@ -32,10 +32,11 @@
 //!   recorders and change settings.
 //! - A [`Handle`] renders series, registers them without the facade, and makes observers.
 //! - [`Counter`], [`Gauge`] and [`Histogram`] are handles of series.
-//! - A [`HistogramSnapshot`] is a histogram as plain data, which can be merged, sent, and asked for quantiles. Its [`Schema`]
-//!   is its resolution.
+//! - A [`HistogramSnapshot`] is a histogram as plain data, which can be merged, sent, and asked for quantiles. Its
+//!   [`Schema`] is its resolution.
 //! - A [`MetricsEpoch`] tells what changed since it last looked.
-//! - The module `shared`, behind the feature of this name, has a recorder whose series are in a file that processes share.
+//! - The module `shared`, behind the feature of this name, has a recorder whose series are in a file that processes
+//!   share.
 //! - [`Format`] lists the formats of the exposition. The module `http`, behind the features `axum`, `hyper` and `http`,
 //!   serves them.
 

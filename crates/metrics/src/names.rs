@@ -28,9 +28,9 @@ fn sanitize(name: &str, is_extra: fn(char) -> bool) -> String {
     sanitized
 }
 
-/// The labels of a key in the order of their names, which are all different. A name that is `reserved`, or that begins with
-/// two underscores as only the names of Prometheus itself do, gets the prefix `exported_`. A label whose value is empty is
-/// left out, because Prometheus makes no difference between such a label and none.
+/// The labels of a key in the order of their names, which are all different. A name that is `reserved`, or that begins
+/// with two underscores as only the names of Prometheus itself do, gets the prefix `exported_`. A label whose value is
+/// empty is left out, because Prometheus makes no difference between such a label and none.
 pub(crate) fn labels(key: &Key, reserved: Option<&str>) -> Vec<(String, String)> {
     let mut raw: Vec<_> = key.labels().filter(|label| !label.value().is_empty()).collect();
     // The order in which names are chosen must not depend on the order in which the labels were given.

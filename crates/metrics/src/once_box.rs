@@ -5,8 +5,8 @@ use core::{fmt, ptr};
 
 use crate::sync::{AtomicPtr, Ordering};
 
-/// A cell that is written once. Unlike [`std::sync::OnceLock`], it takes one word, and no thread ever waits for another: if
-/// several threads make a value at the same time, the first one to install its value wins.
+/// A cell that is written once. Unlike [`std::sync::OnceLock`], it takes one word, and no thread ever waits for
+/// another: if several threads make a value at the same time, the first one to install its value wins.
 pub(crate) struct OnceBox<T> {
     value: AtomicPtr<T>,
     owns: PhantomData<T>,

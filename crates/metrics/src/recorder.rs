@@ -24,8 +24,9 @@ pub const PROBE: &str = "atomik_metrics_probe";
 
 /// A recorder for the [`metrics`] facade.
 ///
-/// [`install`](crate::install()) makes a recorder and installs it for the whole process. A separate recorder is useful in
-/// tests (with [`metrics::with_local_recorder`]), below the layers of `metrics-util`, and in a process that needs several.
+/// [`install`](crate::install()) makes a recorder and installs it for the whole process. A separate recorder is useful
+/// in tests (with [`metrics::with_local_recorder`]), below the layers of `metrics-util`, and in a process that needs
+/// several.
 ///
 /// ```
 /// let recorder = atomik_metrics::Recorder::new();
@@ -181,13 +182,14 @@ impl Inner {
         })
     }
 
-    /// Makes a series, and then looks for idle ones, so that label sets which come and go do not pile up if nobody scrapes.
+    /// Makes a series, and then looks for idle ones, so that label sets which come and go do not pile up if nobody
+    /// scrapes.
     #[cold]
     fn created<V>(&self, create: impl FnOnce() -> V) -> V {
         let created = create();
         if self.sweep_is_due(self.now()) {
-            // If another thread scrapes or sweeps, this is left to the next new series, because a thread that records must
-            // not wait.
+            // If another thread scrapes or sweeps, this is left to the next new series, because a thread that records
+            // must not wait.
             match self.known.try_lock() {
                 Ok(mut known) => self.sweep_if_due(&mut known),
                 Err(TryLockError::Poisoned(known)) => self.sweep_if_due(&mut known.into_inner()),

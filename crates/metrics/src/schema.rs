@@ -11,12 +11,13 @@ const BIAS: i32 = 1023;
 /// The number of octaves that have buckets of positive numbers.
 pub(crate) const OCTAVES: usize = 2047;
 
-/// The resolution of a histogram. A histogram has 2<sup>schema</sup> buckets for each octave, which is the range from a power
-/// of two to the next.
+/// The resolution of a histogram. A histogram has 2<sup>schema</sup> buckets for each octave, which is the range from a
+/// power of two to the next.
 ///
 /// The buckets are those of Prometheus' [native histograms]: bucket *i* holds the values that are greater than
-/// 2<sup>(i−1)/2^schema</sup> and at most 2<sup>i/2^schema</sup>. Every second bound of a schema is also a bound of the next
-/// lower schema. So a histogram can be made coarser without loss, and histograms of different schemas can be merged.
+/// 2<sup>(i−1)/2^schema</sup> and at most 2<sup>i/2^schema</sup>. Every second bound of a schema is also a bound of the
+/// next lower schema. So a histogram can be made coarser without loss, and histograms of different schemas can be
+/// merged.
 ///
 /// | schema | buckets an octave | [relative error](Self::relative_error) of a quantile, at most |
 /// |---|---|---|
@@ -71,8 +72,8 @@ impl Schema {
         (growth - 1.0) / (growth + 1.0)
     }
 
-    /// The index of the bucket to which a value belongs. A negative value has the index of its absolute value. `None` for zero,
-    /// subnormal numbers, infinities and NaN, which are counted separately.
+    /// The index of the bucket to which a value belongs. A negative value has the index of its absolute value. `None`
+    /// for zero, subnormal numbers, infinities and NaN, which are counted separately.
     ///
     /// The index is exact for every number. It costs a shift, a table look-up and a comparison.
     #[must_use]
@@ -147,9 +148,9 @@ impl fmt::Display for Schema {
 /// A schema with the table that finds a value's bucket.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cells {
-    /// The mantissas from 1 to 2 in equal cells, two for each bucket of an octave, so that at most one bound lies in each.
-    /// An entry holds the first 52 digits of that bound, or the highest digits that the cell has. Its lowest nine bits say
-    /// how many bounds lie below the cell, less half the number of the cell.
+    /// The mantissas from 1 to 2 in equal cells, two for each bucket of an octave, so that at most one bound lies in
+    /// each. An entry holds the first 52 digits of that bound, or the highest digits that the cell has. Its lowest nine
+    /// bits say how many bounds lie below the cell, less half the number of the cell.
     cells: &'static [u64],
     shift: u8,
 }

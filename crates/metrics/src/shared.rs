@@ -26,13 +26,14 @@ use source::FileSource;
 
 /// A recorder for the [`metrics`] facade whose counters and histograms are in a file, by [`atomik_shared`].
 ///
-/// All processes that open the file record to the same series: the workers of a service that is started several times, or
-/// short-lived processes one after another. Any of them shows what all have recorded, in one scrape. Whatever a process had
-/// recorded is in the file when it ends, even if it was killed: every event whose call had returned is counted once.
+/// All processes that open the file record to the same series: the workers of a service that is started several times,
+/// or short-lived processes one after another. Any of them shows what all have recorded, in one scrape. Whatever a
+/// process had recorded is in the file when it ends, even if it was killed: every event whose call had returned is
+/// counted once.
 ///
-/// There is one file, whose size does not depend on how many processes there are or were. The names of the series stand in
-/// it beside their values. Each thread that records has a lane of the file, which the next thread takes over when the thread
-/// or its process has ended.
+/// There is one file, whose size does not depend on how many processes there are or were. The names of the series stand
+/// in it beside their values. Each thread that records has a lane of the file, which the next thread takes over when
+/// the thread or its process has ended.
 ///
 /// ```
 /// use atomik_metrics::shared::{SharedRecorder, SharedSize};
@@ -51,21 +52,21 @@ use source::FileSource;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// **Cost.** To record, a thread finds its lane by a thread-local and a comparison, and then stores one word for a counter or
-/// two for a histogram. A series that is new to the process is looked up in the file, under a lock.
+/// **Cost.** To record, a thread finds its lane by a thread-local and a comparison, and then stores one word for a
+/// counter or two for a histogram. A series that is new to the process is looked up in the file, under a lock.
 ///
 /// **Limits.**
 ///
-/// - **Room.** The file has room for so many words, names and lanes as its [`SharedSize`] says. If there is no room for a
-///   series or for a further part of a histogram, its events are counted in `atomik_metrics_lost_total` instead. Threads that
-///   find no free lane take turns on a lane that their process has claimed for them.
+/// - **Room.** The file has room for so many words, names and lanes as its [`SharedSize`] says. If there is no room for
+///   a series or for a further part of a histogram, its events are counted in `atomik_metrics_lost_total` instead.
+///   Threads that find no free lane take turns on a lane that their process has claimed for them.
 /// - **Series are kept** as long as the file. There is no idle timeout.
 /// - **Gauges are not shared**, because processes would overwrite each other's values. Each process shows its own.
 /// - **Descriptions are not shared** either. A process that renders shows those that it was given itself.
 /// - **Subnormal numbers** are counted as zero and not added to the sum.
 /// - **After a fork.** Open the file after `fork`. A recorder that was opened before panics in the child when it records.
-/// - **Linux only**, on 64-bit targets. Besides, the documentation of [`atomik_shared`] says what a power cut leaves, which
-///   file systems are refused, and that `/dev/shm` is the best place for such a file.
+/// - **Linux only**, on 64-bit targets. Besides, the documentation of [`atomik_shared`] says what a power cut leaves,
+///   which file systems are refused, and that `/dev/shm` is the best place for such a file.
 #[derive(Debug)]
 pub struct SharedRecorder {
     registry: Registry<Key, SharedStorage>,
@@ -75,7 +76,8 @@ pub struct SharedRecorder {
 
 /// Shows what the processes that share a file have recorded, without recording to it. The file only needs to be readable.
 ///
-/// The handle renders and observes the series as that of a recorder does. Series that are made with it are not in the file.
+/// The handle renders and observes the series as that of a recorder does. Series that are made with it are not in the
+/// file.
 ///
 /// # Errors
 ///
@@ -156,8 +158,8 @@ impl SharedRecorder {
 }
 
 impl Builder {
-    /// Opens a shared file with these settings, or creates it if there is none. The [`idle_timeout`](Self::idle_timeout) is
-    /// ignored.
+    /// Opens a shared file with these settings, or creates it if there is none. The
+    /// [`idle_timeout`](Self::idle_timeout) is ignored.
     ///
     /// # Errors
     ///

@@ -11,8 +11,9 @@ use crate::schema::Schema;
 
 /// The contents of a histogram: the count of each bucket, and the sum of the values.
 ///
-/// Snapshots, also those of several processes, can be [merged](Self::merge) and made [coarser](Self::coarsen) without loss. They
-/// can be [subtracted](Self::since), sent elsewhere as [bytes](Self::to_bytes), and asked for [quantiles](Self::quantile).
+/// Snapshots, also those of several processes, can be [merged](Self::merge) and made [coarser](Self::coarsen) without
+/// loss. They can be [subtracted](Self::since), sent elsewhere as [bytes](Self::to_bytes), and asked for
+/// [quantiles](Self::quantile).
 ///
 /// **Where values are counted.**
 ///
@@ -24,8 +25,8 @@ use crate::schema::Schema;
 /// | +∞, −∞ | [`positive_infinity`](Self::positive_infinity), [`negative_infinity`](Self::negative_infinity) | no |
 /// | NaN | [`nan`](Self::nan), and not in [`count`](Self::count) | no |
 ///
-/// Infinite values and NaN are not added to the sum, because a single one would make it useless for the rest of the process's
-/// life.
+/// Infinite values and NaN are not added to the sum, because a single one would make it useless for the rest of the
+/// process's life.
 ///
 /// ```
 /// use atomik_metrics::{HistogramSnapshot, Schema};
@@ -156,8 +157,8 @@ impl HistogramSnapshot {
         self.positive.0.iter().copied()
     }
 
-    /// The index and the count of each bucket of negative values that is not empty, in ascending order of the index, which is
-    /// that of the absolute value.
+    /// The index and the count of each bucket of negative values that is not empty, in ascending order of the index,
+    /// which is that of the absolute value.
     pub fn negative_buckets(&self) -> impl DoubleEndedIterator<Item = (i32, u64)> {
         self.negative.0.iter().copied()
     }
@@ -228,8 +229,8 @@ impl HistogramSnapshot {
         self.combine(other, u64::wrapping_add, |sum, other| sum + other);
     }
 
-    /// What was counted since an earlier snapshot of the same histogram. If their schemas differ, the result has the coarser
-    /// one.
+    /// What was counted since an earlier snapshot of the same histogram. If their schemas differ, the result has the
+    /// coarser one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut since = self.clone();
@@ -260,8 +261,9 @@ impl HistogramSnapshot {
         self.negative = self.negative.combine(&other.negative, counts);
     }
 
-    /// Reduces the resolution: adjacent buckets are combined until they are those of `schema`. No count is lost, and the result
-    /// is what a histogram of that schema would have counted. Nothing happens if the histogram is as coarse already.
+    /// Reduces the resolution: adjacent buckets are combined until they are those of `schema`. No count is lost, and
+    /// the result is what a histogram of that schema would have counted. Nothing happens if the histogram is as coarse
+    /// already.
     pub fn coarsen(&mut self, schema: Schema) {
         if schema >= self.schema {
             return;

@@ -1,5 +1,5 @@
-//! The atomics and mutexes of `std`, or those of loom under `cfg(atomik_loom)`. Everything that the models cover takes them
-//! from here.
+//! The atomics and mutexes of `std`, or those of loom under `cfg(atomik_loom)`. Everything that the models cover takes
+//! them from here.
 
 #[cfg(not(atomik_loom))]
 mod switch {

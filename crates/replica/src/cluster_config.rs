@@ -12,9 +12,9 @@ use crate::timing::Timing;
 
 /// What the replicas of one table agree on, and the bounds and intervals of one replica.
 ///
-/// All replicas of a cluster have the same name, shard size and initial base. The length of the table is the same, except
-/// while it [grows](crate::docs::growing). Packets carry a digest of the name, the shard size and the base, and a replica refuses packets with another digest. The bounds and intervals may differ from
-/// replica to replica.
+/// All replicas of a cluster have the same name, shard size and initial base. The length of the table is the same,
+/// except while it [grows](crate::docs::growing). Packets carry a digest of the name, the shard size and the base, and
+/// a replica refuses packets with another digest. The bounds and intervals may differ from replica to replica.
 ///
 /// ```
 /// use atomik_replica::ClusterConfig;
@@ -54,9 +54,9 @@ impl ClusterConfig {
 
     /// Sets the size of a shard in words: 16, 32, or a multiple of 64 up to 65,536. The default is 4,096.
     ///
-    /// Everything that ever changed in a shard has to fit into one frame: a header, 16 bytes for each word and 44 for each
-    /// address that was [loaded](crate::Replica::load). So choose 64 where packets are datagrams, or 16 if addresses are
-    /// loaded: see [`with_packet_len`](Self::with_packet_len).
+    /// Everything that ever changed in a shard has to fit into one frame: a header, 16 bytes for each word and 44 for
+    /// each address that was [loaded](crate::Replica::load). So choose 64 where packets are datagrams, or 16 if
+    /// addresses are loaded: see [`with_packet_len`](Self::with_packet_len).
     #[must_use]
     pub fn with_shard_words(mut self, shard_words: usize) -> Self {
         self.shape.shard_words = shard_words;
@@ -74,8 +74,8 @@ impl ClusterConfig {
     /// is 256.
     ///
     /// Every start of a node that writes afterwards is an origin. The bound limits the memory that peers can make a
-    /// replica use: an origin takes up to one table and a tenth, and 88 bytes for each address that was loaded. With shards
-    /// of less than 64 words, it takes more: up to 24 bytes a word.
+    /// replica use: an origin takes up to one table and a tenth, and 88 bytes for each address that was loaded. With
+    /// shards of less than 64 words, it takes more: up to 24 bytes a word.
     #[must_use]
     pub fn with_max_origins(mut self, max_origins: usize) -> Self {
         self.max_origins = max_origins;
@@ -85,9 +85,9 @@ impl ClusterConfig {
     /// Sets the greatest length of a packet in bytes. The default is 65,536.
     ///
     /// A section is never cut, so one that is longer has a packet to itself. That happens to frames only: a frame has a
-    /// header of 80 bytes, 16 bytes for each word of its shard, and 44 for each address of it that was loaded. For packets
-    /// of 1,200 bytes, choose [shards](Self::with_shard_words) of 64 words if no address is loaded, and of 16 if any may be.
-    /// A packet of 96 bytes or more is long enough for all other sections.
+    /// header of 80 bytes, 16 bytes for each word of its shard, and 44 for each address of it that was loaded. For
+    /// packets of 1,200 bytes, choose [shards](Self::with_shard_words) of 64 words if no address is loaded, and of 16
+    /// if any may be. A packet of 96 bytes or more is long enough for all other sections.
     #[must_use]
     pub fn with_packet_len(mut self, packet_len: usize) -> Self {
         self.packet_len = packet_len;
@@ -104,8 +104,8 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets the number of bytes from which on a [`Transaction`](crate::Transaction) takes no further shard. The default is
-    /// 1,048,576.
+    /// Sets the number of bytes from which on a [`Transaction`](crate::Transaction) takes no further shard. The default
+    /// is 1,048,576.
     ///
     /// Shards are never cut, so a transaction can be longer by almost one shard, and has one shard at least.
     #[must_use]
@@ -123,9 +123,9 @@ impl ClusterConfig {
 
     /// Sets how many bytes of frames may wait for the store, and to be polled after that. The default is 16 MiB.
     ///
-    /// With a store, frames are written when their shards are given to it. Each own shard has one with its changes, and each
-    /// version that peers asked for one for all of them. What exceeds the bound is not written: peers learn of the version
-    /// from the next heartbeat, and ask for it. One frame may always wait, however long it is.
+    /// With a store, frames are written when their shards are given to it. Each own shard has one with its changes, and
+    /// each version that peers asked for one for all of them. What exceeds the bound is not written: peers learn of the
+    /// version from the next heartbeat, and ask for it. One frame may always wait, however long it is.
     #[must_use]
     pub fn with_max_withheld(mut self, bytes: usize) -> Self {
         self.max_withheld = bytes;

@@ -76,17 +76,17 @@ pub(crate) enum SectionKind {
     /// What names the version `to` of a shard in a store. The body has the number of blocks and the sum of their stamps,
     /// each a `u64`, counted as a word. It never travels.
     Stored = 6,
-    /// The digest of a version vector. The body is one `u64`, counted as a word. If it follows a whole version vector, `from`
-    /// is the number of its sections, and `to` is a number of the vector.
+    /// The digest of a version vector. The body is one `u64`, counted as a word. If it follows a whole version vector,
+    /// `from` is the number of its sections, and `to` is a number of the vector.
     VectorDigest = 9,
-    /// The digest of the versions of a shard, and that of the merged states that the origin has at these versions. The body
-    /// has a `u64` for each, counted as words.
+    /// The digest of the versions of a shard, and that of the merged states that the origin has at these versions. The
+    /// body has a `u64` for each, counted as words.
     MergedDigest = 10,
-    /// Version `to` of a shard is not of its origin, which has made versions up to `from`. The origin says so itself. There
-    /// is no body.
+    /// Version `to` of a shard is not of its origin, which has made versions up to `from`. The origin says so itself.
+    /// There is no body.
     Denial = 11,
-    /// Block `from` of a shard in a store, with the stamp `to`. The body has the totals, each a `u64`, counted as a word, and
-    /// then entries. It never travels.
+    /// Block `from` of a shard in a store, with the stamp `to`. The body has the totals, each a `u64`, counted as a
+    /// word, and then entries. It never travels.
     StoredBlock = 12,
 }
 

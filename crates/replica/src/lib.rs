@@ -30,16 +30,16 @@
 //!
 //! A [state-based CRDT][crdt]:
 //!
-//! - **Totals of each origin.** An origin is one start of one node. What travels is not a delta, but what all deltas of an
-//!   origin to an address compose to. The total of one writer is idempotent: when it arrives twice, late, or through
+//! - **Totals of each origin.** An origin is one start of one node. What travels is not a delta, but what all deltas of
+//!   an origin to an address compose to. The total of one writer is idempotent: when it arrives twice, late, or through
 //!   another node, it replaces itself. The state of an address is the composition of the totals of all origins.
-//! - **Version vectors.** The table is cut into shards. Each change of a shard by its origin is a new version, and a later
-//!   version replaces an earlier one. Replicas compare their version vectors and ask each other for what they lack. Any
-//!   holder of a shard can answer for any version, in one frame. So there is no log, no retransmission window and no
-//!   separate snapshot.
-//! - **Last-writer-wins registers.** [`Replica::load`] sets an address to a value, with a timestamp from a Lamport counter.
-//!   The greatest timestamp wins at every replica. Totals beside a register are those of the deltas that were made in
-//!   knowledge of it.
+//! - **Version vectors.** The table is cut into shards. Each change of a shard by its origin is a new version, and a
+//!   later version replaces an earlier one. Replicas compare their version vectors and ask each other for what they
+//!   lack. Any holder of a shard can answer for any version, in one frame. So there is no log, no retransmission window
+//!   and no separate snapshot.
+//! - **Last-writer-wins registers.** [`Replica::load`] sets an address to a value, with a timestamp from a Lamport
+//!   counter. The greatest timestamp wins at every replica. Totals beside a register are those of the deltas that were
+//!   made in knowledge of it.
 //!
 //! Both groups of the core work: [`Add`](atomik_core::Add) for counters, [`Xor`](atomik_core::Xor) for bit sets and for
 //! values that one node writes at a time.
@@ -57,8 +57,8 @@
 //!
 //! - **Memory follows writers.** Each origin that wrote costs what it touched, on every replica and for good: about 8.7
 //!   bytes a word. Every start of a node is a new origin. [`ClusterConfig::with_max_origins`] is the bound.
-//! - **Concurrent writes of a value need [`load`](Replica::load).** Two concurrent [`put`](Replica::put)s compose to a value
-//!   that neither wrote.
+//! - **Concurrent writes of a value need [`load`](Replica::load).** Two concurrent [`put`](Replica::put)s compose to a
+//!   value that neither wrote.
 //! - **Incarnations must never repeat.** If two starts of a node have the same id, states can diverge. See [`ReplicaId`].
 //! - **Reads of live states are not linearizable.** See [`View`]. [`Replica::merged`] is the state at known versions.
 //! - **Replicas trust each other.** Checksums find damage. Encryption and authentication are the transport's.
@@ -67,8 +67,8 @@
 //!
 //! # Features
 //!
-//! - `std` (default): [`ReplicaId::draw`], and checksums by the processor's instruction. Without it, the crate is `no_std`
-//!   and needs `alloc`.
+//! - `std` (default): [`ReplicaId::draw`], and checksums by the processor's instruction. Without it, the crate is
+//!   `no_std` and needs `alloc`.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -25,8 +25,8 @@ const ANSWERS_UNDER_WAY: usize = 4 << 20;
 
 /// The queues of what a replica is to send.
 ///
-/// What waits has no bytes yet: a section is written when a packet is polled, as the state is then, so that several changes
-/// of a shard leave as one frame. The exception are sections that waited for the store.
+/// What waits has no bytes yet: a section is written when a packet is polled, as the state is then, so that several
+/// changes of a shard leave as one frame. The exception are sections that waited for the store.
 pub(crate) struct Outbox {
     max_waiting: usize,
     /// The packet that is being written.
@@ -118,8 +118,8 @@ impl Outbox {
         }
     }
 
-    /// Queues a request for a shard of which `peer` has version `wanted`. A shard is asked of one peer, and of the next one
-    /// that has it if the answer is overdue.
+    /// Queues a request for a shard of which `peer` has version `wanted`. A shard is asked of one peer, and of the next
+    /// one that has it if the answer is overdue.
     pub(crate) fn queue_request(&mut self, peer: Peer, key: ShardKey, wanted: u64) {
         self.requests.insert(peer, key, wanted);
     }
@@ -243,7 +243,8 @@ impl Outbox {
         self.released.len()
     }
 
-    /// Removes the frames of a shard from the packets, and the answers about it, so that no copy of doubtful totals spreads.
+    /// Removes the frames of a shard from the packets, and the answers about it, so that no copy of doubtful totals
+    /// spreads.
     pub(crate) fn forget(&mut self, key: ShardKey, context: FrameContext) {
         self.answers.retain(|(_, other), _| *other != key);
         self.awaiting_store.retain(|(_, other), _| *other != key);

@@ -143,9 +143,9 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
         self.context.write_vector_digest(out, self.id, [0, 0], self.vector_digest());
     }
 
-    /// Writes section `number` of a version vector that has the number `vector`, with at most `most` versions: that of the first shards from `start`
-    /// on, in the order of origins and shards. Returns where the next section starts. After the last one, it writes the
-    /// digest, which says how many sections there were, and returns `None`.
+    /// Writes section `number` of a version vector that has the number `vector`, with at most `most` versions: that of
+    /// the first shards from `start` on, in the order of origins and shards. Returns where the next section starts.
+    /// After the last one, it writes the digest, which says how many sections there were, and returns `None`.
     ///
     /// The own origin is named even if it never wrote.
     pub(crate) fn write_version_vector(

@@ -7,9 +7,9 @@ use crate::replica_id::ReplicaId;
 /// What is wrong with a section of a packet, or with a stored shard.
 ///
 /// The kinds call for different reactions. `Truncated` and `Checksum` mean damage on the way, which repairs itself.
-/// `Foreign`, and an unknown format, mean that something else talks to this replica. `Invalid` means a faulty sender. These
-/// end a packet. `TooManyOrigins`, `BeyondTable`, `ClonedIdentity` and, in a known format, `Unsupported` do not: the
-/// section is skipped.
+/// `Foreign`, and an unknown format, mean that something else talks to this replica. `Invalid` means a faulty sender.
+/// These end a packet. `TooManyOrigins`, `BeyondTable`, `ClonedIdentity` and, in a known format, `Unsupported` do not:
+/// the section is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PacketErrorKind {

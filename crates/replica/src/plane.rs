@@ -10,7 +10,8 @@ use crate::shard::Shard;
 /// One origin's totals over the whole table.
 #[derive(Debug)]
 pub(crate) struct Plane {
-    /// The origin's id, three times, of which two are right if a bit flips: all that is known of the origin depends on it.
+    /// The origin's id, three times, of which two are right if a bit flips: all that is known of the origin depends on
+    /// it.
     origins: [ReplicaId; 3],
     /// The shards that were touched. What was not touched costs nothing, wherever it lies in the table.
     shards: BTreeMap<u32, Box<Shard>>,

@@ -11,8 +11,8 @@ use crate::register::Register;
 
 /// The greatest register of each address that was ever loaded.
 ///
-/// Registers are kept here so that they need not be sought in the planes. Memory can fail, and a register that was damaged
-/// would spread with the next tick. So each has a checksum, which is compared when the register is used.
+/// Registers are kept here so that they need not be sought in the planes. Memory can fail, and a register that was
+/// damaged would spread with the next tick. So each has a checksum, which is compared when the register is used.
 pub(crate) struct Registers {
     /// For each 64 addresses of the table, those that were loaded.
     blocks: Vec<Option<Box<RegisterBlock>>>,

@@ -63,11 +63,11 @@ const BATCH_KEPT: usize = 4_096;
 /// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
 ///
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
-/// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer and
-/// an eighth of a byte a word for what was seen of it, the base if there is one, and about 8.7 bytes for each word that an
-/// origin touched, in blocks of 64 words. So n writers that write everywhere take n tables. A loaded address takes up to 72
-/// bytes more, and up to 88 for each origin that wrote
-/// to it since. An origin that never wrote takes nothing.
+/// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer
+/// and an eighth of a byte a word for what was seen of it, the base if there is one, and about 8.7 bytes for each word
+/// that an origin touched, in blocks of 64 words. So n writers that write everywhere take n tables. A loaded address
+/// takes up to 72 bytes more, and up to 88 for each origin that wrote to it since. An origin that never wrote takes
+/// nothing.
 ///
 /// What waits is bounded too. An own change that was not announced takes up to a quarter of a byte for each word of its
 /// shard. A shard that a peer has and this replica lacks takes up to 300 bytes, an answer that a peer wants up to 80:
@@ -90,14 +90,14 @@ const BATCH_KEPT: usize = 4_096;
 /// | states | [`put`](Self::put), [`load`](Self::load) | [`poll_changes`](Self::poll_changes), after [`observe_changes`](Self::observe_changes) |
 /// | failures | [`refetch`](Self::refetch), after an event | [`poll_event`](Self::poll_event) |
 ///
-/// After any call in the middle, poll each on the right until it returns `None`, and `poll_timeout` at last: its time is
-/// that of the next call of `handle_timeout`. The order of the others does not matter, except that what `poll_store` gives
-/// decides what may leave. A replica without a store needs no `poll_store`.
+/// After any call in the middle, poll each on the right until it returns `None`, and `poll_timeout` at last: its time
+/// is that of the next call of `handle_timeout`. The order of the others does not matter, except that what `poll_store`
+/// gives decides what may leave. A replica without a store needs no `poll_store`.
 ///
 /// The timers make the calls that recur: [`tick`](Self::tick), [`heartbeat`](Self::heartbeat),
-/// [`send_version_vector`](Self::send_version_vector), [`hello`](Self::hello) and [`audit`](Self::audit). A program may make
-/// them too, at any time. [`merged`](Self::merged), [`version_vector`](Self::version_vector) and others that take `&self`
-/// only look.
+/// [`send_version_vector`](Self::send_version_vector), [`hello`](Self::hello) and [`audit`](Self::audit). A program may
+/// make them too, at any time. [`merged`](Self::merged), [`version_vector`](Self::version_vector) and others that take
+/// `&self` only look.
 ///
 /// [`docs::driving`](crate::docs::driving) has the loop that does all of this.
 ///
@@ -217,10 +217,11 @@ impl<A: Algebra> Replica<A> {
 impl<A: Algebra> Replica<A> {
     /// Makes versions from what local producers wrote since the last tick. Returns how many addresses changed.
     ///
-    /// A tick costs what changed: it reads only the blocks of 64 addresses that a producer touched since the last tick, at 8
-    /// bytes an address for each local producer, and for each block of each producer a mark of 8 bytes. The first tick reads
-    /// everything. A table of at most 512 words is read as a whole, and so is the plane of a producer that is older than the
-    /// replica, until its next delta: make the replica before the producers ([`TableFanIn`] says why).
+    /// A tick costs what changed: it reads only the blocks of 64 addresses that a producer touched since the last tick,
+    /// at 8 bytes an address for each local producer, and for each block of each producer a mark of 8 bytes. The first
+    /// tick reads everything. A table of at most 512 words is read as a whole, and so is the plane of a producer that
+    /// is older than the replica, until its next delta: make the replica before the producers ([`TableFanIn`] says
+    /// why).
     ///
     /// A tick does not take the deltas of one instant: it may contain a delta to one address and miss an earlier delta to
     /// another, which is then in the next tick.
@@ -274,8 +275,8 @@ impl<A: Algebra> Replica<A> {
     }
 
     /// Sets the state of an address to `v`, by a delta from the state that this replica knows. Takes what local
-    /// producers wrote to this address into a version, and then its own delta, as a tick would. Costs a read of the address
-    /// in the fan-in, and no tick.
+    /// producers wrote to this address into a version, and then its own delta, as a tick would. Costs a read of the
+    /// address in the fan-in, and no tick.
     ///
     /// Two concurrent puts compose to a value that neither of them wrote: on `Add`, puts of 7 and 9 over a state of 50
     /// give −34. Where others write too, use [`load`](Self::load).
@@ -294,8 +295,8 @@ impl<A: Algebra> Replica<A> {
         Ok(())
     }
 
-    /// LOAD: sets the state of an address to `v` at every replica. Takes what local producers wrote to this address into a
-    /// version before, as a tick would. Costs a read of the address in the fan-in, and no tick.
+    /// LOAD: sets the state of an address to `v` at every replica. Takes what local producers wrote to this address
+    /// into a version before, as a tick would. Costs a read of the address in the fan-in, and no tick.
     ///
     /// Of all LOADs of an address, the same one wins at every replica: the one with the greatest Lamport counter, which
     /// each LOAD sets above all counters that its replica has seen. Ids break ties.

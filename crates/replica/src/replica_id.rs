@@ -49,7 +49,8 @@ impl ReplicaId {
         Self::from_clock(node, since_epoch, random.finish())
     }
 
-    /// The id of a start of `node` at a time, with random bits: what [`draw`](Self::draw) does, for targets without `std`.
+    /// The id of a start of `node` at a time, with random bits: what [`draw`](Self::draw) does, for targets without
+    /// `std`.
     ///
     /// `since_epoch` is the time since 1970, or since another moment that is always the same for this node. The high 44
     /// bits of the incarnation are that time in milliseconds, which lasts for 557 years. The low 20 bits are those of

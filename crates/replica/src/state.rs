@@ -243,8 +243,8 @@ impl<A: Algebra> ReplicaState<A> {
         }
     }
 
-    /// Sets the state of an address, whatever it was. `ticked` is what the ticks took out of the fan-in, by address: readers
-    /// of the live states have it from there.
+    /// Sets the state of an address, whatever it was. `ticked` is what the ticks took out of the fan-in, by address:
+    /// readers of the live states have it from there.
     fn set_state(&mut self, addr: u32, state: u64, ticked: &[u64]) {
         let addr = addr as usize;
         self.merged[addr] = state;
@@ -287,8 +287,8 @@ impl<A: Algebra> ReplicaState<A> {
         }
     }
 
-    /// Sets an entry, whose cost does not depend on the number of origins while the winning register stays or a greater one
-    /// takes its place.
+    /// Sets an entry, whose cost does not depend on the number of origins while the winning register stays or a greater
+    /// one takes its place.
     fn apply_entry(&mut self, plane: usize, shard: usize, to: u64, entry: Entry, ticked: &[u64]) {
         let Entry { addr, register, total } = entry;
         self.check_register(addr);

@@ -134,8 +134,8 @@ impl StoreQueue {
         self.unstored.is_empty() && self.storing.is_empty()
     }
 
-    /// How many more bytes may wait, beside those of the transactions in flight and these. If none wait, there is room for
-    /// any section.
+    /// How many more bytes may wait, beside those of the transactions in flight and these. If none wait, there is room
+    /// for any section.
     pub(crate) fn room(&self, others: usize) -> usize {
         let withheld: usize = self.in_flight.values().map(InFlight::withheld_bytes).sum();
         match others + withheld {
@@ -157,8 +157,9 @@ impl StoreQueue {
         self.number
     }
 
-    /// Ends the transaction of this number: its shards and what waited for them. `None` if it is not in flight. The caller
-    /// calls [`mark_unstored`](Self::mark_unstored) for each shard whose present version the store does not have.
+    /// Ends the transaction of this number: its shards and what waited for them. `None` if it is not in flight. The
+    /// caller calls [`mark_unstored`](Self::mark_unstored) for each shard whose present version the store does not
+    /// have.
     pub(crate) fn end(&mut self, number: u64) -> Option<(Vec<StoringShard>, Vec<Withheld>)> {
         let InFlight { shards, withheld } = self.in_flight.remove(&number)?;
         for shard in &shards {

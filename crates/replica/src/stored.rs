@@ -32,8 +32,8 @@ pub struct StoredShard {
     pub shard: usize,
     /// The version of the shard.
     pub version: u64,
-    /// Whether the store is to remove all parts that it has of this shard, before it takes these. Otherwise the parts that
-    /// are not among these stay.
+    /// Whether the store is to remove all parts that it has of this shard, before it takes these. Otherwise the parts
+    /// that are not among these stay.
     pub replaces: bool,
     /// The parts.
     pub parts: Vec<StoredPart>,
@@ -46,8 +46,8 @@ pub(crate) fn write_shard(context: FrameContext, key: ShardKey, shard: &Shard) -
         write(&mut bytes);
         StoredPart { part, bytes }
     };
-    // What the store has of a shard at version 0 is of another one, if it has anything. If stamps were damaged, they do not
-    // say what the store lacks.
+    // What the store has of a shard at version 0 is of another one, if it has anything. If stamps were damaged, they do
+    // not say what the store lacks.
     let replaces = shard.stored_version() == 0 || !shard.has_sound_stamps();
     let (version, since) = (shard.version(), shard.stored_version());
     let mut parts = Vec::new();

@@ -5,8 +5,8 @@ use crate::shape::ShardKey;
 
 /// Two digests of version vectors: of what is here, and of what the store has of it.
 ///
-/// A digest is the sum of a number for each version. So it follows each new version by an addition, and does not depend on
-/// the order of origins and shards. What is at version 0 adds nothing.
+/// A digest is the sum of a number for each version. So it follows each new version by an addition, and does not depend
+/// on the order of origins and shards. What is at version 0 adds nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct VersionSums {
     /// The digest of the versions that are here.
@@ -16,8 +16,8 @@ pub(crate) struct VersionSums {
 }
 
 impl VersionSums {
-    /// Follows the change of a shard from one pair of versions to another: the one that is here, and the one that the store
-    /// has.
+    /// Follows the change of a shard from one pair of versions to another: the one that is here, and the one that the
+    /// store has.
     pub(crate) fn replace(&mut self, key: ShardKey, [from, to]: [[u64; 2]; 2]) {
         let change = |at: usize| term(key, to[at]).wrapping_sub(term(key, from[at]));
         self.held = self.held.wrapping_add(change(0));

@@ -17,12 +17,13 @@ use crate::producer::SharedProducer;
 use crate::view::SharedView;
 
 /// A table in a file that many processes change all the time. Each writer has a lane of its own, which is a plane of
-/// totals, and readers combine the lanes. It is a [`TableFanIn`](atomik_core::TableFanIn) between processes, with the same
-/// consistency and ordering, and a clone is another handle of the same file.
+/// totals, and readers combine the lanes. It is a [`TableFanIn`](atomik_core::TableFanIn) between processes, with the
+/// same consistency and ordering, and a clone is another handle of the same file.
 ///
-/// **Killed processes.** Every delta whose `accum` had returned is there, whatever kills its process and when, and no word
-/// is torn. The lane keeps its value, and its next owner goes on from there: nothing is moved, so nothing is counted twice
-/// or lost. A lock that the kernel drops when its process ends shows whether an owner is alive, and never a process id.
+/// **Killed processes.** Every delta whose `accum` had returned is there, whatever kills its process and when, and no
+/// word is torn. The lane keeps its value, and its next owner goes on from there: nothing is moved, so nothing is
+/// counted twice or lost. A lock that the kernel drops when its process ends shows whether an owner is alive, and never
+/// a process id.
 ///
 /// **Size.** The file takes 8 bytes for each address of each lane, at most 384 more for each lane, and the room for
 /// metadata. All of it is reserved on the disk when the file is created.
@@ -128,8 +129,8 @@ impl<A: Algebra> SharedFanIn<A> {
         Self::open_path(path).map_err(|kind| SharedError::new(path, kind))
     }
 
-    /// Opens a file, or creates it if there is none. Of several processes that do so at once, one creates the file and all
-    /// open it.
+    /// Opens a file, or creates it if there is none. Of several processes that do so at once, one creates the file and
+    /// all open it.
     ///
     /// # Errors
     ///
@@ -240,15 +241,16 @@ impl<A: Algebra> SharedFanIn<A> {
     ///
     /// # Errors
     ///
-    /// - [`SharedErrorKind::NoFreeLane`] if each lane had a living owner when it was tried. They are tried one after the other,
-    ///   so a lane that is returned meanwhile may be missed.
+    /// - [`SharedErrorKind::NoFreeLane`] if each lane had a living owner when it was tried. They are tried one after
+    ///   the other, so a lane that is returned meanwhile may be missed.
     /// - [`SharedErrorKind::Forked`] in a child of the process that opened the file.
     /// - [`SharedErrorKind::Io`] if the kernel refuses to lock, for example because it has no memory for locks.
     pub fn producer(&self) -> Result<SharedProducer<A>, SharedError> {
         self.producer_labelled("")
     }
 
-    /// Does what [`producer`](Self::producer) does. People see the label, up to 96 bytes of it, in [`lanes`](Self::lanes).
+    /// Does what [`producer`](Self::producer) does. People see the label, up to 96 bytes of it, in
+    /// [`lanes`](Self::lanes).
     ///
     /// # Errors
     ///

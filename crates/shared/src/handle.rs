@@ -65,8 +65,8 @@ pub(crate) struct Handle<A: Algebra> {
 impl<A: Algebra> Handle<A> {
     /// Opens and maps a file. `open` opens it with a description of its own.
     ///
-    /// A mapping keeps the description by which it was mapped, and with it the locks of that description, also in a forked
-    /// child. So the locks have another one, which nothing is mapped by.
+    /// A mapping keeps the description by which it was mapped, and with it the locks of that description, also in a
+    /// forked child. So the locks have another one, which nothing is mapped by.
     pub(crate) fn open(
         path: &Path,
         mut open: impl FnMut() -> io::Result<OwnedFd>,

@@ -1,5 +1,5 @@
-//! Tables of [`atomik-core`](https://docs.rs/atomik-core) in mapped files that any number of processes share, with the same
-//! wait-free operations and no broker.
+//! Tables of [`atomik-core`](https://docs.rs/atomik-core) in mapped files that any number of processes share, with the
+//! same wait-free operations and no broker.
 //!
 //! | | |
 //! |---|---|
@@ -13,16 +13,17 @@
 //!
 //! # Trade-offs
 //!
-//! - **A power cut is not a kill.** The kernel writes mapped pages to the disk when it likes, in any order. After a power cut
-//!   or a crash of the kernel, each page of the file is as it was at some moment of the last half minute or so: words are
-//!   whole, but counts are missing, and those of different pages are of different moments. The header is on the disk
-//!   before the file has its name. Where counts must survive a power cut, save them with `atomik-checkpoint`.
-//! - **Shrinking a file kills its users.** A process that touches a mapped page past the end of its file gets `SIGBUS`. So
-//!   never truncate such a file or copy another one over it; rename a new one into its place. A memfd
+//! - **A power cut is not a kill.** The kernel writes mapped pages to the disk when it likes, in any order. After a
+//!   power cut or a crash of the kernel, each page of the file is as it was at some moment of the last half minute or
+//!   so: words are whole, but counts are missing, and those of different pages are of different moments. The header is
+//!   on the disk before the file has its name. Where counts must survive a power cut, save them with
+//!   `atomik-checkpoint`.
+//! - **Shrinking a file kills its users.** A process that touches a mapped page past the end of its file gets `SIGBUS`.
+//!   So never truncate such a file or copy another one over it; rename a new one into its place. A memfd
 //!   ([`SharedFanIn::create_memfd`]) is sealed against it, for a parent and its children.
-//! - **On a disk, a store may wait.** While the kernel writes a page to the disk, a store to it may have to wait, with some
-//!   file systems and disks. In `/dev/shm`, or in a memfd, a store never waits for a disk; neither outlives a restart of
-//!   the machine.
+//! - **On a disk, a store may wait.** While the kernel writes a page to the disk, a store to it may have to wait, with
+//!   some file systems and disks. In `/dev/shm`, or in a memfd, a store never waits for a disk; neither outlives a
+//!   restart of the machine.
 //! - **Local file systems only.** NFS and its like are refused: locks and mappings there are not those of one kernel.
 //! - **A process with the right to write can write anything.** Whatever it writes, readers get wrong states and never
 //!   undefined behaviour; but shrinking a file kills them, as above.

@@ -76,8 +76,8 @@ impl<A: Algebra> SharedTable<A> {
         Self::open_path(path).map_err(|kind| SharedError::new(path, kind))
     }
 
-    /// Opens a file, or creates it if there is none. Of several processes that do so at once, one creates the file and all
-    /// open it.
+    /// Opens a file, or creates it if there is none. Of several processes that do so at once, one creates the file and
+    /// all open it.
     ///
     /// # Errors
     ///

@@ -15,8 +15,8 @@ use crate::mapping::Mapping;
 use crate::metadata::Metadata;
 use crate::planes::Planes;
 
-/// A shared table or fan-in that is only read: its memory is mapped without the right to write, and the file needs only be
-/// readable. It has reads, snapshots and epochs.
+/// A shared table or fan-in that is only read: its memory is mapped without the right to write, and the file needs only
+/// be readable. It has reads, snapshots and epochs.
 ///
 /// ```
 /// use atomik_core::Add;

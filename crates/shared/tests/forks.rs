@@ -1,5 +1,5 @@
-//! A process that forks while it has producers. The children here are made by `fork`, or by the bare system call, which the
-//! C library knows nothing of, and execute no other program.
+//! A process that forks while it has producers. The children here are made by `fork`, or by the bare system call, which
+//! the C library knows nothing of, and execute no other program.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -180,7 +180,8 @@ fn a_child_does_not_keep_a_dead_parents_lane() {
     assert_eq!(unsafe { libc::kill(grandchild_is_there[0].read() as i32, libc::SIGKILL) }, 0);
 }
 
-/// Threads open files and claim lanes while another thread forks. The process dies, and none of its children keeps a lane.
+/// Threads open files and claim lanes while another thread forks. The process dies, and none of its children keeps a
+/// lane.
 #[test]
 fn no_fork_at_any_moment_keeps_a_lane() {
     const LANES: usize = 60;

@@ -90,8 +90,8 @@ fn accounts_are_exact_however_often_processes_are_killed() {
     }
 }
 
-/// What a process of the test below does until it is killed: it claims a lane, counts, tells in the metadata how far it has
-/// come, and returns the lane.
+/// What a process of the test below does until it is killed: it claims a lane, counts, tells in the metadata how far it
+/// has come, and returns the lane.
 #[test]
 fn child() {
     let Some(path) = std::env::var_os("ATOMIK_CHILD") else { return };

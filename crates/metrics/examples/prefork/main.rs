@@ -5,9 +5,9 @@
 //! cargo run --release -p atomik-metrics --features axum,shared --example prefork -- --seconds 5 --json
 //! ```
 //!
-//! The master starts the workers, sends requests, and every second kills a worker with SIGKILL and starts another one. All
-//! workers count in one file, so any of them answers a scrape for all, and for those that were killed. At the end the
-//! master compares the counts with the answers that it got, and fails on a difference.
+//! The master starts the workers, sends requests, and every second kills a worker with SIGKILL and starts another one.
+//! All workers count in one file, so any of them answers a scrape for all, and for those that were killed. At the end
+//! the master compares the counts with the answers that it got, and fails on a difference.
 
 mod args;
 mod load;

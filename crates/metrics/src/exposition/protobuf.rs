@@ -93,8 +93,8 @@ fn histogram(value: &HistogramSnapshot, exponents: RangeInclusive<i32>) -> Messa
     message
 }
 
-/// Writes the buckets of one sign. The field `field` has the spans of adjacent buckets, and the next field has the counts, each
-/// as its difference from the one before.
+/// Writes the buckets of one sign. The field `field` has the spans of adjacent buckets, and the next field has the
+/// counts, each as its difference from the one before.
 fn write_buckets(
     message: &mut Message,
     field: u32,

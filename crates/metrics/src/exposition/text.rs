@@ -110,8 +110,8 @@ fn write_integer(out: &mut String, mut value: u64) {
     out.push_str(std::str::from_utf8(&digits[at..]).expect("digits are ASCII"));
 }
 
-/// Writes a number as Prometheus itself does, so that a bound is the same label in all formats: with the fewest digits that
-/// identify the number, with an exponent below 10^-4 and from 10^6 on, and always with a point or an exponent.
+/// Writes a number as Prometheus itself does, so that a bound is the same label in all formats: with the fewest digits
+/// that identify the number, with an exponent below 10^-4 and from 10^6 on, and always with a point or an exponent.
 pub(super) fn write_float(out: &mut String, value: f64) {
     let special = match value {
         f64::INFINITY => "+Inf",

@@ -1,16 +1,17 @@
 //! The entries of a file's metadata: which words belong to which series.
 //!
-//! An entry begins with a byte for its kind, then has as little-endian `u32`s the address of its first word and the number
-//! of its words, and then:
+//! An entry begins with a byte for its kind, then has as little-endian `u32`s the address of its first word and the
+//! number of its words, and then:
 //!
 //! - `c`, a counter: its key. One word.
 //! - `h`, a histogram: a byte for its schema, and its key. Four words: how many values were zero or subnormal, +∞, −∞ and
 //!   NaN.
-//! - `b`, a block of a histogram: the address of the histogram's first word, a byte for the sign (0 or 1), and the number of
-//!   the block as a `u16`. A word for each of the block's buckets, and then the sum of their values as the bits of an `f64`.
+//! - `b`, a block of a histogram: the address of the histogram's first word, a byte for the sign (0 or 1), and the
+//!   number of the block as a `u16`. A word for each of the block's buckets, and then the sum of their values as the
+//!   bits of an `f64`.
 //!
-//! A key is its name, the number of its labels as a `u32`, and the name and the value of each label. Each of these texts is
-//! its length as a `u32` and its bytes in UTF-8.
+//! A key is its name, the number of its labels as a `u32`, and the name and the value of each label. Each of these
+//! texts is its length as a `u32` and its bytes in UTF-8.
 
 use metrics::{Key, Label};
 

@@ -9,13 +9,14 @@ use crate::schema::Schema;
 const VERSION: u8 = 1;
 
 impl HistogramSnapshot {
-    /// The snapshot in a compact form, which [`from_bytes`](Self::from_bytes) reads on any machine. It takes some 3 bytes for
-    /// each bucket that is not empty.
+    /// The snapshot in a compact form, which [`from_bytes`](Self::from_bytes) reads on any machine. It takes some 3
+    /// bytes for each bucket that is not empty.
     ///
-    /// The bytes are, in this order: the byte 1; the schema; the sum as the little-endian bytes of an `f64`; the counts of
-    /// zero, +∞, −∞ and NaN; the positive buckets; and the negative buckets. The buckets of a sign are their number, and then
-    /// for each bucket the distance of its index from that of the bucket before, and its count. The distance of the first
-    /// bucket is that from the index of [`f64::MIN_POSITIVE`], plus one. Counts and distances are LEB128 numbers.
+    /// The bytes are, in this order: the byte 1; the schema; the sum as the little-endian bytes of an `f64`; the counts
+    /// of zero, +∞, −∞ and NaN; the positive buckets; and the negative buckets. The buckets of a sign are their number,
+    /// and then for each bucket the distance of its index from that of the bucket before, and its count. The distance
+    /// of the first bucket is that from the index of [`f64::MIN_POSITIVE`], plus one. Counts and distances are LEB128
+    /// numbers.
     ///
     /// ```
     /// use atomik_metrics::{HistogramSnapshot, Schema};

@@ -69,9 +69,9 @@
 //! | 28 | 8 | value: of the LOAD |
 //! | 36 | 8 | total: of the deltas that the origin made since it knew the LOAD |
 //!
-//! A block of a stored shard has 64 totals, or as many as the shard if that has fewer words. For each block, the sum of the
-//! stamps of a shard has a number `mix(mix(0, index), stamp)`, modulo 2^64. `mix(a, b)` is the next output of the generator
-//! SplitMix64 in the state `a XOR b`.
+//! A block of a stored shard has 64 totals, or as many as the shard if that has fewer words. For each block, the sum of
+//! the stamps of a shard has a number `mix(mix(0, index), stamp)`, modulo 2^64. `mix(a, b)` is the next output of the
+//! generator SplitMix64 in the state `a XOR b`.
 //!
 //! # Examples
 //!

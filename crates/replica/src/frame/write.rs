@@ -29,8 +29,8 @@ impl FrameContext {
         self.write(out, header, words, entries);
     }
 
-    /// Appends the versions of consecutive shards, of which `first` is the first. If they are a section of a whole version
-    /// vector, `place` has the number of the section and that of the vector.
+    /// Appends the versions of consecutive shards, of which `first` is the first. If they are a section of a whole
+    /// version vector, `place` has the number of the section and that of the vector.
     pub(crate) fn write_versions(
         self,
         out: &mut Vec<u8>,
@@ -54,7 +54,8 @@ impl FrameContext {
         self.write(out, header, [number], [].iter());
     }
 
-    /// Appends the digest of the versions of a shard, and that of the merged states that replica `id` has at these versions.
+    /// Appends the digest of the versions of a shard, and that of the merged states that replica `id` has at these
+    /// versions.
     pub(crate) fn write_merged_digest(
         self,
         out: &mut Vec<u8>,
@@ -77,8 +78,8 @@ impl FrameContext {
         self.write(out, header, NO_WORDS, [].iter());
     }
 
-    /// Appends the digest of the version vector of the replica `id`. If it is the end of a whole version vector, `place` has
-    /// the number of its sections and that of the vector.
+    /// Appends the digest of the version vector of the replica `id`. If it is the end of a whole version vector,
+    /// `place` has the number of its sections and that of the vector.
     pub(crate) fn write_vector_digest(self, out: &mut Vec<u8>, id: ReplicaId, place: [u64; 2], digest: u64) {
         let [from, to] = place;
         let header = Header { kind: SectionKind::VectorDigest, origin: id, shard: 0, from, to };

@@ -43,8 +43,8 @@ pub enum Event {
         version: u64,
     },
     /// A peer has other merged states of a shard, although both know the same versions of it. The next
-    /// [`heartbeat`](Replica::heartbeat) audits the shard here. The peer does the same when it hears this replica's digest.
-    /// If neither has anything to repair, the totals or the base of one of them are damaged.
+    /// [`heartbeat`](Replica::heartbeat) audits the shard here. The peer does the same when it hears this replica's
+    /// digest. If neither has anything to repair, the totals or the base of one of them are damaged.
     MergedDiverged {
         /// The shard.
         shard: usize,
@@ -71,14 +71,14 @@ pub enum Event {
         /// How many addresses were wrong.
         addresses: usize,
     },
-    /// Registers of loaded addresses were not the winning ones of the planes. An [`audit`](Replica::audit), or the call that
-    /// was about to use one of them, set them right.
+    /// Registers of loaded addresses were not the winning ones of the planes. An [`audit`](Replica::audit), or the call
+    /// that was about to use one of them, set them right.
     RegistersRepaired {
         /// The shard.
         shard: usize,
     },
-    /// An [`audit`](Replica::audit) found that the version of a shard, or stamps of its blocks, had changed by themselves. It
-    /// set them right.
+    /// An [`audit`](Replica::audit) found that the version of a shard, or stamps of its blocks, had changed by
+    /// themselves. It set them right.
     VersionRepaired {
         /// The origin whose shard it is.
         origin: ReplicaId,
@@ -89,14 +89,14 @@ pub enum Event {
         /// The version.
         version: u64,
     },
-    /// An [`audit`](Replica::audit) found that a version of a shard, of an origin that is not known, had changed by itself,
-    /// and that frames replaced it since. The copy here may lack what the origin wrote meanwhile.
+    /// An [`audit`](Replica::audit) found that a version of a shard, of an origin that is not known, had changed by
+    /// itself, and that frames replaced it since. The copy here may lack what the origin wrote meanwhile.
     VersionsDamaged {
         /// The shard.
         shard: usize,
     },
-    /// An [`audit`](Replica::audit) found that the initial base of a shard is not what it was at the start. Merged states are
-    /// not compared with it any more. Start the replica again.
+    /// An [`audit`](Replica::audit) found that the initial base of a shard is not what it was at the start. Merged
+    /// states are not compared with it any more. Start the replica again.
     BaseDamaged {
         /// The shard.
         shard: usize,

@@ -31,10 +31,10 @@ impl<A: Algebra> Replica<A> {
         Some(ShardDigest { version: shard.version(), digest: shard.digest() })
     }
 
-    /// Compares what is derived from the planes with them, for one shard, and sets what is wrong: merged states, the part
-    /// of the live states that readers get from here, registers, and versions. Returns how many addresses and versions
-    /// were wrong. Each kind is also reported as an [`Event`], and so are entries that stand at other addresses than those
-    /// for which they were made.
+    /// Compares what is derived from the planes with them, for one shard, and sets what is wrong: merged states, the
+    /// part of the live states that readers get from here, registers, and versions. Returns how many addresses and
+    /// versions were wrong. Each kind is also reported as an [`Event`], and so are entries that stand at other
+    /// addresses than those for which they were made.
     ///
     /// Each is compared by itself, so that an error in one does not get into another. If the initial base was damaged,
     /// nothing is compared with it. The planes themselves are compared between replicas, by the digests of

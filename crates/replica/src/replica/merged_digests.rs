@@ -37,8 +37,8 @@ fn digest(states: &[u64], words: usize) -> u64 {
 }
 
 impl<A: Algebra> Replica<A> {
-    /// Audits a shard that differs from a peer's. Then sends the digest of the next shard in turn to all peers. The states
-    /// are read anew each time, because a digest that only follows deltas does not see damage.
+    /// Audits a shard that differs from a peer's. Then sends the digest of the next shard in turn to all peers. The
+    /// states are read anew each time, because a digest that only follows deltas does not see damage.
     pub(super) fn send_merged_digest(&mut self) {
         if let Some(shard) = self.merged_digests.suspects.pop_first() {
             self.audit(shard);

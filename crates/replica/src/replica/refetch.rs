@@ -57,10 +57,10 @@ impl Refetches {
 impl<A: Algebra> Replica<A> {
     /// Asks `peer` for the whole of a shard of another origin, and replaces the copy here when the answer arrives.
     ///
-    /// Until then the copy stays in the states, and takes part in everything but answers to other peers: the peer may lack
-    /// it, and what only this replica has is not lost. Each [`heartbeat`](Self::heartbeat) repeats the question. After
-    /// eight, [`Event::RefetchFailed`] says that the peer did not answer, and the copy is like any other again. A version
-    /// below the one here is taken only if the origin said that it did not make the one here
+    /// Until then the copy stays in the states, and takes part in everything but answers to other peers: the peer may
+    /// lack it, and what only this replica has is not lost. Each [`heartbeat`](Self::heartbeat) repeats the question.
+    /// After eight, [`Event::RefetchFailed`] says that the peer did not answer, and the copy is like any other again. A
+    /// version below the one here is taken only if the origin said that it did not make the one here
     /// ([`Event::VersionDenied`]).
     ///
     /// # Errors

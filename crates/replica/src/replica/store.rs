@@ -22,8 +22,8 @@ use crate::store_queue::{Cause, InFlight, StoreQueue, StoringShard, Withheld};
 use crate::stored::{Restored, StoredShard, write_shard};
 use crate::timers::Timer;
 
-/// Shards that changed and are to be stored. Of each, all parts must be stored or none. The shards may be stored together or
-/// one by one, in any order.
+/// Shards that changed and are to be stored. Of each, all parts must be stored or none. The shards may be stored
+/// together or one by one, in any order.
 ///
 /// Only the blocks of 64 words that changed are among the parts, with up to 44 bytes for each address of them that was
 /// loaded. A word that changes costs 700 bytes, whatever the size of its shard.
@@ -38,9 +38,9 @@ pub struct Transaction {
 
 /// Storing.
 impl<A: Algebra> Replica<A> {
-    /// Starts a replica with a store that has the parts with these bytes, in any order. `id` must have a new incarnation, as at every start. What
-    /// earlier starts of this node wrote is then like the writing of other nodes. So it does not matter if the store is
-    /// a backup.
+    /// Starts a replica with a store that has the parts with these bytes, in any order. `id` must have a new
+    /// incarnation, as at every start. What earlier starts of this node wrote is then like the writing of other nodes.
+    /// So it does not matter if the store is a backup.
     ///
     /// No totals, versions or digests leave this replica before the store has them. Call
     /// [`poll_store`](Self::poll_store) after ticks and after packets, and [`stored`](Self::stored) or
@@ -49,7 +49,8 @@ impl<A: Algebra> Replica<A> {
     /// # Errors
     ///
     /// Those of [`new`](Self::new); [`ReplicaError::StoredPart`], [`ReplicaError::StoredTwice`] and
-    /// [`ReplicaError::StoredIncomplete`] if a shard can't be used; [`ReplicaError::IncarnationReused`] if the store has shards under `id`.
+    /// [`ReplicaError::StoredIncomplete`] if a shard can't be used; [`ReplicaError::IncarnationReused`] if the store
+    /// has shards under `id`.
     pub fn restore<B: AsRef<[u8]>>(
         cluster: &ClusterConfig,
         local: Arc<TableFanIn<A>>,
@@ -59,10 +60,10 @@ impl<A: Algebra> Replica<A> {
         Self::from_store(cluster, local, id, stored, false)
     }
 
-    /// Like [`restore`](Self::restore), but with the incarnation of the last start. The caller promises that the store is
-    /// the one that this start left, that it was never rolled back, and that there is no copy of it in use. If the
-    /// promise is broken, the replica stops when it hears of versions that it did not make ([`Event::Cloned`]), and states
-    /// may diverge. So hear one peer out before the first tick or load, as after [`new`](Self::new).
+    /// Like [`restore`](Self::restore), but with the incarnation of the last start. The caller promises that the store
+    /// is the one that this start left, that it was never rolled back, and that there is no copy of it in use. If the
+    /// promise is broken, the replica stops when it hears of versions that it did not make ([`Event::Cloned`]), and
+    /// states may diverge. So hear one peer out before the first tick or load, as after [`new`](Self::new).
     ///
     /// # Errors
     ///
@@ -94,7 +95,8 @@ impl<A: Algebra> Replica<A> {
     }
 
     /// The next shards that changed and that the store does not have. `None` if there are none, if the replica has no
-    /// store, or if the store failed a short time ago. What depends on them is sent after [`stored`](Self::stored) confirms them.
+    /// store, or if the store failed a short time ago. What depends on them is sent after [`stored`](Self::stored)
+    /// confirms them.
     ///
     /// Any number of transactions may be in flight. A shard is in one of them at a time, so they may be written in any
     /// order, and end in any order: each by `stored`, or by [`store_failed`](Self::store_failed). A program that wants to

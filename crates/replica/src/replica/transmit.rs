@@ -51,8 +51,8 @@ impl<A: Algebra> Replica<A> {
         self.outbox.queue_heartbeat(chosen);
     }
 
-    /// Queues the digest of the version vector. A peer whose version vector has another digest asks for the whole one, and
-    /// then for what it lacks. Call it with about every tenth heartbeat, and when a peer comes back.
+    /// Queues the digest of the version vector. A peer whose version vector has another digest asks for the whole one,
+    /// and then for what it lacks. Call it with about every tenth heartbeat, and when a peer comes back.
     ///
     /// The digest is a section of some 100 bytes. Computing it costs a few nanoseconds for each shard that an origin
     /// touched.
@@ -64,7 +64,8 @@ impl<A: Algebra> Replica<A> {
 
     /// Queues a request for the version vector of a peer. Call it at a start, and after a partition.
     ///
-    /// The answer is a digest if the peer's version vector equals the one here. Otherwise it is the whole one, in packets.
+    /// The answer is a digest if the peer's version vector equals the one here. Otherwise it is the whole one, in
+    /// packets.
     pub fn hello(&mut self, to: Recipient) {
         self.outbox.queue_hello(to);
     }
@@ -81,11 +82,11 @@ impl<A: Algebra> Replica<A> {
         }
     }
 
-    /// The whole version vector, as packets: the version of every shard that is known here and may be told. The own origin
-    /// is named even if it never wrote.
+    /// The whole version vector, as packets: the version of every shard that is known here and may be told. The own
+    /// origin is named even if it never wrote.
     ///
-    /// They take 8 bytes for each shard that an origin touched, or up to 88 if its neighbours were not touched: about 2 KiB
-    /// for each origin and million words in shards of 4,096.
+    /// They take 8 bytes for each shard that an origin touched, or up to 88 if its neighbours were not touched: about 2
+    /// KiB for each origin and million words in shards of 4,096.
     #[must_use]
     pub fn version_vector_packets(&self) -> Vec<Vec<u8>> {
         let mut packets = Packets::new(self.packet_len);

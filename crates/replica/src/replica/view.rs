@@ -79,22 +79,22 @@ impl<A: Algebra> Replica<A> {
         self.state.merged()
     }
 
-    /// Starts to observe what comes from elsewhere, for [`poll_changes`](Self::poll_changes). From now on, the replica keeps
-    /// 8 bytes a word more: the states as they were reported. Calling it again does nothing.
+    /// Starts to observe what comes from elsewhere, for [`poll_changes`](Self::poll_changes). From now on, the replica
+    /// keeps 8 bytes a word more: the states as they were reported. Calling it again does nothing.
     pub fn observe_changes(&mut self) {
         self.state.observe();
     }
 
-    /// The next addresses whose merged states changed, with the deltas to them, ascending. `None` if there are none, or if
-    /// [`observe_changes`](Self::observe_changes) was not called.
+    /// The next addresses whose merged states changed, with the deltas to them, ascending. `None` if there are none, or
+    /// if [`observe_changes`](Self::observe_changes) was not called.
     ///
     /// Reported is everything that changed merged states since the last report, except for this replica's own
     /// [ticks](Self::tick): what peers sent, LOADs from here or elsewhere, and repairs. So these deltas and those of this
     /// node's producers add up to what the [`view`](Self::view) shows. The state of an address is
     /// [`merged`](Self::merged)`()[addr]`.
     ///
-    /// A batch has at most 4,096 addresses; call until it is `None`. Several changes of an address may be reported as one,
-    /// and changes that cancel are not reported. Costs a pass over the blocks of 64 words that changed.
+    /// A batch has at most 4,096 addresses; call until it is `None`. Several changes of an address may be reported as
+    /// one, and changes that cancel are not reported. Costs a pass over the blocks of 64 words that changed.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -142,8 +142,9 @@ impl<A: Algebra> ReplicaState<A> {
         }
     }
 
-    /// Checks an address of which a version of the own plane is about to be made, or that is about to get another register:
-    /// its register, and the entry of the own plane. Before the entry was announced, no digest of it may have been made.
+    /// Checks an address of which a version of the own plane is about to be made, or that is about to get another
+    /// register: its register, and the entry of the own plane. Before the entry was announced, no digest of it may have
+    /// been made.
     pub(crate) fn check_own(&mut self, addr: u32) {
         self.check_register(addr);
         let shard = self.shape.shard_of(addr);

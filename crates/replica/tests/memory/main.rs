@@ -120,7 +120,8 @@ fn an_origin_costs_little_more_than_the_blocks_that_it_touched() {
         });
         let touched = ORIGINS * LEN.div_ceil(64) / step.div_ceil(64);
         println!("{} bytes for {touched} blocks of 64 words", grown);
-        // A block has 64 totals, a stamp, a digest, and pointers to it and to its entries. The rest are shards, planes and the set of dirty shards.
+        // A block has 64 totals, a stamp, a digest, and pointers to it and to its entries. The rest are shards, planes
+        // and the set of dirty shards.
         assert!(grown <= touched * (64 * 8 + 40) + ORIGINS * LEN / 4_096 * 512);
     }
 }

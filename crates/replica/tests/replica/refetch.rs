@@ -105,8 +105,8 @@ fn a_lost_question_is_repeated_and_a_later_answer_is_taken() {
     assert_eq!((one.version(origin(2), 0), one.merged()[0], one.audit(0)), (2, 2, 0));
 }
 
-/// After a crash between the question and the answer, the store has the old copy. Once the answer came, it has to be stored
-/// again.
+/// After a crash between the question and the answer, the store has the old copy. Once the answer came, it has to be
+/// stored again.
 #[test]
 fn the_store_keeps_the_old_copy_until_the_answer_is_stored() {
     let mut store = Vec::new();

@@ -70,8 +70,8 @@ enum Flip {
 }
 
 impl Flip {
-    /// Whether the states must be right in the end, although the flip is reported: they can be computed from planes that are
-    /// intact.
+    /// Whether the states must be right in the end, although the flip is reported: they can be computed from planes
+    /// that are intact.
     fn leaves_planes_alone(self) -> bool {
         let Self::Memory { memory, .. } = self else { return false };
         matches!(

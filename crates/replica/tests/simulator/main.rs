@@ -1,15 +1,15 @@
 //! Seeded runs of a whole cluster, checked against an oracle.
 //!
-//! The nodes are driven by the loop of the documentation, each with a clock of its own. They exchange nothing but packets,
-//! over a network that drops, duplicates, reorders and damages them and delivers very old ones. There are partitions,
-//! stores that fail or take their time, crashes, restarts from stores and from backups, nodes that join late and nodes
-//! that never come back. After every step, the node that acted is checked. At the end the links heal, and all nodes are
-//! checked.
+//! The nodes are driven by the loop of the documentation, each with a clock of its own. They exchange nothing but
+//! packets, over a network that drops, duplicates, reorders and damages them and delivers very old ones. There are
+//! partitions, stores that fail or take their time, crashes, restarts from stores and from backups, nodes that join
+//! late and nodes that never come back. After every step, the node that acted is checked. At the end the links heal,
+//! and all nodes are checked.
 //!
 //! A second kind of case flips one bit in the memory of a node, or in a section before its checksums are made.
 //!
-//! `ci/simulate.sh SEEDS [FIRST]` runs any number of seeds. A case that fails is run up to `ATOMIK_SHRINKS` times more, to
-//! find a smaller one. `ci/simulator-faults.py` shows that the simulator notices faults.
+//! `ci/simulate.sh SEEDS [FIRST]` runs any number of seeds. A case that fails is run up to `ATOMIK_SHRINKS` times more,
+//! to find a smaller one. `ci/simulator-faults.py` shows that the simulator notices faults.
 
 mod case;
 /// The loop of the documentation, by which the nodes are driven.

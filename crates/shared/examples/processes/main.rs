@@ -5,9 +5,9 @@
 //! cargo run --release -p atomik-shared --example processes -- [--producers N] [--seconds S] [--path FILE] [--json]
 //! ```
 //!
-//! Each process accumulates in batches, at addresses of its own, and reports through a pipe how many calls of `accum` had
-//! returned and up to where it goes on. When it is killed, its addresses must hold the deltas of its first calls, all that it
-//! has reported and at most the batch that was under way, each once.
+//! Each process accumulates in batches, at addresses of its own, and reports through a pipe how many calls of `accum`
+//! had returned and up to where it goes on. When it is killed, its addresses must hold the deltas of its first calls,
+//! all that it has reported and at most the batch that was under way, each once.
 
 mod account;
 mod child;
