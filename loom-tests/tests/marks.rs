@@ -3,7 +3,7 @@
 
 use atomik_core::models::end_thread;
 use atomik_core::{Add, TableEpoch, TableFanIn};
-use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
+use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join, spawn_writer};
 use loom::thread::{self, JoinHandle};
 use std::sync::Arc;
 
@@ -147,16 +147,12 @@ fn threads_that_share_a_plane_share_its_marks() {
         table.accum(1, 1);
         let pasts = [Past::new(), Past::new()];
         let epoch = TableEpoch::new(table.clone());
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let (table, past) = (table.clone(), pasts[i].clone());
-                thread::spawn(move || {
-                    end_thread();
-                    past.happen();
-                    table.accum(0, 1 << i);
-                })
+        let writers = [0, 1].map(|i| {
+            spawn_writer(&pasts[i], &table, move |table| {
+                end_thread();
+                table.accum(0, 1 << i);
             })
-            .collect();
+        });
         let observers = vec![observe(epoch, &pasts)];
         join(writers);
         check_epochs(observers, 0b11);

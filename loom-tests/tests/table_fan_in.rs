@@ -335,16 +335,12 @@ fn threads_accumulate_after_their_ends() {
     bounded_model(Preemptions { ordinary: 2, deep: Some(3) }, || {
         let table = Arc::new(TableFanIn::<Add>::new(1));
         let pasts = [Past::new(), Past::new()];
-        let writers: Vec<_> = (0..2)
-            .map(|i| {
-                let (table, past) = (table.clone(), pasts[i].clone());
-                thread::spawn(move || {
-                    end_thread();
-                    past.happen();
-                    table.accum(0, 1 << i);
-                })
+        let writers = [0, 1].map(|i| {
+            spawn_writer(&pasts[i], &table, move |table| {
+                end_thread();
+                table.accum(0, 1 << i);
             })
-            .collect();
+        });
         let reader = spawn(&table, move |table| check_pasts(table.read(0), &pasts));
         join([reader]);
         join(writers);

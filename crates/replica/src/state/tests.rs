@@ -2,6 +2,7 @@ use super::*;
 use crate::damage::Memory;
 use crate::frame::tests::{raw_section, raw_word};
 use crate::frame::{FrameContext, Header, Section, SectionKind};
+use crate::register::{Entry, LoadTimestamp, Register, Total};
 use atomik_core::Add;
 use proptest::prelude::*;
 

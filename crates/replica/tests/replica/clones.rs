@@ -7,23 +7,7 @@ use atomik_core::{Add, TableFanIn, TableProducer};
 use atomik_replica::{Event, Peer, Recipient, Replica, ReplicaError, ReplicaId};
 
 use crate::wire::{fix_checksums, sections};
-use crate::{LEN, NOW, catch_up, cluster, node, origin, sent};
-
-/// Exchanges version vectors and answers both ways until nothing is left to send.
-fn exchange(one: &mut Replica<Add>, two: &mut Replica<Add>) {
-    for replica in [&mut *one, &mut *two] {
-        replica.tick();
-        replica.send_version_vector(Recipient::All);
-    }
-    loop {
-        let (from_one, from_two) = (sent(one), sent(two));
-        if from_one.is_empty() && from_two.is_empty() {
-            return;
-        }
-        two.receive(NOW, Peer(1), &from_one).unwrap();
-        one.receive(NOW, Peer(2), &from_two).unwrap();
-    }
-}
+use crate::{LEN, NOW, catch_up, cluster, exchange, node, origin, sent};
 
 fn new_id(node: u64, incarnation: u64) -> ReplicaId {
     ReplicaId { node, incarnation }

@@ -19,8 +19,8 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atomik_core::{Algebra, TableFanIn, TableProducer};
-use atomik_replica::{ClusterConfig, Peer, Replica, ReplicaId};
+use atomik_core::{Add, Algebra, TableFanIn, TableProducer};
+use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
 
 const LEN: usize = 1_000;
 
@@ -55,4 +55,20 @@ fn catch_up<A: Algebra>(late: &mut Replica<A>, from: &mut Replica<A>) -> usize {
     let answers = sent(from);
     late.receive(NOW, Peer(1), &answers).unwrap();
     requests.len() + answers.len()
+}
+
+/// Exchanges version vectors and answers both ways until nothing is left to send.
+fn exchange(one: &mut Replica<Add>, two: &mut Replica<Add>) {
+    for replica in [&mut *one, &mut *two] {
+        replica.tick();
+        replica.send_version_vector(Recipient::All);
+    }
+    loop {
+        let (from_one, from_two) = (sent(one), sent(two));
+        if from_one.is_empty() && from_two.is_empty() {
+            return;
+        }
+        two.receive(NOW, Peer(1), &from_one).unwrap();
+        one.receive(NOW, Peer(2), &from_two).unwrap();
+    }
 }

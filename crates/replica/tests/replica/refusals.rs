@@ -3,26 +3,10 @@
 use std::sync::Arc;
 
 use atomik_core::{Add, TableFanIn, TableProducer, Xor};
-use atomik_replica::{Event, PacketErrorKind, PacketField, Peer, Recipient, Replica};
+use atomik_replica::{Event, PacketErrorKind, PacketField, Peer, Replica};
 
 use crate::wire::{fix_checksums, sections};
-use crate::{NOW, cluster, node, origin, sent};
-
-/// Exchanges version vectors and answers both ways until nothing is left to send.
-fn exchange(one: &mut Replica<Add>, two: &mut Replica<Add>) {
-    for replica in [&mut *one, &mut *two] {
-        replica.tick();
-        replica.send_version_vector(Recipient::All);
-    }
-    loop {
-        let (from_one, from_two) = (sent(one), sent(two));
-        if from_one.is_empty() && from_two.is_empty() {
-            return;
-        }
-        two.receive(NOW, Peer(1), &from_one).unwrap();
-        one.receive(NOW, Peer(2), &from_two).unwrap();
-    }
-}
+use crate::{NOW, cluster, exchange, node, origin, sent};
 
 /// A replica that knows the own origin and two more, at most.
 fn bounded(node: u64) -> (Replica<Add>, TableProducer<'static, Add>) {
