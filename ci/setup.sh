@@ -12,6 +12,8 @@ need() {
 need gcc cc --version
 need libc6-dev bash -c 'echo "int main(void) { return 0; }" | cc -x c -o /dev/null -'
 need git git --version
+# Lets calls of the system fail, in the tests of crates/checkpoint.
+need strace strace -V
 # Python 3.11 has tomllib.
 need python3 python3 -c 'import tomllib'
 

@@ -110,10 +110,13 @@ fn create(path: &Path, kind: FileKind) -> Result<(), SqliteError> {
     let failed = |error| SqliteError::from_sqlite(path, error);
     let filled = (|| {
         let connection = connect_with(&made, OpenFlags::SQLITE_OPEN_CREATE)?;
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;")?;
+        // Without a log at first: what is in a log gets into the file when it is closed, and SQLite does not say if that
+        // fails.
+        connection.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;")?;
         connection.execute_batch(kind.schema)?;
         connection.pragma_update(None, "user_version", kind.version)?;
         connection.pragma_update(None, "application_id", kind.application_id)?;
+        connection.execute_batch("PRAGMA journal_mode = WAL;")?;
         connection.close().map_err(|(_, error)| error)
     })();
     let linked = filled.map_err(failed).and_then(|()| match fs::hard_link(&made, path) {
@@ -123,7 +126,7 @@ fn create(path: &Path, kind: FileKind) -> Result<(), SqliteError> {
         _ => Ok(()),
     });
     // What can't be removed does no harm. The log and its index are still there if closing the file failed.
-    for file in [made.clone(), beside(&made, "-wal"), beside(&made, "-shm")] {
+    for file in [made.clone(), beside(&made, "-journal"), beside(&made, "-wal"), beside(&made, "-shm")] {
         let _ = fs::remove_file(file);
     }
     linked

@@ -1,10 +1,10 @@
 //! Each kind of bad file is refused by name.
 
 use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::thread;
+use std::process::{Command, Stdio};
 
 use atomik_core::{Add, Xor};
 use atomik_shared::{
@@ -220,33 +220,56 @@ fn the_space_of_a_file_is_reserved() {
     assert!(metadata.blocks() * 512 >= metadata.len());
 }
 
-/// Of those who create a file at once one succeeds, and those who open or create it all open the same.
+/// Of processes that create a file at once one succeeds, and those that open or create it all open the same.
 #[test]
-fn two_creators_at_once() {
-    for _ in 0..20 {
+fn processes_create_a_file_at_once() {
+    for _ in 0..10 {
         let (folder, path) = path();
-        let created: Vec<_> = thread::scope(|scope| {
-            let create = || SharedFanIn::<Add>::create(&path, 100, 4);
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(create)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert_eq!(created.iter().filter(|created| created.is_ok()).count(), 1);
-        for error in created.into_iter().filter_map(Result::err) {
-            assert!(matches!(error.kind(), SharedErrorKind::AlreadyExists), "{error}");
-        }
-        fs::remove_file(&path).unwrap();
-        thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    let fan_in = SharedFanIn::<Add>::open_or_create(&path, 100, 4).unwrap();
-                    let mut producer = fan_in.producer().unwrap();
-                    producer.accum(7, 1);
-                });
-            }
-        });
+        let child = || {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["creates_when_told", "--exact", "--ignored", "--nocapture"]).env(CREATE, &path);
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+        };
+        let mut children = [(); 4].map(|()| child());
+        // When all of them are there, each may begin.
+        let mut outputs =
+            children.each_mut().map(|child| BufReader::new(child.stdout.take().unwrap()).lines());
+        let mut next = |child: usize, word: &str| {
+            let mut lines = outputs[child].by_ref().map(Result::unwrap);
+            lines.find(|line| line.starts_with(word)).unwrap_or_else(|| panic!("child {child}: no {word}"))
+        };
+        (0..4).for_each(|child| drop(next(child, "ready")));
+        children.iter_mut().for_each(|child| child.stdin.take().unwrap().write_all(b"go\n").unwrap());
+        let created: Vec<String> = (0..4).map(|child| next(child, "create: ")).collect();
+        assert_eq!(created.iter().filter(|line| *line == "create: done").count(), 1, "{created:?}");
+        assert_eq!(created.iter().filter(|line| *line == "create: AlreadyExists").count(), 3, "{created:?}");
+        (0..4).for_each(|child| drop(next(child, "counted")));
+        assert!(children.iter_mut().all(|child| child.wait().unwrap().success()));
         assert_eq!(SharedFanIn::<Add>::open(&path).unwrap().read(7), 4);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let other = path.with_extension("other");
+        assert_eq!(SharedFanIn::<Add>::open(&other).unwrap().read(7), 4);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
+}
+
+/// Where another process finds the path of the file to create.
+const CREATE: &str = "ATOMIK_TEST_CREATE";
+
+#[test]
+#[ignore = "called by the test above, in processes of their own"]
+fn creates_when_told() {
+    let Some(path) = std::env::var_os(CREATE).map(PathBuf::from) else { return };
+    println!("\nready");
+    std::io::stdin().lines().next().unwrap().unwrap();
+    let created = SharedFanIn::<Add>::create(&path, 100, 4);
+    let other = SharedFanIn::<Add>::open_or_create(path.with_extension("other"), 100, 4).unwrap();
+    other.producer().unwrap().accum(7, 1);
+    match created {
+        Ok(_) => println!("create: done"),
+        Err(error) => println!("create: {:?}", error.kind()),
+    }
+    SharedFanIn::<Add>::open(&path).unwrap().producer().unwrap().accum(7, 1);
+    println!("counted");
 }
 
 /// Descriptors and metadata of arbitrary bytes, which another process can write at any time, lead to no panic.
