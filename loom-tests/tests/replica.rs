@@ -39,7 +39,7 @@ fn start(node: u64, local: Arc<TableFanIn<Add>>) -> Replica<Add> {
 /// the deltas that they have from the fan-in; a view that reads the fan-in without Acquire.
 #[test]
 fn a_replica_ticks_beside_a_producer_and_a_view() {
-    bounded_model(Preemptions { ordinary: 3, deep: None }, || {
+    bounded_model(Preemptions { ordinary: 3, deep: Some(4) }, || {
         let local = Arc::new(TableFanIn::<Add>::new(1));
         let (mut producer, past) = (local.producer_owned(), Past::new());
         let mut replica = start(1, local);

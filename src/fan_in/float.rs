@@ -105,3 +105,6 @@ fn add_alone(plane: Plane<'_, Add>, addr: usize, delta: u64, sum_addr: usize, va
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

@@ -313,3 +313,12 @@ fn a_plane_that_cannot_be_made_is_not_claimed() {
 fn reading_past_the_end_panics() {
     let _ = TableFanIn::<Add>::new(3).read(3);
 }
+
+#[test]
+fn sums_below_zero_are_read_as_such() {
+    let (balance, balances) = (FanIn::<Add>::new(2), TableFanIn::<Add>::new(2));
+    balance.accum(5u64.wrapping_neg());
+    balances.accum(1, 4);
+    balances.producer().accum(1, 9u64.wrapping_neg());
+    assert_eq!((balance.read_signed(), balances.read_signed(0), balances.read_signed(1)), (-3, 0, -5));
+}

@@ -33,6 +33,13 @@ const FILE: FileKind = FileKind {
 /// The store of one [`Replica`](atomik_replica::Replica), in a file of SQLite. Each transaction of the replica is written
 /// completely and durably, or not at all.
 ///
+/// **Disk.** About 12 bytes for each word that each origin wrote, and 15 with shards of 64 words; 44 more for an address
+/// that was loaded. While the file is open, its log of writes takes up to 4 MiB and the size of a transaction. A
+/// transaction of one word writes its block, of 700 bytes, in a page of 4,096 bytes or two.
+///
+/// **Memory.** SQLite's cache, of 2 MiB at most, and the largest part that is written. [`parts`](Self::parts) returns
+/// everything at once: 9 bytes for each word, or 11 with shards of 64 words, until the replica has taken them.
+///
 /// ```
 /// use std::sync::Arc;
 /// use atomik_checkpoint::ReplicaStore;

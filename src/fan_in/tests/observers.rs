@@ -167,3 +167,34 @@ fn an_exclusive_observer_that_cannot_be_made_is_not_taken() {
     table.len = 1;
     assert!(table.exclusive_epoch().is_some());
 }
+
+#[test]
+fn an_address_is_swapped_alone() {
+    let table = TableFanIn::<Add>::new(3);
+    let mut exclusive = table.exclusive_epoch().unwrap();
+    let mut epoch = table.epoch();
+    table.accum(1, 5);
+    table.accum(2, 7);
+    assert_eq!(
+        [exclusive.swap_at(1), exclusive.swap_at(1), epoch.swap_at(2), epoch.swap_at(2)],
+        [5, 0, 7, 0]
+    );
+    assert!(exclusive.swap().iter().eq([(2, 7)]));
+    assert!(epoch.swap().iter().eq([(1, 5)]));
+}
+
+#[test]
+fn planes_are_marked_from_the_beginning_if_somebody_looks() {
+    let table = TableFanIn::<Add>::new(2_000);
+    let early = table.producer();
+    assert!(!table.producer_plane(early.lease.index).ask_for_marks(), "nobody observes the table");
+    assert!(table.shared_plane().ask_for_marks(), "several writers mark always");
+    let _epoch = table.epoch();
+    let late = table.producer();
+    assert!(table.producer_plane(late.lease.index).ask_for_marks());
+
+    let small = TableFanIn::<Add>::new(3);
+    let _epoch = small.epoch();
+    let producer = small.producer();
+    assert!(!small.producer_plane(producer.lease.index).ask_for_marks(), "a small table has no marks");
+}

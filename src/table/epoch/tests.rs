@@ -112,3 +112,30 @@ fn debug_does_not_read_the_source() {
     let epoch = TableEpoch::resume(Unreadable, &[0; 3], 7);
     assert_eq!(std::format!("{epoch:?}"), "TableEpoch { number: 7, len: 3, .. }");
 }
+
+/// A source that says nothing about itself but its states.
+struct Plain([u64; 3]);
+
+impl TableRead for Plain {
+    type Algebra = Xor;
+
+    fn table_len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read(&self, addr: usize) -> u64 {
+        self.0[addr]
+    }
+
+    fn copy_states(&self, start: usize, out: &mut [u64]) {
+        out.copy_from_slice(&self.0[start..][..out.len()]);
+    }
+}
+
+#[test]
+fn a_source_that_does_not_compare_is_copied() {
+    let mut epoch = TableEpoch::from_identity(Plain([0, 7, 0]));
+    assert!(!epoch.get_ref().are_states(0, &[0, 7, 0]));
+    assert_eq!([epoch.swap_at(1), epoch.swap_at(1), epoch.swap_at(2)], [7, 0, 0]);
+    assert!(epoch.swap().is_empty());
+}
