@@ -224,6 +224,12 @@ fn no_fork_at_any_moment_keeps_a_lane() {
     wait_until("all lanes are claimed", || shared[0].read() != 0);
     parent.kill(libc::SIGKILL);
     assert_eq!(parent.wait(), -libc::SIGKILL);
+    // A child closes its copies of the locks as soon as it gets to run.
+    let are_dead = || watcher.lanes().unwrap().iter().all(|lane| lane.state == LaneState::Dead);
+    let until = Instant::now() + Duration::from_secs(10);
+    while !are_dead() && Instant::now() < until {
+        thread::sleep(Duration::from_millis(1));
+    }
     let states: Vec<_> = watcher.lanes().unwrap().iter().map(|lane| lane.state).collect();
     let children: Vec<u64> = shared[1..].iter().map(|pid| pid.read()).take_while(|&pid| pid > 0).collect();
     for &pid in &children {
