@@ -9,7 +9,8 @@
     ci/mutate-orderings.py --write         put the results of runs here in place of those in loom-tests/README.md
     ci/mutate-orderings.py --check         are the tables there about these mutants and these models?
 
-The mutants, found by reading src (tests, comments and `kernel/dispatch.rs` apart, which is not modelled):
+The mutants, found by reading src (tests, comments and `kernel/dispatch.rs` apart, which is not modelled), and the claiming
+of lanes in crates/shared:
 
 - each memory ordering, one step and more steps weaker, down to Relaxed;
 - each fence, left out;
@@ -36,6 +37,8 @@ RESULTS = COPY.path / "results.json"
 SEEN = COPY.path / "seen.json"
 MUTANTS = Table("loom-tests/README.md", "mutants")
 MODELS = Table("loom-tests/README.md", "models")
+# What processes do with the lanes of a shared file.
+ALSO_MODELLED = ["crates/shared/src/claim.rs", "crates/shared/src/descriptor.rs"]
 # The run-time choice of instruction set happens once, outside any model.
 NOT_MODELLED = {"src/kernel/dispatch.rs"}
 # A model that takes this many times as long as it took unmutated, and this many seconds, counts as hung.
@@ -124,7 +127,7 @@ def operation_at(code, at):
 
 def mutants():
     found = []
-    for path in sorted((ROOT / "src").rglob("*.rs")):
+    for path in [*sorted((ROOT / "src").rglob("*.rs")), *map(ROOT.joinpath, ALSO_MODELLED)]:
         file = path.relative_to(ROOT).as_posix()
         if file in NOT_MODELLED or path.name == "tests.rs" or "tests" in path.parts:
             continue
