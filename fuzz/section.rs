@@ -72,11 +72,14 @@ pub type Store = BTreeMap<(ReplicaId, usize, u32), Vec<u8>>;
 /// Writes what a replica has for its store.
 pub fn write(replica: &mut Replica<Add>, store: &mut Store) {
     while let Some(transaction) = replica.poll_store() {
-        for StoredShard { origin, shard, replaces, parts, .. } in transaction.shards {
+        for StoredShard { origin, shard, replaces, covers, parts, .. } in transaction.shards {
             if replaces {
                 store.retain(|key, _| (key.0, key.1) != (origin, shard));
             }
             store.extend(parts.into_iter().map(|part| ((origin, shard, part.part), part.bytes)));
+            if covers {
+                store.retain(|key, _| key.1 != shard || key.0.node != origin.node || key.0 >= origin);
+            }
         }
         assert!(replica.stored(transaction.number));
     }

@@ -138,12 +138,18 @@ impl ReplicaStore {
             let writing = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut remove = writing
                 .prepare_cached("DELETE FROM part WHERE node = ? AND incarnation = ? AND shard = ?")?;
+            let mut covered = writing
+                .prepare_cached("DELETE FROM part WHERE node = ? AND incarnation < ? AND shard = ?")?;
             let mut insert = writing.prepare_cached(
                 "INSERT OR REPLACE INTO part (node, incarnation, shard, part, bytes) VALUES (?, ?, ?, ?, ?)",
             )?;
             for changed in &transaction.shards {
                 let ReplicaId { node, incarnation } = changed.origin;
                 let (node, incarnation) = (node.to_be_bytes(), incarnation.to_be_bytes());
+                if changed.covers {
+                    // Big-endian bytes are in the order of the numbers.
+                    covered.execute(params![node, incarnation, changed.shard])?;
+                }
                 if changed.replaces {
                     remove.execute(params![node, incarnation, changed.shard])?;
                 }
@@ -151,7 +157,7 @@ impl ReplicaStore {
                     insert.execute(params![node, incarnation, changed.shard, part.part, part.bytes])?;
                 }
             }
-            drop((remove, insert));
+            drop((covered, remove, insert));
             writing.commit()
         })
     }

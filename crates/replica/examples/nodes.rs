@@ -101,9 +101,27 @@ fn write(folder: &Path, transaction: &Transaction) -> io::Result<()> {
         }
         file.sync_all()?;
         fs::rename(written, path)?;
+        if shard.covers {
+            remove_earlier(folder, shard.origin, shard.shard)?;
+        }
     }
     // The names are durable, too.
     File::open(folder)?.sync_all()
+}
+
+/// Removes the files of a shard of earlier starts of a node, which are folded into that of a later one.
+fn remove_earlier(folder: &Path, origin: ReplicaId, shard: usize) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let mut numbers = name.split('-').map(|number| u64::from_str_radix(number, 16).ok());
+        let (node, incarnation) = (numbers.next().flatten(), numbers.next().flatten());
+        let is_earlier = incarnation.is_some_and(|incarnation| incarnation < origin.incarnation);
+        if node == Some(origin.node) && is_earlier && name.ends_with(&format!("-{shard}")) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The parts in a file, by their numbers.

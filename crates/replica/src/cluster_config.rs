@@ -1,6 +1,7 @@
 //! What all replicas of a cluster agree on, and the bounds of each.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 
@@ -33,6 +34,7 @@ pub struct ClusterConfig {
     pub(crate) max_withheld: usize,
     pub(crate) transaction_len: usize,
     pub(crate) timing: Timing,
+    pub(crate) members: Option<BTreeSet<u64>>,
 }
 
 impl ClusterConfig {
@@ -49,6 +51,7 @@ impl ClusterConfig {
             max_withheld: 1 << 24,
             transaction_len: 1 << 20,
             timing: Timing::new(),
+            members: None,
         }
     }
 
@@ -111,6 +114,17 @@ impl ClusterConfig {
     #[must_use]
     pub fn with_transaction_len(mut self, transaction_len: usize) -> Self {
         self.transaction_len = transaction_len.max(1);
+        self
+    }
+
+    /// Names the nodes whose writing must not be lost: the members. Earlier starts of a node are then folded into its next
+    /// one, as [`docs::operating`](crate::docs::operating) says. The default is that none are named, and nothing is folded.
+    ///
+    /// They are no part of what the replicas of a cluster must agree on, and
+    /// [`Replica::set_members`](crate::Replica::set_members) changes them later.
+    #[must_use]
+    pub fn with_members(mut self, nodes: impl IntoIterator<Item = u64>) -> Self {
+        self.members = Some(nodes.into_iter().collect());
         self
     }
 

@@ -1,5 +1,7 @@
-//! Longer pages: a program around a replica, tables that grow, and the format of what replicas exchange.
+//! Longer pages: a program around a replica, tables that grow, clusters in operation, and the format of what replicas
+//! exchange.
 
 pub mod driving;
 pub mod growing;
+pub mod operating;
 pub mod wire;

@@ -14,7 +14,7 @@
 //!
 //! All numbers are big-endian. The kind decides what the body has, and what is counted as a word: see [`SectionKind`].
 //! The id of the origin has a checksum of its own, made where the id was, so that an id that was damaged on its way into
-//! a frame does not become an origin. No section has folds yet.
+//! a frame does not become an origin. Folds follow the entries.
 
 mod body;
 mod write;
@@ -26,7 +26,7 @@ use crate::packet_error::{PacketErrorKind, PacketField};
 
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
-use body::{ENTRY_LEN, Entries, NUMBER_LEN, WORD_LEN};
+use body::{ENTRY_LEN, Entries, FOLD_LEN, NUMBER_LEN, WORD_LEN, check_covers};
 
 pub(crate) use body::{Totals, Words};
 
@@ -76,6 +76,10 @@ pub(crate) enum SectionKind {
     /// What names the version `to` of a shard in a store. The body has the number of blocks and the sum of their stamps,
     /// each a `u64`, counted as a word. It never travels.
     Stored = 6,
+    /// A part of what a node reports of the starts that it knows. `from` is the number of the report, `shard` that of the
+    /// part, and `to` how many parts there are. The body has numbers, each a `u64`, counted as a word. With no parts, only
+    /// the number of the last report is told.
+    Report = 7,
     /// The digest of a version vector. The body is one `u64`, counted as a word. If it follows a whole version vector,
     /// `from` is the number of its sections, and `to` is a number of the vector.
     VectorDigest = 9,
@@ -88,11 +92,14 @@ pub(crate) enum SectionKind {
     /// Block `from` of a shard in a store, with the stamp `to`. The body has the totals, each a `u64`, counted as a
     /// word, and then entries. It never travels.
     StoredBlock = 12,
+    /// What a node knows of starts, in its store. The body has numbers, each a `u64`, counted as a word. It never
+    /// travels.
+    StoredClaims = 13,
 }
 
 impl SectionKind {
-    /// All kinds. Version reports and named folds will have the numbers 7 and 8.
-    const ALL: [Self; 10] = [
+    /// All kinds. Named folds will have the number 8.
+    const ALL: [Self; 12] = [
         Self::Totals,
         Self::VersionVector,
         Self::Request,
@@ -103,10 +110,17 @@ impl SectionKind {
         Self::MergedDigest,
         Self::Denial,
         Self::StoredBlock,
+        Self::Report,
+        Self::StoredClaims,
     ];
 
     fn from_byte(byte: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|&kind| kind as u8 == byte)
+    }
+
+    /// Whether sections of the kind are about a shard that may cover earlier starts.
+    fn may_have_folds(self) -> bool {
+        matches!(self, Self::Totals | Self::Stored)
     }
 
     /// The length of what the header counts as one word, in bytes.
@@ -114,7 +128,7 @@ impl SectionKind {
         match self {
             Self::Totals => WORD_LEN,
             Self::VersionVector | Self::Digest | Self::VectorDigest | Self::MergedDigest => NUMBER_LEN,
-            Self::Stored | Self::StoredBlock => NUMBER_LEN,
+            Self::Stored | Self::StoredBlock | Self::Report | Self::StoredClaims => NUMBER_LEN,
             Self::Request | Self::Hello | Self::Denial => 0,
         }
     }
@@ -157,6 +171,7 @@ pub(crate) struct Section<'a> {
     header: Header,
     words: usize,
     entries: usize,
+    folds: usize,
     body_crc: u32,
     body: &'a [u8],
 }
@@ -200,16 +215,19 @@ impl<'a> Section<'a> {
 
     /// A section of this body, if that is as long as the counts in the header say.
     fn new(header: Header, raw: &[u8; HEADER_LEN], body: &'a [u8]) -> Result<Self, PacketErrorKind> {
-        let (words, entries) = (read_u32(raw, offset::WORDS), read_u32(raw, offset::ENTRIES));
+        let count = |at| read_u32(raw, at);
+        let (words, entries, folds) = (count(offset::WORDS), count(offset::ENTRIES), count(offset::FOLDS));
         // The counts have 32 bits, so this does not overflow.
-        let expected =
-            u64::from(words) * header.kind.word_len() as u64 + u64::from(entries) * ENTRY_LEN as u64;
+        let expected = u64::from(words) * header.kind.word_len() as u64
+            + u64::from(entries) * ENTRY_LEN as u64
+            + u64::from(folds) * FOLD_LEN as u64;
         let found = body.len() as u64;
         if found != expected {
             return Err(PacketErrorKind::Invalid { field: PacketField::BodyLen, index: 0, found });
         }
         let body_crc = read_u32(raw, offset::BODY_CRC);
-        Ok(Self { header, words: words as usize, entries: entries as usize, body_crc, body })
+        let (words, entries, folds) = (words as usize, entries as usize, folds as usize);
+        Ok(Self { header, words, entries, folds, body_crc, body })
     }
 
     pub(crate) fn header(&self) -> Header {
@@ -242,10 +260,17 @@ impl<'a> Section<'a> {
         check_crc(PacketField::Body, crc32c(self.body), self.body_crc)
     }
 
-    /// The body of [`SectionKind::Totals`].
+    /// Checks the folds of a shard. Returns whether the shard covers all earlier starts of its origin's node. The checksum
+    /// of the body was checked.
+    pub(crate) fn check_covers(&self) -> Result<bool, PacketErrorKind> {
+        let start = self.body.len() - FOLD_LEN * self.folds;
+        check_covers(self.body[start..].as_chunks().0, self.header.origin)
+    }
+
+    /// The body of [`SectionKind::Totals`], whose folds were [checked](Self::check_covers).
     pub(crate) fn totals(&self) -> Totals<'a> {
         let (words, entries) = self.split_body();
-        Totals { words: Words(words), entries: Entries(entries) }
+        Totals { words: Words(words), entries: Entries(entries), covers: self.folds > 0 }
     }
 
     /// The body of [`SectionKind::Stored`] and of [`SectionKind::StoredBlock`].
@@ -262,9 +287,9 @@ impl<'a> Section<'a> {
     /// The body as what the kind counts as words, each of `N` bytes, and as entries.
     fn split_body<const N: usize>(&self) -> (&'a [[u8; N]], &'a [[u8; ENTRY_LEN]]) {
         debug_assert_eq!(self.header.kind.word_len(), N);
-        // `split` made the body exactly as long as its words and entries.
-        let (words, entries) = self.body.split_at(N * self.words);
-        (words.as_chunks().0, entries.as_chunks().0)
+        // `split` made the body exactly as long as its words, entries and folds.
+        let (words, rest) = self.body.split_at(N * self.words);
+        (words.as_chunks().0, rest[..ENTRY_LEN * self.entries].as_chunks().0)
     }
 }
 
@@ -306,7 +331,7 @@ fn read_header(raw: &[u8; HEADER_LEN]) -> Result<Header, PacketErrorKind> {
         return unsupported(PacketField::Reserved, raw[offset::RESERVED].into());
     }
     let folds = read_u32(raw, offset::FOLDS);
-    if folds != 0 {
+    if folds != 0 && !kind.may_have_folds() {
         return unsupported(PacketField::Folds, folds);
     }
     let (from, to) = (read_u64(raw, offset::FROM), read_u64(raw, offset::TO));

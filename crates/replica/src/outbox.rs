@@ -256,6 +256,13 @@ impl Outbox {
         self.released.forget(|other| other == key);
     }
 
+    /// Forgets that a shard has news, since it was removed.
+    pub(crate) fn forget_news(&mut self, key: ShardKey) {
+        self.dirty.remove(&key);
+        self.versions.remove(&key);
+        self.digests.remove(&key);
+    }
+
     /// Removes everything that says something under this origin.
     pub(crate) fn forget_origin(&mut self, origin: ReplicaId, context: FrameContext) {
         self.changes.clear();

@@ -105,7 +105,8 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
         let first = self.state.shape().range(index).start as u32;
         let words = changes.words().map(|offset| (first + offset, shard.total(first + offset)));
         let entries = changes.entries().filter_map(|offset| shard.entry(first + offset));
-        self.context.write_totals(out, key, [changes.from(), shard.version()], words, entries);
+        let versions = [changes.from(), shard.version()];
+        self.context.write_totals(out, key, versions, words, entries, shard.covers());
     }
 
     /// Writes the frame that leads from version `since` of a shard to its present one, if that may leave. Returns whether
@@ -118,7 +119,7 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
     pub(crate) fn write_unstored_since(&self, out: &mut Vec<u8>, key: ShardKey, since: u64) -> bool {
         let Some(shard) = self.state.shard(key).filter(|shard| shard.version() > since) else { return false };
         let (totals, entries) = (shard.totals_since(since), shard.entries_since(since));
-        self.context.write_totals(out, key, [since, shard.version()], totals, entries);
+        self.context.write_totals(out, key, [since, shard.version()], totals, entries, shard.covers());
         true
     }
 

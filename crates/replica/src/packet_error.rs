@@ -30,10 +30,10 @@ pub enum PacketErrorKind {
         /// The checksum that arrived with them.
         expected: u32,
     },
-    /// The header asks for something that this version does not know, or that does not belong in a packet or store.
+    /// The section asks for something that this version does not know, or that does not belong in a packet or store.
     Unsupported {
         /// [`Magic`](PacketField::Magic), [`Format`](PacketField::Format), [`Kind`](PacketField::Kind),
-        /// [`Folds`](PacketField::Folds) or [`Reserved`](PacketField::Reserved).
+        /// [`Folds`](PacketField::Folds), [`FoldTag`](PacketField::FoldTag) or [`Reserved`](PacketField::Reserved).
         field: PacketField,
         /// The field's value.
         found: u32,
@@ -120,6 +120,14 @@ pub enum PacketField {
     Entries,
     /// The number of folds.
     Folds,
+    /// What a fold is.
+    FoldTag,
+    /// The node whose incarnations a fold is about.
+    FoldNode,
+    /// The first incarnation of a fold.
+    FoldStart,
+    /// The incarnation after the last one of a fold.
+    FoldEnd,
     /// The length of the body.
     BodyLen,
     /// The address of a word or of an entry.
@@ -140,7 +148,7 @@ impl PacketField {
     /// Whether a later version of this crate may give the field a value that is not known here, in the same format. The
     /// section is then skipped.
     pub(crate) fn is_beyond_the_format(self) -> bool {
-        matches!(self, Self::Kind | Self::Folds | Self::Reserved)
+        matches!(self, Self::Kind | Self::Folds | Self::FoldTag | Self::Reserved)
     }
 }
 
@@ -189,7 +197,8 @@ fn fmt_unsupported(f: &mut fmt::Formatter<'_>, field: PacketField, found: u32) -
         PacketField::Magic => write!(f, "it begins with {:02x?} instead of `ATMK`", found.to_be_bytes()),
         PacketField::Format => write!(f, "version {found} of the format is not known here"),
         PacketField::Kind => write!(f, "a section of kind {found} does not belong here"),
-        PacketField::Folds => write!(f, "it has {found} folds, which are not known here"),
+        PacketField::Folds => write!(f, "a section of its kind has {found} folds, which are not known here"),
+        PacketField::FoldTag => write!(f, "it has a fold with the tag {found}, which is not known here"),
         _ => write!(f, "byte 7 of the header is {found} instead of 0"),
     }
 }
@@ -201,6 +210,10 @@ fn fmt_invalid(f: &mut fmt::Formatter<'_>, field: PacketField, index: usize, fou
         PacketField::To => write!(f, "such a section can't lead to version {found}"),
         PacketField::Words => write!(f, "such a section can't have {found} words"),
         PacketField::Entries => write!(f, "such a section can't have {found} entries"),
+        PacketField::Folds => write!(f, "such a section can't have {found} folds"),
+        PacketField::FoldNode => write!(f, "it covers starts of node {found}, which is not its own"),
+        PacketField::FoldStart => write!(f, "it covers starts from incarnation {found} on instead of all"),
+        PacketField::FoldEnd => write!(f, "it covers starts up to incarnation {found} instead of its own"),
         PacketField::Body => write!(f, "{found} bytes follow the section"),
         PacketField::BodyLen => write!(f, "a body of {found} bytes does not fit the counts of the header"),
         PacketField::Address => {
@@ -248,7 +261,27 @@ mod tests {
                 Checksum { field: OriginId, found: 5, expected: 6 },
                 "the id of the origin is damaged: its checksum is 0x00000005 instead of 0x00000006",
             ),
-            (Unsupported { field: Folds, found: 2 }, "it has 2 folds, which are not known here"),
+            (
+                Unsupported { field: Folds, found: 2 },
+                "a section of its kind has 2 folds, which are not known here",
+            ),
+            (
+                Unsupported { field: FoldTag, found: 3 },
+                "it has a fold with the tag 3, which is not known here",
+            ),
+            (Invalid { field: Folds, index: 0, found: 2 }, "such a section can't have 2 folds"),
+            (
+                Invalid { field: FoldNode, index: 0, found: 9 },
+                "it covers starts of node 9, which is not its own",
+            ),
+            (
+                Invalid { field: FoldStart, index: 0, found: 4 },
+                "it covers starts from incarnation 4 on instead of all",
+            ),
+            (
+                Invalid { field: FoldEnd, index: 0, found: 4 },
+                "it covers starts up to incarnation 4 instead of its own",
+            ),
             (
                 Unsupported { field: Magic, found: u32::from_be_bytes(*b"atmk") },
                 "it begins with [61, 74, 6d, 6b] instead of `ATMK`",

@@ -63,6 +63,11 @@ impl Plane {
         self.shards.insert(index as u32, shard);
     }
 
+    /// Removes a shard. Returns it, if it was there.
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Box<Shard>> {
+        self.shards.remove(&(index as u32))
+    }
+
     /// The shards that were touched, with their indices, in ascending order.
     pub(crate) fn shards(&self) -> impl Iterator<Item = (usize, &Shard)> {
         self.shards.iter().map(|(&index, shard)| (index as usize, shard.as_ref()))

@@ -22,6 +22,11 @@ pub struct Received {
     pub version_vector: bool,
     /// Whether the peer was heard out: its whole version vector arrived, and nothing in it is later than what is here.
     pub heard_out: bool,
+    /// Whether frames were not taken because this start [waits](crate::Replica::is_waiting) for a member.
+    pub waiting: bool,
+    /// Frames that were not taken, because their start has ended and no member has reported so late a version: the start
+    /// that folds it would not hear of it. [`Event::Late`](crate::Event::Late) names them.
+    pub late: u32,
     /// Sections that were skipped because their origin would be one more than this replica may know.
     pub over_bound: usize,
     /// Sections that were skipped, or in part, because they have addresses beyond the table: the peer's is longer.
@@ -42,6 +47,8 @@ impl Received {
         self.behind += other.behind;
         self.version_vector |= other.version_vector;
         self.heard_out |= other.heard_out;
+        self.waiting |= other.waiting;
+        self.late += other.late;
         self.over_bound += other.over_bound;
         self.beyond_table += other.beyond_table;
         self.cloned += other.cloned;

@@ -10,6 +10,7 @@ mod integrity;
 mod merged_digests;
 mod receive;
 mod refetch;
+mod starts;
 mod store;
 mod timeout;
 mod transmit;
@@ -28,6 +29,7 @@ use atomik_core::{Algebra, DeltaBatch, ExclusiveTableEpoch, TableFanIn, TablePro
 use crate::cluster_config::ClusterConfig;
 use crate::error::ReplicaError;
 use crate::frame::FrameContext;
+use crate::lifetimes::Lifetimes;
 use crate::outbox::Outbox;
 use crate::plane::Plane;
 use crate::register::LoadTimestamp;
@@ -41,6 +43,7 @@ use events::EventQueue;
 use hearing::Hearings;
 use merged_digests::MergedDigests;
 use refetch::Refetches;
+use starts::Reports;
 
 /// How many deltas the batch of a tick may have for its memory to be kept: 48 KiB.
 const BATCH_KEPT: usize = 4_096;
@@ -61,6 +64,11 @@ const BATCH_KEPT: usize = 4_096;
 /// replicas are equal. They are the initial base, composed with all deltas that reached any of the replicas; for a
 /// loaded address, the winning value, composed with the deltas made in knowledge of it. This was checked in a million
 /// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
+///
+/// **Lifetimes.** Each start of a node has a plane of its own. If [members](ClusterConfig::with_members) are named, the
+/// next start of a node folds the planes of its earlier ones into its own, as soon as all members have reported what they
+/// have of them. So a cluster of N nodes keeps N planes, however often they start. A start that a later one has overtaken
+/// [stops](Event::Superseded). [`docs::operating`](crate::docs::operating) says what that means for those who run nodes.
 ///
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
 /// tick; and a fourth if [changes are observed](Self::observe_changes). Beside them are a plane for each local producer
@@ -144,6 +152,8 @@ pub struct Replica<A: Algebra> {
     cloned: bool,
     hearings: Hearings,
     refetches: Refetches,
+    lifetimes: Lifetimes,
+    reports: Reports,
     merged_digests: MergedDigests,
     /// The length in bytes from which on a transaction takes no further shard.
     max_transaction: usize,
@@ -175,7 +185,7 @@ impl<A: Algebra> Replica<A> {
         local: Arc<TableFanIn<A>>,
         id: ReplicaId,
     ) -> Result<Self, ReplicaError> {
-        Self::start(cluster, local, id, Vec::new(), false)
+        Self::start(cluster, local, id, Vec::new(), Lifetimes::new(id), false)
     }
 
     /// Starts a replica that knows these planes.
@@ -184,11 +194,12 @@ impl<A: Algebra> Replica<A> {
         local: Arc<TableFanIn<A>>,
         id: ReplicaId,
         planes: Vec<Plane>,
+        lifetimes: Lifetimes,
         has_store: bool,
     ) -> Result<Self, ReplicaError> {
         let shape = cluster.checked_shape(local.len())?;
         let ticks = local.exclusive_epoch_owned().ok_or(ReplicaError::SecondReplica)?;
-        Ok(Self {
+        let mut replica = Self {
             context: FrameContext::new::<A>(cluster.digest()),
             id,
             max_origins: cluster.max_origins,
@@ -203,13 +214,19 @@ impl<A: Algebra> Replica<A> {
             cloned: false,
             hearings: Hearings::default(),
             refetches: Refetches::default(),
+            lifetimes,
+            reports: Reports::default(),
             merged_digests: MergedDigests::default(),
             max_transaction: cluster.transaction_len,
             timing: cluster.timing,
             timers: Timers::default(),
             last_digest: None,
             last_audit: 0,
-        })
+        };
+        if let Some(members) = &cluster.members {
+            replica.set_members(members.iter().copied());
+        }
+        Ok(replica)
     }
 }
 

@@ -3,6 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use atomik_core::Algebra;
+
 use crate::block::Block;
 #[cfg(any(test, feature = "damage"))]
 use crate::damage::Memory;
@@ -20,6 +22,8 @@ pub(crate) struct Shard {
     /// The number of words in a block: a power of two.
     block_words: u32,
     version: u64,
+    /// Whether this version covers all earlier starts of the origin's node: they are folded into it, or void.
+    covers: bool,
     /// The version that the store is known to have.
     stored: u64,
     /// The same with all bits inverted. What the store is given depends on it, so damage must not go unnoticed.
@@ -44,6 +48,7 @@ impl Shard {
             len: range.len() as u32,
             block_words: shape.block_words() as u32,
             version: 0,
+            covers: false,
             stored: 0,
             stored_inverse: !0,
             blocks: Vec::new(),
@@ -60,6 +65,16 @@ impl Shard {
 
     pub(crate) fn set_version(&mut self, version: u64) {
         self.version = version;
+    }
+
+    /// Whether this version covers all earlier starts of the origin's node.
+    #[inline]
+    pub(crate) fn covers(&self) -> bool {
+        self.covers
+    }
+
+    pub(crate) fn set_covers(&mut self, covers: bool) {
+        self.covers = covers;
     }
 
     /// The version that is here, and the one that the store is known to have.
@@ -186,6 +201,28 @@ impl Shard {
         self.stamped_block_mut(entry.addr, stamp).set_entry(offset, entry)
     }
 
+    /// Folds the shard of an ended start into this one, in a version: the totals compose; of two entries of an address that
+    /// of the greater register stays, and of equal ones the totals compose. Blocks that the other one touched are stamped.
+    pub(crate) fn fold<A: Algebra>(&mut self, ended: &Self, version: u64) {
+        for (index, block) in ended.blocks() {
+            let into = self.stamped_block_mut(ended.first_of(index), version);
+            for (total, other) in into.totals.iter_mut().zip(&block.totals) {
+                *total = Total(A::compose(total.0, other.0));
+            }
+            for &entry in block.entries() {
+                let offset = entry.addr as usize % into.totals.len();
+                let entry = match into.entry(offset) {
+                    Some(own) if own.register == entry.register => {
+                        Entry { total: Total(A::compose(own.total.0, entry.total.0)), ..*own }
+                    }
+                    Some(own) if own.register > entry.register => *own,
+                    _ => entry,
+                };
+                into.set_entry(offset, entry);
+            }
+        }
+    }
+
     /// The greatest stamp of a block. It is the version, unless memory failed.
     pub(crate) fn greatest_stamp(&self) -> u64 {
         self.blocks().map(|(_, block)| block.stamp).max().unwrap_or(0)
@@ -227,11 +264,17 @@ impl Shard {
         self.blocks_since(since).flat_map(|(_, block)| block.entries())
     }
 
-    /// A digest of the content: of all totals that are not the identity, and of all entries. It does not depend on which
-    /// blocks are allocated or on their stamps, which may differ between holders. Reads the whole shard.
+    /// A digest of the content: of all totals that are not the identity, of all entries, and of whether the shard covers
+    /// earlier starts. It does not depend on which blocks are allocated or on their stamps, which may differ between
+    /// holders. Reads the whole shard.
     pub(crate) fn digest(&self) -> u64 {
         let digests = self.blocks().map(|(index, block)| block.compute_digest(self.first_of(index)));
-        digests.fold(0, u64::wrapping_add)
+        digests.fold(self.cover_digest(), u64::wrapping_add)
+    }
+
+    /// The part of the digest that tells whether the shard covers earlier starts.
+    fn cover_digest(&self) -> u64 {
+        if self.covers { hash([u64::MAX]) } else { 0 }
     }
 
     /// The same as [`digest`](Self::digest), unless memory failed. Reads only the blocks that changed since the digest
@@ -250,12 +293,16 @@ impl Shard {
                 }
             }
         }
-        self.digest
+        self.digest.wrapping_add(self.cover_digest())
     }
 
     /// The same as [`digest`](Self::digest), which was kept if nothing has changed since.
     pub(crate) fn current_digest(&self) -> u64 {
-        if self.changed.iter().all(|&changed| changed == 0) { self.digest } else { self.digest() }
+        if self.changed.iter().all(|&changed| changed == 0) {
+            self.digest.wrapping_add(self.cover_digest())
+        } else {
+            self.digest()
+        }
     }
 
     /// Reads the whole shard and keeps its digest. Returns whether it is what it should be: if not, memory was damaged

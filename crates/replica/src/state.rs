@@ -2,6 +2,7 @@
 
 mod audit;
 mod change;
+mod cover;
 #[cfg(any(test, feature = "damage"))]
 mod damage;
 
@@ -79,6 +80,13 @@ impl<A: Algebra> ReplicaState<A> {
             changes: None,
         };
         state.base_digests = state.compute_base_digests();
+        // A store may have planes that others cover: it removes them with the covers, or later.
+        let keys_of = |plane: &Plane| {
+            let origin = plane.origin();
+            plane.shards().map(move |(shard, _)| ShardKey { origin, shard }).collect::<Vec<_>>()
+        };
+        let keys: Vec<ShardKey> = state.planes.iter().flat_map(keys_of).collect();
+        keys.into_iter().for_each(|key| drop(state.remove_covered(key)));
         let unticked = vec![A::IDENTITY; shape.len];
         state.refresh_version_sums();
         let touched = state.planes.iter().flat_map(|plane| plane.shards().map(|(shard, _)| shard));
@@ -177,6 +185,12 @@ impl<A: Algebra> ReplicaState<A> {
         touched.set_version(version);
         self.version_sums.replace(ShardKey { origin, shard }, [old, touched.versions()]);
         self.versions[shard] ^= version_digest(origin, old[0]) ^ version_digest(origin, version);
+    }
+
+    /// Takes the versions of a shard that was removed out of the digests.
+    fn forget_versions(&mut self, key: ShardKey, old: [u64; 2]) {
+        self.version_sums.replace(key, [old, [0, 0]]);
+        self.versions[key.shard] ^= version_digest(key.origin, old[0]);
     }
 
     /// Notes that the store has a version of a shard.

@@ -25,6 +25,17 @@ pub(crate) struct StoreQueue {
     number: u64,
     /// The transactions that were neither confirmed nor given up, by their numbers.
     in_flight: BTreeMap<u64, InFlight>,
+    claims: ClaimsToStore,
+}
+
+/// What the store has of what this node knows of starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClaimsToStore {
+    Stored,
+    /// They changed since they were stored.
+    Unstored,
+    /// The transaction of this number has them.
+    Storing(u64),
 }
 
 /// A transaction that the store is to write.
@@ -103,6 +114,34 @@ impl StoreQueue {
             storing: BTreeSet::new(),
             number: 0,
             in_flight: BTreeMap::new(),
+            claims: ClaimsToStore::Stored,
+        }
+    }
+
+    /// Notes that what is known of starts changed.
+    pub(crate) fn mark_claims_unstored(&mut self) {
+        self.claims = ClaimsToStore::Unstored;
+    }
+
+    /// Whether the store has what is known of starts.
+    pub(crate) fn has_claims(&self) -> bool {
+        self.claims == ClaimsToStore::Stored
+    }
+
+    /// Whether the next transaction is to have what is known of starts.
+    pub(crate) fn wants_claims(&self) -> bool {
+        self.claims == ClaimsToStore::Unstored
+    }
+
+    /// Notes that a transaction has what is known of starts.
+    pub(crate) fn claims_are_in(&mut self, number: u64) {
+        self.claims = ClaimsToStore::Storing(number);
+    }
+
+    /// Notes that a transaction ended, and whether it was stored.
+    pub(crate) fn end_claims(&mut self, number: u64, stored: bool) {
+        if self.claims == ClaimsToStore::Storing(number) {
+            self.claims = if stored { ClaimsToStore::Stored } else { ClaimsToStore::Unstored };
         }
     }
 
@@ -131,7 +170,7 @@ impl StoreQueue {
 
     /// Whether the store has everything.
     pub(crate) fn is_settled(&self) -> bool {
-        self.unstored.is_empty() && self.storing.is_empty()
+        self.unstored.is_empty() && self.storing.is_empty() && self.has_claims()
     }
 
     /// How many more bytes may wait, beside those of the transactions in flight and these. If none wait, there is room

@@ -1,16 +1,16 @@
 //! Shards as parts for a store, and from one.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::cluster_config::ClusterConfig;
 use crate::error::ReplicaError;
 use crate::frame::{FrameContext, Section, SectionKind};
 use crate::packet_error::{PacketErrorKind, PacketField};
 use crate::plane::Plane;
 use crate::register::{LoadTimestamp, Total};
 use crate::replica_id::ReplicaId;
+use crate::report::{Claim, known_from_numbers};
 use crate::shape::{Shape, ShardKey};
 use crate::shard::Shard;
 
@@ -35,8 +35,20 @@ pub struct StoredShard {
     /// Whether the store is to remove all parts that it has of this shard, before it takes these. Otherwise the parts
     /// that are not among these stay.
     pub replaces: bool,
+    /// Whether the store is to remove all parts that it has of this shard of earlier starts of the same node, those with
+    /// lower incarnations: they are folded into this one. Not before, and best in the same transaction.
+    pub covers: bool,
     /// The parts.
     pub parts: Vec<StoredPart>,
+}
+
+/// Writes what a node knows of starts, as the only part of a shard of an origin that can't exist.
+pub(crate) fn write_claims(context: FrameContext, id: ReplicaId, numbers: &[u64]) -> StoredShard {
+    let origin = ReplicaId { incarnation: u64::MAX, ..id };
+    let mut bytes = Vec::new();
+    context.write_stored_claims(&mut bytes, origin, numbers);
+    let parts = Vec::from([StoredPart { part: 0, bytes }]);
+    StoredShard { origin, shard: 0, version: 1, replaces: true, covers: false, parts }
 }
 
 /// Writes the parts of a shard that the store does not have.
@@ -51,11 +63,12 @@ pub(crate) fn write_shard(context: FrameContext, key: ShardKey, shard: &Shard) -
     let replaces = shard.stored_version() == 0 || !shard.has_sound_stamps();
     let (version, since) = (shard.version(), shard.stored_version());
     let mut parts = Vec::new();
-    parts.push(part(0, &|bytes| context.write_stored(bytes, key, version, shard.stamps())));
+    let covers = shard.covers();
+    parts.push(part(0, &|bytes| context.write_stored(bytes, key, version, shard.stamps(), covers)));
     for (index, block) in shard.blocks().filter(|(_, block)| replaces || block.stamp > since) {
         parts.push(part(index + 1, &|bytes| context.write_stored_block(bytes, key, index, block)));
     }
-    StoredShard { origin: key.origin, shard: key.shard, version, replaces, parts }
+    StoredShard { origin: key.origin, shard: key.shard, version, replaces, covers, parts }
 }
 
 /// Shards that are being put together from their parts, which come in any order.
@@ -64,10 +77,9 @@ pub(crate) struct Restored {
     shape: Shape,
     id: ReplicaId,
     resumes: bool,
-    max_origins: usize,
     shards: BTreeMap<ShardKey, Parts>,
-    /// The origins other than the own one.
-    others: BTreeSet<ReplicaId>,
+    /// What the store has of what the node knows of starts.
+    claims: Option<(BTreeMap<u64, Claim>, bool)>,
 }
 
 /// The parts of a shard that have come.
@@ -79,15 +91,8 @@ struct Parts {
 
 impl Restored {
     /// No parts yet, for the start of `id`, which may be the id of an earlier start if the replica resumes.
-    pub(crate) fn new(
-        context: FrameContext,
-        shape: Shape,
-        cluster: &ClusterConfig,
-        id: ReplicaId,
-        resumes: bool,
-    ) -> Self {
-        let max_origins = cluster.max_origins;
-        Self { context, shape, id, resumes, max_origins, shards: BTreeMap::new(), others: BTreeSet::new() }
+    pub(crate) fn new(context: FrameContext, shape: Shape, id: ReplicaId, resumes: bool) -> Self {
+        Self { context, shape, id, resumes, shards: BTreeMap::new(), claims: None }
     }
 
     /// Takes the part that is the `index`th one of the store.
@@ -96,16 +101,20 @@ impl Restored {
         let section = Section::only(bytes, self.context).map_err(refused)?;
         let header = section.header();
         let ShardKey { origin, shard } = ShardKey { origin: header.origin, shard: header.shard as usize };
+        if header.kind == SectionKind::StoredClaims {
+            section.check_counts(usize::MAX, 0).map_err(refused)?;
+            section.check_body().map_err(refused)?;
+            let numbers: Vec<u64> = section.numbers().collect();
+            let claims = known_from_numbers(&numbers)
+                .ok_or_else(|| refused(invalid(PacketField::Words, numbers.len() as u64)))?;
+            let is_second = self.claims.replace(claims).is_some();
+            return if is_second { Err(ReplicaError::StoredTwice { origin, shard }) } else { Ok(()) };
+        }
         if origin == self.id && !self.resumes {
             return Err(ReplicaError::IncarnationReused { id: self.id });
         }
         if shard >= self.shape.shards() {
             return Err(refused(invalid(PacketField::Shard, header.shard.into())));
-        }
-        let bound = self.max_origins;
-        // The own origin counts, whether the store has shards of it or not.
-        if origin != self.id && self.others.insert(origin) && self.others.len() >= bound {
-            return Err(refused(PacketErrorKind::TooManyOrigins { origin, bound }));
         }
         let shape = self.shape;
         let parts = self
@@ -118,6 +127,11 @@ impl Restored {
             kind => Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found: kind as u32 }),
         };
         if is_new.map_err(refused)? { Ok(()) } else { Err(ReplicaError::StoredTwice { origin, shard }) }
+    }
+
+    /// What the node knew of starts, and whether it was settled.
+    pub(crate) fn claims(&self) -> Option<(BTreeMap<u64, Claim>, bool)> {
+        self.claims.clone()
     }
 
     /// The planes, if all parts of each shard have come.
@@ -161,6 +175,7 @@ impl Parts {
         let (Some(count), Some(sum)) = (numbers.next(), numbers.next()) else {
             return Err(invalid(PacketField::Words, section.words() as u64));
         };
+        self.shard.set_covers(section.check_covers()?);
         self.shard.set_version(header.to);
         self.shard.set_stored_version(header.to);
         Ok(self.stamps.replace([count, sum]).is_none())

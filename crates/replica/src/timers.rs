@@ -17,9 +17,11 @@ pub(crate) enum Timer {
     Listening,
     /// Try again to store.
     Store,
+    /// Stop waiting for a member after the start.
+    Waiting,
 }
 
-const TIMERS: usize = 6;
+const TIMERS: usize = 7;
 
 /// The time that the caller told last, and the time at which each timer is due.
 #[derive(Clone, Debug, Default)]

@@ -22,6 +22,7 @@ pub struct Timing {
     pub(crate) heartbeat: Duration,
     pub(crate) version_vector: Duration,
     pub(crate) listening: Duration,
+    pub(crate) waiting: Duration,
     pub(crate) answer: Duration,
     pub(crate) store_retry: Duration,
     pub(crate) digests: usize,
@@ -37,6 +38,7 @@ impl Timing {
             heartbeat: Duration::from_secs(1),
             version_vector: Duration::from_secs(10),
             listening: Duration::from_secs(5),
+            waiting: Duration::from_secs(3),
             answer: Duration::from_secs(1),
             store_retry: Duration::from_secs(1),
             digests: 8,
@@ -81,6 +83,15 @@ impl Timing {
     #[must_use]
     pub const fn with_listening(mut self, most: Duration) -> Self {
         self.listening = most;
+        self
+    }
+
+    /// Sets how long a start waits for a member before it takes frames, if the replica has
+    /// [members](crate::ClusterConfig::with_members). The default is three seconds; with zero, it waits until
+    /// [`Replica::end_wait`](crate::Replica::end_wait).
+    #[must_use]
+    pub const fn with_waiting(mut self, most: Duration) -> Self {
+        self.waiting = most;
         self
     }
 

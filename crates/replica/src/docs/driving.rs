@@ -45,6 +45,8 @@
 //! | The store is lost, or is an old backup. | Peers have what it told them, and send it. |
 //! | Memory or a disk changes bits. | [Audits](crate::Replica::audit) and digests find it. An [`Event`](crate::Event) says what to do. |
 //! | Another instance runs, or ran, under the same id. | The replica [stops](crate::Event::Cloned) under it. The program [renews](crate::Replica::renew) it with an incarnation that it draws. |
+//! | A later start of the node is known. | The replica [stops](crate::Event::Superseded) under its id, as above. |
+//! | The node was started before. | If [members](crate::ClusterConfig::with_members) are named, its next start folds what the earlier ones wrote into its own plane: see [`docs::operating`](super::operating). |
 //! | The clock stands still or goes back. | Timers wait. Nothing else depends on the time. |
 //!
 //! # Events

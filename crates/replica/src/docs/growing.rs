@@ -53,7 +53,7 @@
 //! # A new cluster
 //!
 //! What the replicas of a cluster agree on can't change while it runs: the size of a shard, the base, and the algebra.
-//! Then, or to leave the planes of many old starts behind, all nodes begin a new cluster, whose base is the merged
+//! Then, or to leave the planes of nodes that never start again behind, all nodes begin a new cluster, whose base is the merged
 //! states of the old one:
 //!
 //! 1. On each node, producers move to a new fan-in. It needs no replica yet: what they write is in the first tick of the

@@ -21,14 +21,14 @@
 //! | 48 | 8 | to: a version |
 //! | 56 | 4 | words: how many |
 //! | 60 | 4 | entries: how many |
-//! | 64 | 4 | folds: 0 |
+//! | 64 | 4 | folds: how many |
 //! | 68 | 4 | body length: in bytes |
 //! | 72 | 4 | body checksum: CRC-32C of the body |
 //! | 76 | 4 | header checksum: CRC-32C of the 76 bytes before |
 //!
-//! The body has the words, and then the entries. The length of the body allows a receiver to skip a section whose kind it
-//! does not know, that has a reserved byte other than 0, or that has folds. The kinds 7 and 8, and folds, are for a later
-//! version of this crate.
+//! The body has the words, then the entries, and then the folds. The length of the body allows a receiver to skip a section
+//! whose kind it does not know, that has a reserved byte other than 0, that has folds although its kind has none, or that
+//! has a fold whose tag it does not know. Kind 8 is for a later version of this crate.
 //!
 //! # Kinds
 //!
@@ -40,10 +40,12 @@
 //! | 4 | digest of a shard of an origin at version `to` | 0 | a version | a digest, 8 bytes | no |
 //! | 5 | hello: request for the version vector; the origin is the sender | 0 | digest of the sender's version vector | | no |
 //! | 6 | version of a stored shard; it does not travel | 0 | a version | the number of its blocks, and the sum of their stamps, 8 bytes each | no |
+//! | 7 | part `shard` of the `to` parts of report number `from`; the origin is the sender | number of the report | how many parts, or 0 | a number, 8 bytes | no |
 //! | 9 | digest of the version vector of the origin, alone or after the vector | how many sections the vector had, or 0 | number of the vector, or 0 | a digest, 8 bytes | no |
 //! | 10 | digests of the versions of a shard and of its merged states; the origin is the sender | 0 | 0 | a digest, 8 bytes | no |
 //! | 11 | denial: the origin made versions of a shard up to `from`, and not `to` | a version | a version | | no |
 //! | 12 | block of a stored shard; it does not travel | index of the block in its shard | its stamp: the version at which it last changed | a total, 8 bytes | yes |
+//! | 13 | claims of a store; it does not travel; the incarnation is 2^64 - 1 | 0 | 1 | a number, 8 bytes | no |
 //!
 //! A heartbeat has versions and digests. The sections of a whole version vector are numbered from 1, and a digest with
 //! their number follows them: a receiver that has them all has heard the sender out.
@@ -68,6 +70,23 @@
 //! | 20 | 8 | incarnation: of the LOAD |
 //! | 28 | 8 | value: of the LOAD |
 //! | 36 | 8 | total: of the deltas that the origin made since it knew the LOAD |
+//!
+//! A fold says that a shard covers all earlier starts of its origin's node: they are folded into it, or void. A frame and a
+//! stored version (kinds 1 and 6) have one of these, or none.
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | tag: 1 |
+//! | 8 | 8 | node: of the origin |
+//! | 16 | 8 | start: 0 |
+//! | 24 | 8 | end: the incarnation of the origin |
+//!
+//! The numbers of a report are: 1 if the sender is settled, else 0; how many claims follow; for each claim the node, the
+//! greatest incarnation that is known of it, and the round; and for each shard of a start that has ended, which is held and
+//! not covered, the node, the incarnation, the shard and the version. A shard that is not among them is not held. Each part
+//! has the first two numbers. Reports of one start are numbered from 1; one number has one content. With no parts, only
+//! the number of the last report is told: whoever lacks it says hello. The claims of a store are numbers of the same form,
+//! without shards.
 //!
 //! A block of a stored shard has 64 totals, or as many as the shard if that has fewer words. For each block, the sum of
 //! the stamps of a shard has a number `mix(mix(0, index), stamp)`, modulo 2^64. `mix(a, b)` is the next output of the
@@ -151,4 +170,45 @@
 //! 57 75 3c 55 00 00 00 00 00 00 00 00 00 00 00 00
 //! 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00 00
 //! 00 00 00 00 00 00 00 00 00 00 00 00 5b 1f 11 46
+//! ```
+//!
+//! In the same cluster with shards of 16 words and the members 1 and 2, origin 1/9, after it folded origin 1/2 into a version of its own: its frame from
+//! version 0, and its report, which knows of itself and of 2/3, and holds nothing of starts that have ended:
+//!
+//! ```text
+//! 41 54 4d 4b 02 01 01 00 87 cd 08 6a ea c3 5c 10
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 09
+//! ce fc 97 6e 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 01 00 00 00 10 00 00 00 00
+//! 00 00 00 01 00 00 01 20 97 79 a6 8c d2 c1 be c2
+//! 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 02 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 03 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 04 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 05 00 00 00 00 00 00 00 07 00 00 00 01
+//! 00 00 00 06 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 07 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 08 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 09 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 0a 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 0b 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 0c 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 0d 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 0e 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 0f 00 00 00 00 00 00 00 00 00 00 00 01
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 01
+//! 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 09
+//! ```
+//!
+//! ```text
+//! 41 54 4d 4b 02 07 01 00 87 cd 08 6a ea c3 5c 10
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 09
+//! ce fc 97 6e 00 00 00 00 00 00 00 00 00 00 00 02
+//! 00 00 00 00 00 00 00 01 00 00 00 08 00 00 00 00
+//! 00 00 00 00 00 00 00 40 6f a7 52 27 9f 68 4d cd
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 09
+//! 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 02
+//! 00 00 00 00 00 00 00 03 00 00 00 00 00 00 00 00
 //! ```

@@ -15,6 +15,47 @@ pub(super) const WORD_LEN: usize = 16;
 pub(super) const ENTRY_LEN: usize = 44;
 /// A version or a digest.
 pub(super) const NUMBER_LEN: usize = 8;
+/// The tag of a fold, a node, and a range of its incarnations.
+pub(super) const FOLD_LEN: usize = 32;
+
+/// The tag of a fold that covers a range of incarnations of a node.
+const COVER: u64 = 1;
+
+/// The fold of a shard that covers all earlier starts of its origin's node.
+pub(super) fn encode_cover(origin: ReplicaId) -> [u8; FOLD_LEN] {
+    let numbers = [COVER, origin.node, 0, origin.incarnation];
+    let mut item = [0; FOLD_LEN];
+    for (bytes, number) in item.chunks_exact_mut(8).zip(numbers) {
+        bytes.copy_from_slice(&number.to_be_bytes());
+    }
+    item
+}
+
+/// Checks the folds of a shard of an origin. Returns whether it covers all earlier starts of its node: a shard covers all
+/// of them or none.
+pub(super) fn check_covers(folds: &[[u8; FOLD_LEN]], origin: ReplicaId) -> Result<bool, PacketErrorKind> {
+    for (index, item) in folds.iter().enumerate() {
+        let [tag, node, start, end] = [0, 8, 16, 24].map(|at| read_u64(item, at));
+        let invalid = |field, found| Err(PacketErrorKind::Invalid { field, index, found });
+        if tag != COVER {
+            let found = u32::try_from(tag).unwrap_or(u32::MAX);
+            return Err(PacketErrorKind::Unsupported { field: PacketField::FoldTag, found });
+        }
+        if node != origin.node {
+            return invalid(PacketField::FoldNode, node);
+        }
+        if start != 0 {
+            return invalid(PacketField::FoldStart, start);
+        }
+        if end != origin.incarnation || end == 0 {
+            return invalid(PacketField::FoldEnd, end);
+        }
+        if index > 0 {
+            return invalid(PacketField::Folds, folds.len() as u64);
+        }
+    }
+    Ok(!folds.is_empty())
+}
 
 pub(super) fn encode_word(addr: u32, total: Total, to: u64) -> [u8; WORD_LEN] {
     (u128::from(addr) << 96 | u128::from(total.0) << 32 | u128::from(to as u32)).to_be_bytes()
@@ -112,6 +153,8 @@ impl<'a> Entries<'a> {
 pub(crate) struct Totals<'a> {
     pub(crate) words: Words<'a>,
     pub(crate) entries: Entries<'a>,
+    /// Whether the shard covers all earlier starts of its origin's node.
+    pub(crate) covers: bool,
 }
 
 impl Totals<'_> {

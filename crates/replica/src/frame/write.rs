@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::body::{NUMBER_LEN, encode_entry, encode_word};
+use super::body::{FOLD_LEN, NUMBER_LEN, encode_cover, encode_entry, encode_word};
 use super::{FORMAT, FrameContext, HEADER_LEN, Header, MAGIC, SectionKind, offset, origin_crc};
 use crate::block::Block;
 use crate::checksum::crc32c;
@@ -15,7 +15,7 @@ const NO_WORDS: [[u8; 0]; 0] = [];
 
 impl FrameContext {
     /// Appends a frame: what changed in a shard after version `from` and up to version `to`. The addresses of the
-    /// words, and those of the entries, ascend.
+    /// words, and those of the entries, ascend. `covers` says whether the shard covers all earlier starts of its node.
     pub(crate) fn write_totals<'e>(
         self,
         out: &mut Vec<u8>,
@@ -23,10 +23,17 @@ impl FrameContext {
         [from, to]: [u64; 2],
         words: impl Iterator<Item = (u32, Total)>,
         entries: impl Iterator<Item = &'e Entry>,
+        covers: bool,
     ) {
         let header = Header::new(SectionKind::Totals, key, from, to);
         let words = words.map(|(addr, total)| encode_word(addr, total, to));
-        self.write(out, header, words, entries);
+        self.write_with_folds(
+            out,
+            header,
+            words,
+            entries,
+            covers.then(|| encode_cover(key.origin)).as_slice(),
+        );
     }
 
     /// Appends the versions of consecutive shards, of which `first` is the first. If they are a section of a whole
@@ -72,6 +79,26 @@ impl FrameContext {
         self.write(out, Header::new(SectionKind::Denial, key, made, denied), NO_WORDS, [].iter());
     }
 
+    /// Appends part `place[0]` of the `place[1]` parts of report `seq` of the replica `id`.
+    pub(crate) fn write_report(
+        self,
+        out: &mut Vec<u8>,
+        id: ReplicaId,
+        seq: u64,
+        [part, parts]: [u64; 2],
+        numbers: &[u64],
+    ) {
+        let header =
+            Header { kind: SectionKind::Report, origin: id, shard: part as u32, from: seq, to: parts };
+        self.write(out, header, numbers.iter().map(|number| number.to_be_bytes()), [].iter());
+    }
+
+    /// Appends what the node of `id` knows of starts, for its store.
+    pub(crate) fn write_stored_claims(self, out: &mut Vec<u8>, id: ReplicaId, numbers: &[u64]) {
+        let header = Header { kind: SectionKind::StoredClaims, origin: id, shard: 0, from: 0, to: 1 };
+        self.write(out, header, numbers.iter().map(|number| number.to_be_bytes()), [].iter());
+    }
+
     /// Appends a request for the version vector, from the replica `id`, whose own version vector has this digest.
     pub(crate) fn write_hello(self, out: &mut Vec<u8>, id: ReplicaId, digest: u64) {
         let header = Header { kind: SectionKind::Hello, origin: id, shard: 0, from: 0, to: digest };
@@ -87,9 +114,17 @@ impl FrameContext {
     }
 
     /// Appends what names the version of a shard in a store, with the number of its blocks and the sum of their stamps.
-    pub(crate) fn write_stored(self, out: &mut Vec<u8>, key: ShardKey, version: u64, stamps: [u64; 2]) {
+    pub(crate) fn write_stored(
+        self,
+        out: &mut Vec<u8>,
+        key: ShardKey,
+        version: u64,
+        stamps: [u64; 2],
+        covers: bool,
+    ) {
         let header = Header::new(SectionKind::Stored, key, 0, version);
-        self.write(out, header, stamps.map(u64::to_be_bytes), [].iter());
+        let folds = covers.then(|| encode_cover(key.origin));
+        self.write_with_folds(out, header, stamps.map(u64::to_be_bytes), [].iter(), folds.as_slice());
     }
 
     /// Appends a block of a shard for a store. `index` is its place in the shard.
@@ -107,10 +142,23 @@ impl FrameContext {
         words: impl IntoIterator<Item = [u8; N]>,
         entries: impl Iterator<Item = &'e Entry>,
     ) {
+        self.write_with_folds(out, header, words, entries, &[]);
+    }
+
+    /// Appends a section with these records, entries and folds.
+    fn write_with_folds<'e, const N: usize>(
+        self,
+        out: &mut Vec<u8>,
+        header: Header,
+        words: impl IntoIterator<Item = [u8; N]>,
+        entries: impl Iterator<Item = &'e Entry>,
+        folds: &[[u8; FOLD_LEN]],
+    ) {
         let start = out.len();
         out.resize(start + HEADER_LEN, 0);
         let word_count = append(out, words);
         let entry_count = append(out, entries.map(encode_entry));
+        let fold_count = append(out, folds.iter().copied());
         let body = &out[start + HEADER_LEN..];
         // A section has at most 65,536 words and as many entries, so its length fits.
         let (body_len, body_crc) = (body.len() as u32, crc32c(body));
@@ -129,6 +177,7 @@ impl FrameContext {
         put(raw, offset::TO, header.to.to_be_bytes());
         put(raw, offset::WORDS, word_count.to_be_bytes());
         put(raw, offset::ENTRIES, entry_count.to_be_bytes());
+        put(raw, offset::FOLDS, fold_count.to_be_bytes());
         put(raw, offset::BODY_LEN, body_len.to_be_bytes());
         put(raw, offset::BODY_CRC, body_crc.to_be_bytes());
         let header_crc = crc32c(&raw[..offset::HEADER_CRC]);

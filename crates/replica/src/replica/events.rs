@@ -114,6 +114,27 @@ pub enum Event {
         /// The peer that sent it.
         peer: Peer,
     },
+    /// A later start of this node is known: another process runs under its name, or this one began with an incarnation
+    /// below an earlier one. This start makes no versions and sends nothing more under its id, until
+    /// [`renew`](Replica::renew) gives it a greater incarnation. What is not ticked stays in the fan-in.
+    ///
+    /// If another process runs under the name, stop one of them. Otherwise they push each other out for ever.
+    Superseded {
+        /// The greatest start that is known.
+        by: ReplicaId,
+    },
+    /// A frame of a start that has ended was not taken: no member has reported so late a version, so the start that folds
+    /// it would not hear of it. What is only in that version is void.
+    Late {
+        /// The start that has ended.
+        origin: ReplicaId,
+        /// The shard.
+        shard: usize,
+        /// The version of the frame.
+        version: u64,
+        /// The peer that sent it.
+        peer: Peer,
+    },
     /// The origin of a shard says that it did not make the version of it that is here: two instances run under one id, or
     /// the version here is damaged, so that the origin's later versions seem to be known already.
     ///

@@ -12,7 +12,8 @@ use crate::shape::ShardKey;
 
 /// The id, and what happens if it is used twice.
 impl<A: Algebra> Replica<A> {
-    /// Whether a version of the own plane arrived that was not made here: [`Event::Cloned`]. Then another instance runs
+    /// Whether the id can't be used any more. A later start of the node is known: [`Event::Superseded`]. Or a version of the
+    /// own plane arrived that was not made here: [`Event::Cloned`]. Then another instance runs
     /// under the own id, or did so before this one started, and this replica sends nothing more under the id. Ticks, puts
     /// and loads make no versions. What producers write stays in the fan-in, and readers see it.
     /// [`renew`](Self::renew) continues.
@@ -29,11 +30,12 @@ impl<A: Algebra> Replica<A> {
     ///
     /// # Errors
     ///
-    /// [`ReplicaError::IncarnationReused`] if the incarnation is known here, and [`ReplicaError::TooManyOrigins`] if one
+    /// [`ReplicaError::IncarnationReused`] if the incarnation is known here or below one that is, and [`ReplicaError::TooManyOrigins`] if one
     /// more origin would exceed the bound. Then nothing has happened.
     pub fn renew(&mut self, incarnation: u64) -> Result<(), ReplicaError> {
         let (old, id) = (self.id, ReplicaId { incarnation, ..self.id });
-        if self.state.plane(id).is_some() {
+        let is_greater = self.lifetimes.claim(id.node).incarnation < incarnation;
+        if self.state.plane(id).is_some() || self.lifetimes.members().is_some() && !is_greater {
             return Err(ReplicaError::IncarnationReused { id });
         }
         let shards: Vec<usize> = self
@@ -47,8 +49,11 @@ impl<A: Algebra> Replica<A> {
         self.forget_own_sections();
         self.state.renew(id);
         (self.id, self.cloned) = (id, false);
+        self.lifetimes.renew(id);
+        self.note_claims();
         for shard in shards {
             let key = ShardKey { origin: old, shard };
+            self.note_report(key);
             match &mut self.store {
                 Some(store) if self.state.shard(key).is_some_and(|shard| !shard.is_stored()) => {
                     store.mark_unstored(key)
@@ -75,7 +80,7 @@ impl<A: Algebra> Replica<A> {
     }
 
     /// Drops everything under the own id that waits to be sent.
-    fn forget_own_sections(&mut self) {
+    pub(super) fn forget_own_sections(&mut self) {
         self.outbox.forget_origin(self.id, self.context);
         if let Some(store) = &mut self.store {
             store.forget_sections(|key| key.origin == self.id);

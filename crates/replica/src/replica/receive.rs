@@ -67,6 +67,8 @@ impl<A: Algebra> Replica<A> {
             }
             SectionKind::Hello => {
                 section.check_counts(0, 0)?;
+                self.learn(section.header().origin);
+                self.queue_report(peer);
                 if self.outgoing().vector_digest() == section.header().to {
                     self.outbox.queue_vector_digest(Recipient::Peer(peer));
                 } else {
@@ -74,7 +76,8 @@ impl<A: Algebra> Replica<A> {
                 }
             }
             SectionKind::VectorDigest => return self.receive_vector_digest(peer, section),
-            kind @ (SectionKind::Stored | SectionKind::StoredBlock) => {
+            SectionKind::Report => return self.receive_report(peer, section),
+            kind @ (SectionKind::Stored | SectionKind::StoredBlock | SectionKind::StoredClaims) => {
                 let found = kind as u32;
                 return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
             }
@@ -111,6 +114,18 @@ impl<A: Algebra> Replica<A> {
             self.check_own(header.shard, to, version)?;
             return Ok(Received { known: 1, ..Received::default() });
         }
+        if self.lifetimes.waits() {
+            return Ok(Received { waiting: true, ..Received::default() });
+        }
+        self.learn(key.origin);
+        if self.state.is_covered(key) {
+            return Ok(Received { known: 1, ..Received::default() });
+        }
+        if to > version && self.is_refused(key, to) {
+            let ShardKey { origin, shard } = key;
+            self.events.push_new(Event::Late { origin, shard, version: to, peer });
+            return Ok(Received { late: 1, ..Received::default() });
+        }
         if self.refetches.is_answer(key, peer, [from, to], version) {
             let totals = self.checked_totals(key, section)?;
             self.finish_refetch(key, to, totals);
@@ -125,11 +140,29 @@ impl<A: Algebra> Replica<A> {
             self.outbox.queue_request(peer, key, to);
             return Ok(Received { gaps: 1, ..Received::default() });
         }
-        self.state.apply(key, to, totals, self.ticks.reference());
+        let covered = self.state.apply(key, to, totals, self.ticks.reference());
+        self.forget_covered(&covered);
+        self.note_report(key);
+        if key.origin.node == self.id.node {
+            self.fold_ended_starts();
+        }
         self.report_damage();
         self.outbox.arrived(key, to);
         Self::note_version(&mut self.outbox, &mut self.store, key);
         Ok(Received { applied: 1, ..Received::default() })
+    }
+
+    /// Forgets what waits to be done about shards that were removed, since a later start covers them.
+    pub(super) fn forget_covered(&mut self, covered: &[ShardKey]) {
+        for &key in covered {
+            self.outbox.arrived(key, u64::MAX);
+            self.outbox.forget(key, self.context);
+            self.outbox.forget_news(key);
+            self.refetches.forget(key);
+            if let Some(store) = &mut self.store {
+                store.forget(key);
+            }
+        }
     }
 
     /// The body of a frame, if nothing is wrong with it and the table has all of its addresses.
@@ -139,6 +172,7 @@ impl<A: Algebra> Replica<A> {
         section: &Section<'a>,
     ) -> Result<Totals<'a>, PacketErrorKind> {
         section.check_body()?;
+        section.check_covers()?;
         let (totals, shape) = (section.totals(), self.state.shape());
         totals.check(shape.whole_range(key.shard), section.header().to)?;
         if totals.end() > shape.range(key.shard).end as u64 {
@@ -162,6 +196,7 @@ impl<A: Algebra> Replica<A> {
         if section.numbers().take(inside).any(|version| version > 0) {
             self.check_bound(origin)?;
         }
+        self.learn(origin);
         let versions = (u64::from(header.shard)..).zip(section.numbers().take(inside));
         if origin == self.id {
             for (shard, version) in versions.clone() {
@@ -172,12 +207,14 @@ impl<A: Algebra> Replica<A> {
         let mut received = Received { version_vector: true, beyond_table, ..Received::default() };
         for (shard, version) in versions {
             let key = ShardKey { origin, shard: shard as usize };
-            if version > self.state.version(key) {
+            let is_new = version > self.state.version(key) && !self.state.is_covered(key);
+            if is_new && !self.lifetimes.waits() && !self.is_refused(key, version) {
                 received.behind += 1;
                 self.outbox.queue_request(peer, key, version);
             }
         }
-        self.hearings.section(peer, [header.from, header.to], received.behind > 0);
+        let behind = received.behind > 0 || self.lifetimes.waits();
+        self.hearings.section(peer, [header.from, header.to], behind);
         Ok(received)
     }
 

@@ -39,6 +39,12 @@ struct Denial {
 }
 
 impl Refetches {
+    /// Forgets a shard that was removed.
+    pub(super) fn forget(&mut self, key: ShardKey) {
+        self.waiting.remove(&key);
+        self.denied.remove(&key);
+    }
+
     /// Whether the copy of a shard that is here is to be replaced, so that it does not leave.
     pub(super) fn contains(&self, key: ShardKey) -> bool {
         self.waiting.contains_key(&key)
@@ -102,7 +108,8 @@ impl<A: Algebra> Replica<A> {
     pub(super) fn finish_refetch(&mut self, key: ShardKey, to: u64, totals: Totals<'_>) {
         self.refetches.waiting.remove(&key);
         self.refetches.denied.remove(&key);
-        self.state.replace(key, to, totals, self.ticks.reference());
+        let covered = self.state.replace(key, to, totals, self.ticks.reference());
+        self.forget_covered(&covered);
         self.outbox.arrived(key, to);
         self.outbox.forget(key, self.context);
         if let Some(store) = &mut self.store {

@@ -13,13 +13,15 @@ use super::Replica;
 use crate::cluster_config::ClusterConfig;
 use crate::error::ReplicaError;
 use crate::frame::FrameContext;
+use crate::lifetimes::Lifetimes;
 use crate::outbox::Outbox;
 use crate::outgoing::Outgoing;
 use crate::peer::Peer;
 use crate::replica_id::ReplicaId;
+use crate::report::known_numbers;
 use crate::shape::ShardKey;
 use crate::store_queue::{Cause, InFlight, StoreQueue, StoringShard, Withheld};
-use crate::stored::{Restored, StoredShard, write_shard};
+use crate::stored::{Restored, StoredShard, write_claims, write_shard};
 use crate::timers::Timer;
 
 /// Shards that changed and are to be stored. Of each, all parts must be stored or none. The shards may be stored
@@ -86,12 +88,16 @@ impl<A: Algebra> Replica<A> {
     ) -> Result<Self, ReplicaError> {
         let shape = cluster.checked_shape(local.len())?;
         let context = FrameContext::new::<A>(cluster.digest());
-        let mut restored = Restored::new(context, shape, cluster, id, resumes);
+        let mut restored = Restored::new(context, shape, id, resumes);
         for (index, bytes) in stored.into_iter().enumerate() {
             restored.insert(index, bytes.as_ref())?;
         }
+        let mut lifetimes = Lifetimes::new(id);
+        if let Some((claims, settled)) = restored.claims() {
+            lifetimes.restore(claims, settled);
+        }
         let planes = restored.planes()?;
-        Self::start(cluster, local, id, planes, true)
+        Self::start(cluster, local, id, planes, lifetimes, true)
     }
 
     /// The next shards that changed and that the store does not have. `None` if there are none, if the replica has no
@@ -108,7 +114,8 @@ impl<A: Algebra> Replica<A> {
         if self.timers.waits(Timer::Store) {
             return None;
         }
-        let Self { state, outbox, store: Some(store), id, context, max_transaction, .. } = self else {
+        let Self { state, outbox, store: Some(store), id, context, max_transaction, lifetimes, .. } = self
+        else {
             return None;
         };
         let source = Outgoing::new(state, *id, *context, true);
@@ -137,11 +144,20 @@ impl<A: Algebra> Replica<A> {
                 }
             }
         }
-        if in_flight.is_empty() {
+        let has_claims = store.wants_claims();
+        if has_claims {
+            let numbers = known_numbers(lifetimes.claims(), lifetimes.is_settled());
+            shards.push(write_claims(*context, *id, &numbers));
+        }
+        if in_flight.is_empty() && !has_claims {
             return None;
         }
         withhold_answers(outbox, store, &mut in_flight, &source, room);
-        Some(Transaction { number: store.begin(in_flight), shards })
+        let number = store.begin(in_flight);
+        if has_claims {
+            store.claims_are_in(number);
+        }
+        Some(Transaction { number, shards })
     }
 
     /// Confirms that the store has all shards of the transaction with this number, durably. What waited for them may
@@ -149,6 +165,8 @@ impl<A: Algebra> Replica<A> {
     pub fn stored(&mut self, number: u64) -> bool {
         let Some(store) = &mut self.store else { return false };
         let Some((shards, withheld)) = store.end(number) else { return false };
+        store.end_claims(number, true);
+        self.reports.note_stored();
         for StoringShard { key, version } in shards {
             if let Some(version) = version {
                 self.state.set_stored_version(key, version);
@@ -177,6 +195,7 @@ impl<A: Algebra> Replica<A> {
         self.timers.advance(now);
         let Some(store) = &mut self.store else { return false };
         let Some((shards, withheld)) = store.end(number) else { return false };
+        store.end_claims(number, false);
         for StoringShard { key, .. } in shards {
             store.mark_unstored(key);
         }

@@ -61,6 +61,9 @@ impl<A: Algebra> Replica<A> {
         if self.timers.is_due(Timer::Listening) {
             self.stop_listening();
         }
+        if self.timers.take(Timer::Waiting) {
+            self.end_wait();
+        }
         if self.timers.take(Timer::Hello) {
             self.hello(Recipient::All);
             self.timers.arm(Timer::Hello, timing.heartbeat);
@@ -72,6 +75,7 @@ impl<A: Algebra> Replica<A> {
         if self.timers.take(Timer::Heartbeat) {
             self.heartbeat(timing.digests);
             self.audit_next(timing.audits);
+            self.fold_ended_starts();
             self.timers.arm(Timer::Heartbeat, timing.heartbeat);
         }
         // Then there is something to poll.
@@ -112,6 +116,9 @@ impl<A: Algebra> Replica<A> {
             self.timers.arm(Timer::Listening, timing.listening);
             self.timers.arm(Timer::Hello, timing.heartbeat);
             self.hello(Recipient::All);
+        }
+        if self.is_waiting() {
+            self.timers.arm(Timer::Waiting, timing.waiting);
         }
         self.timers.arm(Timer::Heartbeat, self.phase(timing.heartbeat));
         self.timers.arm(Timer::VersionVector, self.phase(timing.version_vector));

@@ -23,6 +23,7 @@ impl<A: Algebra> Replica<A> {
     ///
     /// The caller need not care about lost packets. Peers notice what they lack and ask for it.
     pub fn poll_transmit(&mut self) -> Option<(Recipient, Vec<u8>)> {
+        self.write_reports();
         let Self { outbox, state, id, context, store, timers, cloned, .. } = self;
         let source = Outgoing::new(state, *id, *context, store.is_some()).without_own(*cloned);
         outbox.poll(&source, timers.now())
@@ -60,6 +61,7 @@ impl<A: Algebra> Replica<A> {
         // So that damage of the digest does not stay.
         self.state.refresh_version_sums();
         self.outbox.queue_vector_digest(to);
+        self.queue_report_number(to);
     }
 
     /// Queues a request for the version vector of a peer. Call it at a start, and after a partition.
@@ -77,6 +79,7 @@ impl<A: Algebra> Replica<A> {
     pub fn remove_peer(&mut self, peer: Peer) {
         self.outbox.remove_peer(peer);
         self.hearings.remove(peer);
+        self.forget_reports(peer);
         if let Some(store) = &mut self.store {
             store.remove_peer(peer);
         }

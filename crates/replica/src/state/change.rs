@@ -1,6 +1,7 @@
 //! What changes the state: frames, ticks and LOADs.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use atomik_core::Algebra;
 
@@ -54,8 +55,14 @@ impl<A: Algebra> ReplicaState<A> {
 
     /// Sets what a frame contains: its words and entries, the stamps of their blocks, and the version of the shard.
     /// The frame was checked before, so its addresses ascend within the shard. `ticked` is what the ticks took out of the
-    /// fan-in, by address.
-    pub(crate) fn apply(&mut self, key: ShardKey, to: u64, totals: Totals<'_>, ticked: &[u64]) {
+    /// fan-in, by address. Returns the shards of earlier starts that the frame covers, which are removed.
+    pub(crate) fn apply(
+        &mut self,
+        key: ShardKey,
+        to: u64,
+        totals: Totals<'_>,
+        ticked: &[u64],
+    ) -> Vec<ShardKey> {
         let plane = self.find(key.origin).unwrap_or_else(|at| {
             self.planes.insert(at, Plane::new(key.origin));
             at
@@ -68,6 +75,8 @@ impl<A: Algebra> ReplicaState<A> {
         for (block, words) in totals.words.by_block() {
             self.apply_words(plane, key.shard, to, block, words);
         }
+        self.planes[plane].get_or_insert(key.shard, self.shape).set_covers(totals.covers);
+        self.drop_covered(key, ticked)
     }
 
     /// Sets an entry, whose cost does not depend on the number of origins while the winning register stays or a greater
@@ -190,9 +199,16 @@ impl<A: Algebra> ReplicaState<A> {
         self.set_state(addr, value, ticked);
     }
 
-    /// Puts what a frame from version 0 contains in the place of a shard.
-    pub(crate) fn replace(&mut self, key: ShardKey, to: u64, totals: Totals<'_>, ticked: &[u64]) {
-        let Ok(plane) = self.find(key.origin) else { return };
+    /// Puts what a frame from version 0 contains in the place of a shard. Returns the shards of earlier starts that it
+    /// covers, which are removed.
+    pub(crate) fn replace(
+        &mut self,
+        key: ShardKey,
+        to: u64,
+        totals: Totals<'_>,
+        ticked: &[u64],
+    ) -> Vec<ShardKey> {
+        let Ok(plane) = self.find(key.origin) else { return Vec::new() };
         let mut shard = Box::new(Shard::new(self.shape, key.shard));
         for word in totals.words.iter() {
             let block = shard.stamped_block_mut(word.addr(), to);
@@ -204,9 +220,12 @@ impl<A: Algebra> ReplicaState<A> {
         }
         let old = self.shard(key).map_or([0, 0], Shard::versions);
         shard.set_version(old[0]);
+        shard.set_covers(totals.covers);
         self.version_sums.replace(key, [old, shard.versions()]);
         self.planes[plane].insert(key.shard, shard);
         self.set_version(plane, key.shard, to);
+        let removed = self.remove_covered(key);
         self.recompute(key.shard, ticked);
+        removed
     }
 }

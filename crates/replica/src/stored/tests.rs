@@ -2,6 +2,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 
 use super::*;
+use crate::cluster_config::ClusterConfig;
 use crate::frame::Header;
 use crate::frame::tests::{raw_section, raw_word};
 use crate::peer::Peer;
@@ -107,7 +108,7 @@ fn a_stored_shard_comes_back_word_by_word_in_any_order_of_its_parts() {
         (expected[131], expected[128], expected[255]) = (10, 9, 9);
         assert_eq!((replica.merged(), replica.version(OTHER, 1)), (&*expected, 5));
     }
-    let mut restored = Restored::new(context(), Shape { len: 300, shard_words: 128 }, &cluster(), OWN, false);
+    let mut restored = Restored::new(context(), Shape { len: 300, shard_words: 128 }, OWN, false);
     (0..).zip(&parts).for_each(|(index, part)| restored.insert(index, part).unwrap());
     let planes = restored.planes().unwrap();
     let shard = planes[0].shard(1).unwrap();

@@ -6,6 +6,7 @@ mod clones;
 #[cfg(feature = "damage")]
 mod damage;
 mod docs;
+mod folding;
 mod growing;
 mod hearing;
 mod refetch;

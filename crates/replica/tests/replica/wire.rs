@@ -82,8 +82,16 @@ fn fields(table: &[(&'static str, usize, usize)], bytes: &[u8]) -> BTreeMap<&'st
 }
 
 fn start(node: u64, incarnation: u64) -> (Replica<Add>, Arc<TableFanIn<Add>>) {
+    start_with_shards(node, incarnation, 64)
+}
+
+fn start_with_shards(
+    node: u64,
+    incarnation: u64,
+    shard_words: usize,
+) -> (Replica<Add>, Arc<TableFanIn<Add>>) {
     let local = Arc::new(TableFanIn::new(128));
-    let cluster = ClusterConfig::new("wire", 128).with_shard_words(64);
+    let cluster = ClusterConfig::new("wire", 128).with_shard_words(shard_words);
     (Replica::new(&cluster, Arc::clone(&local), ReplicaId { node, incarnation }).unwrap(), local)
 }
 
@@ -106,7 +114,35 @@ fn written() -> Vec<Vec<u8>> {
     let mut instance = start(1, 2).0;
     instance.receive(NOW, Peer(1), &vector).unwrap();
     let denial = sent(&mut instance);
-    vec![frame, vector, hello, request, heartbeat, denial]
+    let [folded, report] = written_after_a_fold();
+    vec![frame, vector, hello, request, heartbeat, denial, folded, report]
+}
+
+/// The frame and the report of a start that folded an earlier one.
+fn written_after_a_fold() -> [Vec<u8>; 2] {
+    let start = |node, incarnation| {
+        let (mut replica, local) = start_with_shards(node, incarnation, 16);
+        replica.set_members([1, 2]);
+        (replica, local)
+    };
+    let ((mut earlier, local), (mut other, _)) = (start(1, 2), start(2, 3));
+    local.producer().accum(5, 7);
+    earlier.tick();
+    other.end_wait();
+    other.receive(NOW, Peer(1), &sent(&mut earlier)).unwrap();
+    let mut later = start(1, 9).0;
+    later.hello(Recipient::All);
+    while later.cover(1, 0).is_none() {
+        other.receive(NOW, Peer(1), &sent(&mut later)).unwrap();
+        other.send_version_vector(Recipient::All);
+        later.receive(NOW, Peer(2), &sent(&mut other)).unwrap();
+    }
+    drop(sent(&mut later));
+    other.hello(Recipient::All);
+    later.receive(NOW, Peer(2), &sent(&mut other)).unwrap();
+    let reply = sections(&sent(&mut later));
+    let report = reply.into_iter().find(|section| section[5] == 7).unwrap();
+    [later.frame_since(later.id(), 0, 0).unwrap(), report]
 }
 
 /// Bytes in lines of sixteen, as on the page.
@@ -127,7 +163,7 @@ fn what_is_written_is_what_the_page_says() {
 #[test]
 fn the_tables_of_the_page_describe_what_is_written() {
     let tables = tables();
-    let lens = [HEADER, 16, 44];
+    let lens = [HEADER, 16, 44, 32];
     assert_eq!(tables.len(), lens.len());
     for (table, len) in tables.iter().zip(lens) {
         let end = table.iter().fold(0, |next, &(name, at, bytes)| {
@@ -169,7 +205,7 @@ fn the_tables_of_the_page_describe_what_is_written() {
     // The kinds that travel, in the order of the examples.
     let kinds: Vec<u8> =
         written().iter().flat_map(|packet| sections(packet)).map(|section| section[5]).collect();
-    assert_eq!(kinds, [1, 2, 9, 5, 3, 4, 10, 11]);
+    assert_eq!(kinds, [1, 2, 9, 5, 3, 4, 10, 11, 1, 7]);
     let rows = page().join("\n");
     kinds.iter().for_each(|kind| assert!(rows.contains(&format!("\n| {kind} | ")), "kind {kind}"));
 }
