@@ -67,7 +67,8 @@ step ./ci/check-packages.py
 step cargo test --locked -p fan-in-demo -p atomik-benches --tests
 step cargo test --release --locked -p atomik-models
 # Ten thousand starts of three nodes, and a year of hourly starts of five.
-step cargo test --release --locked -p atomik-replica --features damage --test replica -- --ignored folding
+# Ten thousand starts of three nodes, and a year of hourly starts of five; random lives of clusters.
+step cargo test --release --locked -p atomik-replica --features damage --test replica -- --ignored folding lives
 
 step_in loom-tests cargo test --release --locked
 # Compares the tables of loom-tests/README.md with the mutants and models that there are; runs none of them.

@@ -9,6 +9,7 @@ mod docs;
 mod folding;
 mod growing;
 mod hearing;
+mod lifetimes;
 mod refetch;
 mod refusals;
 mod starts;
