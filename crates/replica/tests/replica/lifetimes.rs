@@ -30,6 +30,9 @@ impl Random {
 enum World {
     /// Stores are written at once and never lost: nothing that was ticked may be missing.
     Lossless,
+    /// The first node may start without a store or with an older copy: nothing that another node has ever had of it may be
+    /// missing.
+    OneLoses,
     /// Starts may have no store or an older copy, and members may be dropped and added: what was ticked may be missing, but
     /// is never there twice.
     Lossy,
@@ -58,6 +61,8 @@ struct Cluster {
     bits: u64,
     ticked_bits: u64,
     ticked_sum: u64,
+    /// The bits that were in the state of a node that loses nothing.
+    kept_bits: u64,
     has_loads: bool,
 }
 
@@ -85,7 +90,19 @@ impl Cluster {
         let has_loads = random.next(2) == 0;
         let (packets, now) = (Vec::new(), NOW);
         let (incarnation, bits, ticked_bits, ticked_sum) = (1, 0, 0, 0);
-        Self { random, world, nodes, packets, now, incarnation, bits, ticked_bits, ticked_sum, has_loads }
+        Self {
+            random,
+            world,
+            nodes,
+            packets,
+            now,
+            incarnation,
+            bits,
+            ticked_bits,
+            ticked_sum,
+            kept_bits: 0,
+            has_loads,
+        }
     }
 
     fn count(&self) -> u64 {
@@ -106,6 +123,9 @@ impl Cluster {
                     self.packets.push((at as u64, to, packet.clone()));
                 }
             }
+        }
+        if at > 0 {
+            self.kept_bits |= node.replica.merged()[BITS];
         }
         let superseded = std::iter::from_fn(|| node.replica.poll_event())
             .any(|event| matches!(event, Event::Superseded { .. }));
@@ -139,7 +159,7 @@ impl Cluster {
         let id = ReplicaId { node: at as u64, incarnation: self.incarnation };
         let count = self.count();
         let node = &mut self.nodes[at];
-        if self.world == World::Lossy {
+        if self.world == World::Lossy || self.world == World::OneLoses && at == 0 {
             match self.random.next(4) {
                 0 => node.store.clear(),
                 1 if !node.backups.is_empty() => {
@@ -244,6 +264,10 @@ impl Cluster {
             World::Lossless => {
                 assert_eq!((bits, sum), (self.ticked_bits, self.ticked_sum), "seed {seed}: {bits:#b}");
             }
+            World::OneLoses => {
+                assert_eq!(bits & !self.ticked_bits, 0, "seed {seed}: {bits:#b}");
+                assert_eq!(self.kept_bits & !bits, 0, "seed {seed}: {bits:#b}, kept {:#b}", self.kept_bits);
+            }
             World::Lossy => assert_eq!(bits & !self.ticked_bits, 0, "seed {seed}: {bits:#b}"),
         }
         for node in &mut self.nodes {
@@ -267,7 +291,7 @@ impl Cluster {
 
 fn run(seeds: std::ops::Range<u64>) {
     for seed in seeds {
-        for world in [World::Lossless, World::Lossy] {
+        for world in [World::Lossless, World::OneLoses, World::Lossy] {
             let mut cluster = Cluster::new(seed, world);
             let steps = 40 + cluster.random.next(300);
             (0..steps).for_each(|_| cluster.step());
