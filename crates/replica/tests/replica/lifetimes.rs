@@ -50,7 +50,8 @@ struct Node {
     unticked_sum: u64,
 }
 
-struct Cluster {
+/// A cluster and its network.
+struct Lives {
     random: Random,
     world: World,
     nodes: Vec<Node>,
@@ -76,7 +77,7 @@ fn start(nodes: u64, id: ReplicaId, store: &Store) -> (Replica<Add>, TableProduc
     (Replica::restore(&config(nodes), local, id, store.values()).unwrap(), producer)
 }
 
-impl Cluster {
+impl Lives {
     fn new(seed: u64, world: World) -> Self {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let count = 2 + random.next(3);
@@ -292,7 +293,7 @@ impl Cluster {
 fn run(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         for world in [World::Lossless, World::OneLoses, World::Lossy] {
-            let mut cluster = Cluster::new(seed, world);
+            let mut cluster = Lives::new(seed, world);
             let steps = 40 + cluster.random.next(300);
             (0..steps).for_each(|_| cluster.step());
             cluster.heal();
