@@ -6,6 +6,7 @@ mod screen;
 
 use std::error::Error;
 use std::io;
+use std::iter::successors;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
@@ -39,13 +40,9 @@ fn main() -> ExitCode {
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut message = error.to_string();
-            let mut source = error.source();
-            while let Some(cause) = source {
-                message = format!("{message}: {cause}");
-                source = cause.source();
-            }
-            eprintln!("atomik-top: {message}");
+            let chain: Vec<_> =
+                successors(Some(&*error), |&error| error.source()).map(ToString::to_string).collect();
+            eprintln!("atomik-top: {}", chain.join(": "));
             ExitCode::FAILURE
         }
     }
@@ -65,7 +62,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         report::write_text(&report, io::stdout().lock())
     };
     match printed {
-        // Who reads has seen enough.
+        // The program that reads the output has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => Ok(printed?),
     }

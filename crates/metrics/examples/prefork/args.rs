@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-pub(crate) const USAGE: &str = "\
+const USAGE: &str = "\
 usage: prefork [--seconds N] [--workers N] [--port N] [--path FILE] [--json]
 
   --seconds N   stop after so many seconds; without it, run until interrupted
@@ -23,11 +23,18 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn from_command_line() -> Result<Self, String> {
+    /// Reads the command line. If it can't be understood, it says so and ends the process with 2.
+    pub(crate) fn from_command_line() -> Self {
+        Self::parse(std::env::args().skip(1)).unwrap_or_else(|message| {
+            eprintln!("{message}\n\n{USAGE}");
+            std::process::exit(2)
+        })
+    }
+
+    fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
         let name = format!("/dev/shm/prefork-{}", std::process::id());
         let mut args =
             Self { seconds: None, workers: 3, port: 0, path: name.into(), json: false, worker: None };
-        let mut given = std::env::args().skip(1);
         while let Some(argument) = given.next() {
             match argument.as_str() {
                 "--json" => args.json = true,

@@ -23,13 +23,7 @@ use args::Args;
 use load::Load;
 
 fn main() -> ExitCode {
-    let args = match Args::from_command_line() {
-        Ok(args) => args,
-        Err(message) => {
-            eprintln!("{message}\n\n{}", args::USAGE);
-            return ExitCode::from(2);
-        }
-    };
+    let args = Args::from_command_line();
     let result = match args.worker {
         Some(port) => worker::run(&args.path, port).map(|()| true),
         None => master(&args),

@@ -1,6 +1,6 @@
 //! The command line.
 
-pub(crate) const USAGE: &str = "\
+const USAGE: &str = "\
 usage: service [--seconds N] [--connections N] [--port N] [--json]
 
   --seconds N      stop after so many seconds; without it, run until interrupted
@@ -17,9 +17,16 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn from_command_line() -> Result<Self, String> {
+    /// Reads the command line. If it can't be understood, it says so and ends the process with 2.
+    pub(crate) fn from_command_line() -> Self {
+        Self::parse(std::env::args().skip(1)).unwrap_or_else(|message| {
+            eprintln!("{message}\n\n{USAGE}");
+            std::process::exit(2)
+        })
+    }
+
+    fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut args = Self { seconds: None, connections: 16, port: 0, json: false };
-        let mut given = std::env::args().skip(1);
         while let Some(argument) = given.next() {
             match argument.as_str() {
                 "--json" => args.json = true,

@@ -23,13 +23,7 @@ use tokio::sync::watch;
 use args::Args;
 
 fn main() -> ExitCode {
-    let args = match Args::from_command_line() {
-        Ok(args) => args,
-        Err(message) => {
-            eprintln!("{message}\n\n{}", args::USAGE);
-            return ExitCode::from(2);
-        }
-    };
+    let args = Args::from_command_line();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run(&args))) {
         Ok(true) => ExitCode::SUCCESS,
