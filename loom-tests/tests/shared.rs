@@ -1,11 +1,11 @@
 //! Models of the lanes of a shared file. The kernel's lock is modelled as what it promises: one holder, freed when its
-//! process ends, and what a holder did happens before what the next one does.
+//! process ends, and what a holder did happens before what the next one does. And models of the metadata beside the lanes.
 
 use std::sync::Arc;
 
 use atomik_core::Add;
 use atomik_loom_tests::{Past, Preemptions, bounded_model, check_pasts, join};
-use atomik_shared::models::{File, Process};
+use atomik_shared::models::{Entries, File, Process};
 use loom::thread;
 
 /// A descriptor has several words, so the whole space of these models is large.
@@ -187,5 +187,37 @@ fn a_lane_is_described_while_it_is_claimed() {
         };
         join([claiming, reading]);
         assert_eq!(file.describe(0), (2, true, Some((2, [2; 8]))));
+    });
+}
+
+/// An entry is appended to the metadata while a reader looks: the reader sees the whole entry or none of it, and what the
+/// writer did before. Another process that appends later finds the entry there.
+///
+/// Rules out: an entry that is seen before all of it is written; an entry that overwrites another one.
+#[test]
+fn metadata_is_appended_beside_a_reader() {
+    loom::model(|| {
+        let (entries, past) = (Arc::new(Entries::new()), Past::new());
+        let appending = {
+            let (entries, past) = (Arc::clone(&entries), past.clone());
+            thread::spawn(move || {
+                entries.append(b"first");
+                past.happen();
+                entries.append(b"7 second");
+            })
+        };
+        let written: [&[u8]; 2] = [b"first", b"7 second"];
+        let reading = {
+            let entries = Arc::clone(&entries);
+            thread::spawn(move || {
+                let seen = entries.all();
+                assert!(seen.iter().eq(&written[..seen.len()]));
+                if seen.len() == 2 {
+                    past.must_have_happened();
+                }
+            })
+        };
+        join([appending, reading]);
+        assert_eq!(entries.all(), written);
     });
 }

@@ -14,7 +14,8 @@ use crate::sync::{AtomicBool, Ordering};
 ///
 /// What they promise: of all descriptions of the file at most one holds the lock of a lane. It is free once its holder
 /// has unlocked it, or once every process that has the description has ended. Everything that the holder did while it had
-/// the lock happens before whatever the next holder does. A description that has a lock already gets it again.
+/// the lock happens before whatever the next holder does, if that is another description. A description that has a lock
+/// already gets it again.
 pub(crate) trait KernelLocks {
     /// Takes the lock of a lane if no other description has it.
     ///

@@ -12,7 +12,8 @@ use crate::file::{self, Access, MEMFD, failed};
 use crate::handle::Handle;
 use crate::lane::{self, Lane};
 use crate::layout::{FileKind, FileLayout};
-use crate::metadata::{Metadata, MetadataWriter};
+use crate::metadata::Metadata;
+use crate::metadata_writer::MetadataWriter;
 use crate::producer::SharedProducer;
 use crate::view::SharedView;
 
@@ -326,7 +327,8 @@ impl<A: Algebra> SharedFanIn<A> {
     pub fn metadata_writer(&self) -> Result<MetadataWriter<'_>, SharedError> {
         let handle = &*self.handle;
         let fd = handle.fd().map_err(|kind| self.error(kind))?;
-        MetadataWriter::new(self.metadata(), &handle.layout, fd, &handle.path, handle.wait_to_append())
+        let turn = handle.wait_to_append();
+        MetadataWriter::new(self.metadata(), &handle.layout, fd, &handle.path, &handle.mark, turn)
     }
 
     /// Where everything in the file is.

@@ -60,8 +60,9 @@ mod layout;
 mod locks;
 #[cfg(not(atomik_loom))]
 mod mapping;
-#[cfg(not(atomik_loom))]
 mod metadata;
+#[cfg(not(atomik_loom))]
+mod metadata_writer;
 #[cfg(atomik_loom)]
 #[doc(hidden)]
 pub mod models;
@@ -75,13 +76,14 @@ mod table;
 #[cfg(not(atomik_loom))]
 mod view;
 
+pub use metadata::{Metadata, MetadataEntries};
 #[cfg(not(atomik_loom))]
 pub use {
     error::{SharedError, SharedErrorKind},
     fan_in::{FanInSize, SharedFanIn},
     lane::{Lane, LaneState},
     layout::{FileKind, FileLayout},
-    metadata::{Metadata, MetadataEntries, MetadataWriter},
+    metadata_writer::MetadataWriter,
     producer::SharedProducer,
     table::SharedTable,
     view::SharedView,

@@ -1,17 +1,23 @@
-//! Bytes of the caller's own beside the lanes, to which several processes append.
+//! Bytes of the caller's own beside the lanes.
 
-use std::os::fd::BorrowedFd;
-use std::path::Path;
-use std::sync::MutexGuard;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crate::error::{SharedError, SharedErrorKind};
+#[cfg(not(atomik_loom))]
 use crate::layout::{ALIGN, FileLayout};
-use crate::locks;
+#[cfg(not(atomik_loom))]
 use crate::mapping::Mapping;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The words before the first entry, of which the first tells how many bytes of entries there are.
+#[cfg(not(atomik_loom))]
 const HEAD_WORDS: usize = ALIGN as usize / 8;
+#[cfg(atomik_loom)]
+const HEAD_WORDS: usize = 1;
+
+/// Why an entry was not appended: it takes more bytes than are left.
+#[derive(Debug)]
+pub(crate) struct NoRoom {
+    pub(crate) needed: usize,
+    pub(crate) left: usize,
+}
 
 /// The metadata of a file: entries of bytes that were appended by any process and never change again, such as the names
 /// of the addresses. [`SharedFanIn::metadata_writer`](crate::SharedFanIn::metadata_writer) appends.
@@ -25,11 +31,18 @@ pub struct Metadata<'a> {
 }
 
 impl<'a> Metadata<'a> {
+    #[cfg(not(atomik_loom))]
     pub(crate) fn new(mapping: &'a Mapping, layout: &FileLayout) -> Self {
         let words = match layout.metadata_bytes() {
             0 => &[],
             bytes => mapping.words(layout.metadata, HEAD_WORDS + bytes / 8),
         };
+        Self { words }
+    }
+
+    /// Metadata in words of the caller: one before the entries, and theirs.
+    #[cfg(atomik_loom)]
+    pub(crate) fn in_words(words: &'a [AtomicU64]) -> Self {
         Self { words }
     }
 
@@ -42,7 +55,7 @@ impl<'a> Metadata<'a> {
     /// The bytes that entries take.
     #[must_use]
     pub fn used(&self) -> usize {
-        // Acquire: pairs with the Release in `MetadataWriter::append`.
+        // Acquire: pairs with the Release in `append`.
         let used = self.words.first().map_or(0, |used| used.load(Ordering::Acquire));
         // What another process wrote there, must lead to nothing worse than fewer entries.
         usize::try_from(used).unwrap_or(usize::MAX).min(self.capacity()) / 8 * 8
@@ -58,7 +71,26 @@ impl<'a> Metadata<'a> {
     /// [`position`](MetadataEntries::position).
     #[must_use]
     pub fn entries_from(&self, position: usize) -> MetadataEntries<'a> {
-        MetadataEntries { metadata: *self, at: position.next_multiple_of(8), end: self.used() }
+        MetadataEntries { metadata: *self, at: position.div_ceil(8).saturating_mul(8), end: self.used() }
+    }
+
+    /// Appends an entry. Nobody else does meanwhile, because of the lock that the caller has.
+    pub(crate) fn append(&self, entry: &[u8]) -> Result<(), NoRoom> {
+        let start = self.used();
+        let (needed, left) = (8 + entry.len().next_multiple_of(8), self.capacity() - start);
+        if needed > left {
+            return Err(NoRoom { needed, left });
+        }
+        // Relaxed, here and below: the store to the head publishes them.
+        self.word(start).store(entry.len() as u64, Ordering::Relaxed);
+        for (at, chunk) in (start + 8..).step_by(8).zip(entry.chunks(8)) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.word(at).store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        }
+        // Release: pairs with the Acquire in `used`.
+        self.words[0].store((start + needed) as u64, Ordering::Release);
+        Ok(())
     }
 
     /// The word that begins at a position.
@@ -104,76 +136,5 @@ impl Iterator for MetadataEntries<'_> {
         bytes.truncate(len);
         self.at = start + len.next_multiple_of(8);
         Some(bytes)
-    }
-}
-
-/// The only one that appends to a file's metadata at this moment, of all processes. So it can look for an entry and
-/// append it if it is missing, and nobody else does so meanwhile.
-///
-/// The lock is the kernel's: it is free once the writer is dropped, or once its process has ended.
-#[derive(Debug)]
-pub struct MetadataWriter<'a> {
-    metadata: Metadata<'a>,
-    fd: BorrowedFd<'a>,
-    lock_at: u64,
-    path: &'a Path,
-    /// The kernel would give this process's threads the lock twice.
-    _turn: MutexGuard<'a, ()>,
-}
-
-impl<'a> MetadataWriter<'a> {
-    pub(crate) fn new(
-        metadata: Metadata<'a>,
-        layout: &FileLayout,
-        fd: BorrowedFd<'a>,
-        path: &'a Path,
-        turn: MutexGuard<'a, ()>,
-    ) -> Result<Self, SharedError> {
-        let lock_at = layout.metadata;
-        if metadata.capacity() > 0 {
-            let locked = locks::lock(fd, lock_at);
-            locked.map_err(|error| {
-                SharedError::new(path, SharedErrorKind::Io { what: "lock the metadata", error })
-            })?;
-        }
-        Ok(Self { metadata, fd, lock_at, path, _turn: turn })
-    }
-
-    /// What has been appended so far.
-    #[must_use]
-    pub fn metadata(&self) -> Metadata<'a> {
-        self.metadata
-    }
-
-    /// Appends an entry. Release: whoever sees it sees what the caller did before.
-    ///
-    /// # Errors
-    ///
-    /// [`SharedErrorKind::MetadataFull`] if there is no room for it. Nothing was written.
-    pub fn append(&mut self, entry: &[u8]) -> Result<(), SharedError> {
-        let (start, capacity) = (self.metadata.used(), self.metadata.capacity());
-        let (needed, left) = (8 + entry.len().next_multiple_of(8), capacity - start);
-        if needed > left {
-            return Err(SharedError::new(self.path, SharedErrorKind::MetadataFull { needed, left }));
-        }
-        // Relaxed, here and below: the store to the head publishes them. Nobody else writes, because of the lock.
-        self.metadata.word(start).store(entry.len() as u64, Ordering::Relaxed);
-        for (at, chunk) in (start + 8..).step_by(8).zip(entry.chunks(8)) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.metadata.word(at).store(u64::from_ne_bytes(word), Ordering::Relaxed);
-        }
-        // Release: pairs with the Acquire in `Metadata::used`.
-        self.metadata.words[0].store((start + needed) as u64, Ordering::Release);
-        Ok(())
-    }
-}
-
-impl Drop for MetadataWriter<'_> {
-    fn drop(&mut self) {
-        if self.metadata.capacity() > 0 {
-            // It can only fail for a descriptor that is not open.
-            let _ = locks::unlock(self.fd, self.lock_at);
-        }
     }
 }

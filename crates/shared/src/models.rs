@@ -7,13 +7,14 @@ use atomik_core::{Algebra, Context};
 
 use crate::claim::{KernelLocks, LaneLocks, accum_alone};
 use crate::descriptor::{Described, Descriptor, LABEL_BYTES, Owner, Phase};
+use crate::metadata::{Metadata, NoRoom};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A file with lanes of one address.
 #[derive(Debug)]
 pub struct File<A: Algebra> {
     lanes: Vec<(Descriptor, Context<A>)>,
-    /// The number of the description that has the lock of each lane, or 0.
+    /// Of the lock of each lane, the number of the last description that had it, twice, and 1 more if it still has it.
     locks: Vec<AtomicU64>,
 }
 
@@ -52,14 +53,26 @@ struct Locks<A: Algebra> {
 impl<A: Algebra> KernelLocks for Locks<A> {
     fn try_lock(&self, lane: usize) -> io::Result<bool> {
         let lock = &self.file.locks[lane];
-        // AcqRel: whatever the last holder did happens before. That is what the kernel promises.
-        let locked = lock.compare_exchange(0, self.description, Ordering::AcqRel, Ordering::Relaxed);
-        Ok(matches!(locked, Ok(_)) || locked == Err(self.description))
+        let mut last = 0;
+        loop {
+            let ordering = if last >> 1 == self.description {
+                // Relaxed: nothing is promised to the threads of one description.
+                Ordering::Relaxed
+            } else {
+                // Acquire: pairs with the Release in `unlock` and in `die`.
+                Ordering::Acquire
+            };
+            match lock.compare_exchange(last, self.description << 1 | 1, ordering, Ordering::Relaxed) {
+                Ok(_) => return Ok(true),
+                Err(held) if held & 1 == 1 => return Ok(held >> 1 == self.description),
+                Err(free) => last = free,
+            }
+        }
     }
 
     fn unlock(&self, lane: usize) {
         // Release: pairs with the exchange in `try_lock`.
-        self.file.locks[lane].store(0, Ordering::Release);
+        self.file.locks[lane].store(self.description << 1, Ordering::Release);
     }
 }
 
@@ -93,7 +106,8 @@ impl<A: Algebra> Process<A> {
         let file = &self.locks.kernel().file;
         for lock in &file.locks {
             // Release: pairs with the exchange in `try_lock`.
-            let _ = lock.compare_exchange(self.pid, 0, Ordering::Release, Ordering::Relaxed);
+            let (held, free) = (self.pid << 1 | 1, self.pid << 1);
+            let _ = lock.compare_exchange(held, free, Ordering::Release, Ordering::Relaxed);
         }
     }
 }
@@ -121,5 +135,41 @@ impl<A: Algebra> Producer<'_, A> {
     pub fn give_back(self) {
         let locks = &self.process.locks;
         locks.give_back(self.lane, &locks.kernel().file.lanes[self.lane].0);
+    }
+}
+
+/// The metadata of a file, with room for two entries of 8 bytes. One process at a time may append: whoever has the lock,
+/// which is not modelled here.
+#[derive(Debug)]
+pub struct Entries(Vec<AtomicU64>);
+
+impl Entries {
+    /// Metadata without any entry.
+    #[must_use]
+    pub fn new() -> Self {
+        Self((0..5).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Appends an entry.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for it.
+    pub fn append(&self, entry: &[u8]) {
+        if let Err(NoRoom { needed, left }) = Metadata::in_words(&self.0).append(entry) {
+            panic!("the entry takes {needed} bytes, and {left} are left");
+        }
+    }
+
+    /// All entries.
+    #[must_use]
+    pub fn all(&self) -> Vec<Vec<u8>> {
+        Metadata::in_words(&self.0).entries().collect()
+    }
+}
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self::new()
     }
 }

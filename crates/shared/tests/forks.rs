@@ -131,6 +131,32 @@ fn a_child_of_a_bare_system_call_refuses_its_parents_lane() {
     a_child_refuses_its_parents_lane(Fork::SystemCall);
 }
 
+/// A child neither appends by its parent's writer nor gives the parent's right to append away.
+#[test]
+fn a_child_does_not_append_to_metadata_by_its_parents_writer() {
+    for fork in [Fork::Library, Fork::SystemCall] {
+        let _turn = one_at_a_time();
+        let (_folder, path) = path();
+        let fan_in = SharedFanIn::<Add>::create_with(&path, FanInSize::new(8, 1).metadata(64)).unwrap();
+        let mut writer = Some(fan_in.metadata_writer().unwrap());
+        let child = Child::run(fork, || {
+            let mut inherited = writer.take().unwrap();
+            assert!(matches!(inherited.append(b"child").unwrap_err().kind(), SharedErrorKind::Forked));
+            drop(inherited);
+        });
+        assert_eq!(child.wait(), 0);
+        // The lock is still the parent's: another process has to wait for it.
+        let waiting = Child::run(fork, || {
+            SharedFanIn::<Add>::open(&path).unwrap().metadata_writer().unwrap().append(b"second").unwrap();
+        });
+        thread::sleep(Duration::from_millis(50));
+        writer.as_mut().unwrap().append(b"first").unwrap();
+        drop(writer);
+        assert_eq!(waiting.wait(), 0);
+        assert!(fan_in.metadata().entries().eq([b"first".to_vec(), b"second".to_vec()]));
+    }
+}
+
 /// The parent goes on with its lane while it has children, and after they have ended.
 #[test]
 fn a_parent_keeps_its_lane() {
