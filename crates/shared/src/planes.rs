@@ -21,7 +21,28 @@ pub(crate) struct Planes<A> {
     lanes: usize,
     /// The words from one plane to the next.
     stride: usize,
+    steps: Steps,
     algebra: PhantomData<fn() -> A>,
+}
+
+/// Multiples of the distance between two planes, in bytes. A read loads them, so the compiler does not know that they are
+/// multiples of one number. If it did, it would compute the address of each lane from that of the lane before, and the
+/// loads would wait for each other's addresses.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    one: usize,
+    three: usize,
+    five: usize,
+    seven: usize,
+    eight: usize,
+}
+
+impl Steps {
+    /// They don't overflow where there are as many planes, since the planes are mapped.
+    fn new(bytes: usize) -> Self {
+        let times = |factor| bytes.wrapping_mul(factor);
+        Self { one: bytes, three: times(3), five: times(5), seven: times(7), eight: times(8) }
+    }
 }
 
 // SAFETY: the pointer leads into the mapping, which may be sent and shared, to atomics.
@@ -33,7 +54,7 @@ impl<A: Algebra> Planes<A> {
     pub(crate) fn new(mapping: Mapping, layout: &FileLayout) -> Self {
         let (len, lanes, stride) = (layout.len(), layout.lanes(), layout.stride as usize / 8);
         let start = mapping.at(layout.planes, lanes * stride).cast().as_ptr();
-        Self { mapping, start, len, lanes, stride, algebra: PhantomData }
+        Self { mapping, start, len, lanes, stride, steps: Steps::new(8 * stride), algebra: PhantomData }
     }
 
     pub(crate) fn mapping(&self) -> &Mapping {
@@ -63,16 +84,34 @@ impl<A: Algebra> Planes<A> {
         if addr >= self.len {
             past_the_end(addr, self.len);
         }
-        let mut total = A::IDENTITY;
-        for lane in 0..self.lanes {
-            // SAFETY: `new` has checked that all planes are in the mapping, and the address is in the plane.
-            let word = unsafe { &*self.start.add(lane * self.stride + addr) };
+        let Steps { one, three, five, seven, eight } = self.steps;
+        let mut lane = self.start.wrapping_add(addr);
+        let load = |lane: *const AtomicU64, bytes: usize| {
+            // SAFETY: `new` has checked that all planes are in the mapping, and the address is in the plane. The loops
+            // below take each lane once.
+            let word = unsafe { &*lane.wrapping_byte_add(bytes) };
             // Relaxed: the fence below orders all of these loads. On memory that can only be read, Rust allows no other.
-            total = A::compose(total, word.load(Ordering::Relaxed));
+            word.load(Ordering::Relaxed)
+        };
+        let (mut even, mut odd) = (A::IDENTITY, A::IDENTITY);
+        for _ in 0..self.lanes / 8 {
+            even = A::compose(even, load(lane, 0));
+            odd = A::compose(odd, load(lane, one));
+            even = A::compose(even, load(lane, 2 * one));
+            odd = A::compose(odd, load(lane, three));
+            even = A::compose(even, load(lane, 4 * one));
+            odd = A::compose(odd, load(lane, five));
+            even = A::compose(even, load(lane, 2 * three));
+            odd = A::compose(odd, load(lane, seven));
+            lane = lane.wrapping_byte_add(eight);
+        }
+        for _ in 0..self.lanes % 8 {
+            even = A::compose(even, load(lane, 0));
+            lane = lane.wrapping_byte_add(one);
         }
         // Acquire: pairs with the Release of the producers, for all loads above.
         fence(Ordering::Acquire);
-        total
+        A::compose(even, odd)
     }
 
     /// Copies states, as [`TableRead::copy_states`] does.

@@ -97,6 +97,22 @@ fn lanes_compose_on_xor() {
     lanes_compose::<Xor>();
 }
 
+/// Reads take eight lanes in a turn and then those that are left, of any distance.
+#[test]
+fn a_read_takes_each_lane_once() {
+    let folder = tempfile::tempdir().unwrap();
+    for (lanes, len) in (1..=25).flat_map(|lanes| [(lanes, 1), (lanes, 100)]) {
+        let path = folder.path().join(format!("{lanes}-{len}"));
+        let fan_in = SharedFanIn::<Add>::create(&path, len, lanes).unwrap();
+        let mut producers: Vec<_> = (0..lanes).map(|_| fan_in.producer().unwrap()).collect();
+        for (lane, producer) in producers.iter_mut().enumerate() {
+            producer.accum(len - 1, 1 << (2 * lane));
+        }
+        let expected = (0..lanes).map(|lane| 1 << (2 * lane)).sum::<u64>();
+        assert_eq!(fan_in.read(len - 1), expected, "{lanes} lanes of {len}");
+    }
+}
+
 #[test]
 fn a_lane_has_one_producer_and_keeps_its_value() {
     let (_folder, path) = path();
