@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use atomik_core::{Algebra, Checkpoint, Table, TableEpoch, TableRead};
 
-/// The last complete checkpoint of a store.
+/// The last complete checkpoint of a store. It has 8 bytes for each address, and the caller's bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recovered<A> {
     epoch: u64,

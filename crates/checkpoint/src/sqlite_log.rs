@@ -42,6 +42,11 @@ const HEADER: &str = "SELECT sequence, epoch, kind, algebra, len, pieces, caller
 /// The file opens with every tool for SQLite. The table `checkpoint` has a row for each checkpoint, and `piece` has its
 /// words, big-endian. While the file is open, `FILE-wal` and `FILE-shm` belong to it: copy the three together, or use
 /// `VACUUM INTO`.
+///
+/// **Memory and disk.** SQLite's cache, of 2 MiB at most, and one piece of a checkpoint at a time. A recovery reads all
+/// headers, which have the callers' bytes. [`CheckpointStore`] says what a checkpoint takes of the disk.
+///
+/// [`CheckpointStore`]: crate::CheckpointStore
 #[derive(Debug)]
 pub struct SqliteLog {
     database: Database,

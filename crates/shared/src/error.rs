@@ -119,7 +119,7 @@ pub enum SharedErrorKind {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// It would be too large, or it would have no lane.
+    /// It would be too large, or it would have no lane or more than 2²⁰.
     Unsuitable {
         /// The number of addresses that was asked for.
         len: usize,

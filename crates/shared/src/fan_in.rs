@@ -27,7 +27,8 @@ use crate::view::SharedView;
 /// a process id.
 ///
 /// **Size.** The file takes 8 bytes for each address of each lane, at most 384 more for each lane, and the room for
-/// metadata. All of it is reserved on the disk when the file is created.
+/// metadata. All of it is reserved on the disk when the file is created. Apart from the pages of the file that it
+/// touches, a process has one page, and one byte for each lane.
 ///
 /// **Forks.** A child of `fork` may read an inherited fan-in. Everything else, such as [`producer`](Self::producer), is
 /// [`SharedErrorKind::Forked`] there: a child opens the file itself.
@@ -100,8 +101,8 @@ impl<A: Algebra> SharedFanIn<A> {
     /// # Errors
     ///
     /// [`SharedErrorKind::AlreadyExists`] if there is such a file, [`SharedErrorKind::Unsuitable`] if `len` is more than
-    /// [`Table::MAX_LEN`](atomik_core::Table::MAX_LEN) or `lanes` is 0, [`SharedErrorKind::FileSystem`], and
-    /// [`SharedErrorKind::Io`], for a full disk too.
+    /// [`Table::MAX_LEN`](atomik_core::Table::MAX_LEN) or `lanes` is 0 or more than 2²⁰,
+    /// [`SharedErrorKind::FileSystem`], and [`SharedErrorKind::Io`], for a full disk too.
     pub fn create(path: impl AsRef<Path>, len: usize, lanes: usize) -> Result<Self, SharedError> {
         Self::create_with(path, FanInSize::new(len, lanes))
     }

@@ -27,6 +27,9 @@ pub(crate) const READY_AT: usize = 120;
 /// The bytes of a descriptor, and the alignment of everything: no two owners write to the same pair of cache lines.
 pub(crate) const ALIGN: u64 = 128;
 
+/// The most lanes of a file. Whoever opens it keeps a byte for each of them, and a file with holes costs its author nothing.
+const MAX_LANES: u64 = 1 << 20;
+
 /// CRC-32 as in zlib, which other languages have in their standard libraries.
 const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
@@ -92,7 +95,7 @@ impl FileLayout {
         lanes: u64,
         metadata_bytes: u64,
     ) -> Option<Self> {
-        if len > 1 << 32 || lanes == 0 {
+        if len > 1 << 32 || !(1..=MAX_LANES).contains(&lanes) {
             return None;
         }
         let is_fan_in = kind == FileKind::FanIn;
@@ -230,7 +233,7 @@ impl FileLayout {
         if self.len > 1 << 32 {
             return Err("its table is longer than 32-bit addresses reach");
         }
-        if self.lanes == 0 || (self.kind == FileKind::Table && self.lanes != 1) {
+        if !(1..=MAX_LANES).contains(&self.lanes) || (self.kind == FileKind::Table && self.lanes != 1) {
             return Err("its number of lanes is wrong");
         }
         if self.stride < self.len * 8 || self.stride == 0 {

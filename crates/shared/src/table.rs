@@ -21,7 +21,8 @@ use crate::view::SharedView;
 /// states that are also loaded and swapped, or that are changed now and then; for counts of busy processes
 /// [`SharedFanIn`](crate::SharedFanIn) is faster.
 ///
-/// **Size.** The file takes 8 bytes for each address and at most 256 more, which are reserved on the disk.
+/// **Size.** The file takes 8 bytes for each address and at most 256 more, which are reserved on the disk. A process has
+/// no memory of its own for it.
 ///
 /// **Killed processes.** Each operation has taken effect or not, and no word is torn.
 ///

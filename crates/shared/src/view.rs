@@ -18,6 +18,9 @@ use crate::planes::Planes;
 /// A shared table or fan-in that is only read: its memory is mapped without the right to write, and the file needs only
 /// be readable. It has reads, snapshots and epochs.
 ///
+/// **Memory.** The pages of the file that it reads, which it shares with all other processes, and those of no other. An
+/// epoch has a copy of all states, as that of a [`Table`](atomik_core::Table).
+///
 /// ```
 /// use atomik_core::Add;
 /// use atomik_shared::{SharedFanIn, SharedView};

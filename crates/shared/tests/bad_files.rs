@@ -191,6 +191,7 @@ fn sizes_that_can_not_be() {
     let (folder, path) = path();
     let errors = [
         SharedFanIn::<Add>::create(&path, 8, 0).unwrap_err(),
+        SharedFanIn::<Add>::create(&path, 8, (1 << 20) + 1).unwrap_err(),
         SharedFanIn::<Add>::create(&path, (1 << 32) + 1, 1).unwrap_err(),
         SharedFanIn::<Add>::create(&path, 1 << 32, usize::MAX).unwrap_err(),
         SharedTable::<Add>::create(&path, usize::MAX).unwrap_err(),
@@ -205,8 +206,8 @@ fn sizes_that_can_not_be() {
 #[test]
 fn a_disk_without_the_space() {
     let (folder, path) = path();
-    // 4 exbibytes.
-    let error = SharedFanIn::<Add>::create(&path, 1 << 32, 1 << 27).unwrap_err();
+    // 32 pebibytes.
+    let error = SharedFanIn::<Add>::create(&path, 1 << 32, 1 << 20).unwrap_err();
     assert!(matches!(error.kind(), SharedErrorKind::Io { what: "reserve the space", .. }), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

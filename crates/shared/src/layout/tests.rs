@@ -44,6 +44,17 @@ fn files_that_would_be_too_large_are_refused() {
 }
 
 #[test]
+fn files_of_too_many_lanes_are_refused() {
+    let most = FileLayout::new(FileKind::FanIn, 1, 1, MAX_LANES, 0).unwrap();
+    assert!(most.check().is_ok());
+    assert_eq!(FileLayout::new(FileKind::FanIn, 1, 1, MAX_LANES + 1, 0), None);
+    // There is room for one more in front of the planes and behind them.
+    let planes = most.planes + ALIGN;
+    let more = FileLayout { lanes: MAX_LANES + 1, planes, file_bytes: most.file_bytes + 2 * ALIGN, ..most };
+    assert_eq!(more.check(), Err("its number of lanes is wrong"));
+}
+
+#[test]
 fn a_header_cut_anywhere_is_truncated() {
     let layout = layouts()[3];
     let header = layout.to_header();
@@ -99,11 +110,12 @@ fn what_is_wrong_is_named() {
         (READY_AT, 1, "it has no READY mark"),
         (32, (1 << 32) + 1, "its table is longer than 32-bit addresses reach"),
         (40, 0, "its number of lanes is wrong"),
-        (40, u64::MAX, "its numbers are too large"),
+        (40, u64::MAX, "its number of lanes is wrong"),
         (48, 0, "its parts overlap"),
         (48, 129, "its parts are not aligned"),
         (48, !127, "its numbers are too large"),
         (56, 128, "its lanes overlap"),
+        (56, !127, "its numbers are too large"),
         (64, layout.planes, "its parts overlap"),
         (72, 0, "its descriptors overlap"),
         (88, 8, "its parts overlap"),
