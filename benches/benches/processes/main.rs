@@ -172,8 +172,8 @@ fn reads(subject: &mut Subject, folder: &Path) {
     let times = race(VISITS, TURNS, [&mut read, &mut bare]);
     let unrolled_times = race(VISITS, TURNS, [&mut read, &mut unrolled]);
     drop(producers);
-    // At most 1.5 times the time.
+    // At most 1.5 times the time, of both.
     subject.push(Ratio::new("SharedFanIn::read, 64 lanes", "64 bare loads", times, 0.67));
     let unrolled = "64 bare loads without a loop";
-    subject.push(Ratio::new("SharedFanIn::read, 64 lanes", unrolled, unrolled_times, 0.0));
+    subject.push(Ratio::new("SharedFanIn::read, 64 lanes", unrolled, unrolled_times, 0.67));
 }
