@@ -1,6 +1,6 @@
 //! How checkpoints are recovered and checked.
 
-use atomik_core::Algebra;
+use atomik_core::{Algebra, Table};
 
 use super::{CheckpointStore, HEADER_DAMAGED, Last, RecoveryProgress, SparseFrom, table_of};
 use crate::codec::{compose_piece, header_checksum};
@@ -116,6 +116,10 @@ impl<L: CheckpointLog> CheckpointStore<L> {
         if stored.algebra != A::ID {
             let given = TableKind { algebra: A::ID, ..stored };
             return Err(CheckpointError::OtherTable { stored, given });
+        }
+        if stored.len > Table::<A>::MAX_LEN as u64 {
+            let what = "its table is longer than 32-bit addresses reach".to_owned();
+            return Err(CheckpointError::Damaged { sequence: first.sequence, what });
         }
         let mut states = identities::<A>(stored.len).ok_or(CheckpointError::TooLong { len: stored.len })?;
         let total = headers.iter().fold(0u64, |total, header| total.saturating_add(header.pieces));

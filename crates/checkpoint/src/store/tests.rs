@@ -355,6 +355,18 @@ fn a_store_goes_on_from_the_last_intact_checkpoint() {
     assert_eq!((recovered.epoch(), recovered.states()[9], recovered.states()[2]), (2, 9, 0));
 }
 
+/// A header with a right checksum can name any length, and no memory is asked for it.
+#[test]
+fn a_table_that_is_longer_than_any_is_damage() {
+    let mut store = store();
+    store.save(&mut Table::<Add>::new(10).epoch(), b"").unwrap();
+    let (header, _) = store.log.checkpoints.values_mut().next().unwrap();
+    header.len = 1 << 60;
+    header.checksum = header_checksum(header);
+    let error = store.recover::<Add>().unwrap_err();
+    assert!(matches!(error, CheckpointError::Damaged { sequence: 1, .. }), "{error:?}");
+}
+
 #[test]
 fn errors_are_errors() {
     fn is_error<E: std::error::Error + Send + Sync + 'static>() {}
