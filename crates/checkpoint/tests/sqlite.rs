@@ -207,7 +207,7 @@ fn files_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn of_processes_that_create_a_store_at_once_one_wins() {
+fn of_stores_that_are_created_at_once_one_wins() {
     for _ in 0..20 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
