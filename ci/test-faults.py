@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Plants faults in the core one at a time; each must build, and then the integration test that is named must fail.
+"""Plants faults in the core and in the replica one at a time; each must build, and then the integration test that is
+named must fail.
 
     ci/test-faults.py                 plant every fault of ci/test-faults.toml
     ci/test-faults.py --only TEXT     only those whose description or test contains TEXT
@@ -18,7 +19,9 @@ import sys
 from planting import ROOT, Copy, Table, build_tests, read_faults
 
 FAULTS = read_faults("ci/test-faults.toml")["fault"]
-COPY = Copy("test-faults", [], keep=["test"])
+COPY = Copy("test-faults", ["crates/replica"], keep=["test"])
+# The test that is not one of the core, and how it is built.
+OTHERS = {"replica": ["-p", "atomik-replica", "--features", "damage"]}
 TABLE = Table("tests/README.md", "test-faults")
 FAILED = re.compile(r"^test (\S+) .*\bFAILED$", re.M)
 
@@ -31,7 +34,7 @@ def named(fault):
 
 def build(test):
     """The test's program, or `None` after the compiler's errors were printed."""
-    built, errors = build_tests(COPY.path, COPY.path / "target", "-p", "atomik-core", "--test", test)
+    built, errors = build_tests(COPY.path, COPY.path / "target", *OTHERS.get(test, ["-p", "atomik-core"]), "--test", test)
     if built is None:
         print(errors, file=sys.stderr)
         return None
@@ -69,7 +72,7 @@ def main():
     given = parser.parse_args()
     if given.check:
         return check()
-    COPY.refresh("src", "tests", "ci/crates/probe")
+    COPY.refresh("src", "tests", "ci/crates/probe", "crates/replica")
     chosen = [fault for fault in FAULTS if given.only in fault["what"] or given.only in fault["test"]]
     for test in dict.fromkeys(fault["test"] for fault in chosen):
         program = build(test)

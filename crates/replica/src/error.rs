@@ -75,6 +75,11 @@ pub enum ReplicaError {
         /// The id.
         id: ReplicaId,
     },
+    /// The incarnation is 2^64 - 1, which no start may have.
+    Incarnation {
+        /// The id.
+        id: ReplicaId,
+    },
     /// A shard of the replica's own origin can't be fetched from others. If its content is in doubt, start again with a
     /// new incarnation and without the stored copy of the shard.
     OwnShard {
@@ -134,6 +139,7 @@ impl fmt::Display for ReplicaError {
                     "the store does not have all parts of shard {shard} of origin {origin} at one version"
                 )
             }
+            Self::Incarnation { id } => write!(f, "no start may have the incarnation of {id}, 2^64 - 1"),
             Self::IncarnationReused { id } => {
                 write!(f, "the store has shards of {id} already: each start needs a new incarnation")
             }

@@ -205,6 +205,7 @@ fn fmt_unsupported(f: &mut fmt::Formatter<'_>, field: PacketField, found: u32) -
 
 fn fmt_invalid(f: &mut fmt::Formatter<'_>, field: PacketField, index: usize, found: u64) -> fmt::Result {
     match field {
+        PacketField::OriginId => write!(f, "no start has the incarnation {found}"),
         PacketField::Shard => write!(f, "there is no shard {found} in the table"),
         PacketField::From => write!(f, "such a section can't start from version {found}"),
         PacketField::To => write!(f, "such a section can't lead to version {found}"),

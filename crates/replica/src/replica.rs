@@ -197,6 +197,9 @@ impl<A: Algebra> Replica<A> {
         lifetimes: Lifetimes,
         has_store: bool,
     ) -> Result<Self, ReplicaError> {
+        if id.incarnation == u64::MAX {
+            return Err(ReplicaError::Incarnation { id });
+        }
         let shape = cluster.checked_shape(local.len())?;
         let ticks = local.exclusive_epoch_owned().ok_or(ReplicaError::SecondReplica)?;
         let mut replica = Self {

@@ -30,10 +30,13 @@ impl<A: Algebra> Replica<A> {
     ///
     /// # Errors
     ///
-    /// [`ReplicaError::IncarnationReused`] if the incarnation is known here or below one that is, and [`ReplicaError::TooManyOrigins`] if one
+    /// [`ReplicaError::Incarnation`] if it is 2^64 - 1, [`ReplicaError::IncarnationReused`] if the incarnation is known here or below one that is, and [`ReplicaError::TooManyOrigins`] if one
     /// more origin would exceed the bound. Then nothing has happened.
     pub fn renew(&mut self, incarnation: u64) -> Result<(), ReplicaError> {
         let (old, id) = (self.id, ReplicaId { incarnation, ..self.id });
+        if incarnation == u64::MAX {
+            return Err(ReplicaError::Incarnation { id });
+        }
         let is_greater = self.lifetimes.claim(id.node).incarnation < incarnation;
         if self.state.plane(id).is_some() || self.lifetimes.members().is_some() && !is_greater {
             return Err(ReplicaError::IncarnationReused { id });

@@ -51,6 +51,10 @@ impl<A: Algebra> Replica<A> {
 
     /// Takes a section, and returns its effect.
     fn receive_section(&mut self, peer: Peer, section: &Section<'_>) -> Result<Received, PacketErrorKind> {
+        if section.header().origin.incarnation == u64::MAX {
+            // No start has it: a store keeps its claims there.
+            return Err(PacketErrorKind::Invalid { field: PacketField::OriginId, index: 0, found: u64::MAX });
+        }
         match section.header().kind {
             SectionKind::Totals => return self.receive_totals(peer, section),
             SectionKind::VersionVector => return self.receive_version_vector(peer, section),

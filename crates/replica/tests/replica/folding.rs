@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atomik_core::{Add, TableFanIn, TableProducer};
-use atomik_replica::{Event, Peer, Recipient, Replica, ReplicaId, Transaction};
+use atomik_replica::{
+    Event, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId, Transaction,
+};
 
 use crate::store::{Store, write};
 use crate::{LEN, NOW, cluster, sent};
@@ -375,6 +377,23 @@ fn a_load_of_a_later_start_stays_when_an_earlier_one_is_folded() {
     for Node(replica, _) in &nodes {
         assert_eq!((replica.merged()[7], replica.cover(1, 0)), (82, Some(2)));
     }
+}
+
+#[test]
+fn no_start_has_the_greatest_incarnation() {
+    let local = Arc::new(TableFanIn::<Add>::new(LEN));
+    let refused = Replica::new(&cluster(), local, id(1, u64::MAX)).map(drop);
+    assert_eq!(refused, Err(ReplicaError::Incarnation { id: id(1, u64::MAX) }));
+    let mut one = start(1, 1);
+    assert!(one.0.renew(u64::MAX).is_err());
+    one.0.hello(Recipient::All);
+    let mut hello = sent(&mut one.0);
+    hello.truncate(80);
+    hello[24..32].fill(0xFF);
+    crate::wire::fix_checksums(&mut hello);
+    let kind = start(2, 1).0.receive(NOW, Peer(1), &hello).unwrap_err().kind;
+    let found = u64::MAX;
+    assert_eq!(kind, PacketErrorKind::Invalid { field: PacketField::OriginId, index: 0, found });
 }
 
 /// Nodes start again and again without a store, each time in another order, and write each time.
