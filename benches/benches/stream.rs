@@ -100,6 +100,43 @@ fn unchanged_tick() -> Ratio {
     Ratio::new("tick, a million unchanged words, a word", "kernel::diff", each, 0.7)
 }
 
+/// A start folds an earlier one, of which each of a million words was written, as it was in its own plane; against
+/// `kernel::accum` of as many words.
+fn folding() -> Ratio {
+    const LEN: usize = 1 << 20;
+    let start = |incarnation| {
+        let local = Arc::new(TableFanIn::<Add>::new(LEN));
+        let cluster = ClusterConfig::new("bench", LEN);
+        let id = ReplicaId { node: 1, incarnation };
+        let mut replica =
+            Replica::new(&cluster, Arc::clone(&local), id).expect("the configuration matches the table");
+        let mut producer = local.producer();
+        (0..LEN).for_each(|addr| producer.accum(addr, incarnation));
+        replica.tick();
+        replica
+    };
+    let mut earlier = start(1);
+    let mut packets = Vec::new();
+    while let Some((_, packet)) = earlier.poll_transmit() {
+        packets.push(packet);
+    }
+    let (mut words, deltas) = (vec![1u64; LEN], vec![2u64; LEN]);
+    let (mut folds, mut accums) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let mut later = start(2);
+        for packet in &packets {
+            later.receive(NOW, Peer(1), packet).expect("it is whole");
+        }
+        assert_eq!(later.origins(), 2);
+        // Nobody else is a member, so everything is folded at once.
+        folds.push(nanoseconds(|| later.set_members([1])).0);
+        assert_eq!((later.origins(), later.merged()[5]), (1, 3));
+        accums.push(nanoseconds(|| kernel::accum::<Add>(&mut words, &deltas)).0);
+    }
+    let each = [folds, accums].map(|times| times.into_iter().fold(f64::INFINITY, f64::min) / LEN as f64);
+    Ratio::new("fold a start of a million words, a word", "kernel::accum", each, 0.5)
+}
+
 /// Two threads count at full speed for a quarter of a second, with or without a tick every 10 ms. Returns the
 /// nanoseconds of an increment of each thread, the number of increments, and the bytes to send for each tick.
 fn count(ticks: bool) -> (f64, u64, f64) {
@@ -166,6 +203,7 @@ fn main() -> ExitCode {
         frames().into_iter().for_each(|ratio| subject.push(ratio));
         subject.push(unchanged_tick());
         subject.push(counting());
+        subject.push(folding());
     });
     run.finish()
 }

@@ -1,5 +1,6 @@
 //! The heap memory of replicas, counted: for the origins that they know, and for what peers send.
 
+mod starts;
 mod waiting;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use atomik_core::{Add, TableFanIn, TableProducer};
 use atomik_replica::{
-    Event, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId, Transaction,
+    ClusterConfig, Event, PacketErrorKind, PacketField, Peer, Recipient, Replica, ReplicaError, ReplicaId,
+    Transaction,
 };
 
 use crate::store::{Store, write};
@@ -377,6 +378,30 @@ fn a_load_of_a_later_start_stays_when_an_earlier_one_is_folded() {
     for Node(replica, _) in &nodes {
         assert_eq!((replica.merged()[7], replica.cover(1, 0)), (82, Some(2)));
     }
+}
+
+#[test]
+fn a_report_in_a_quiet_cluster_of_a_hundred_members_is_less_than_a_kibibyte() {
+    const SHARDS: usize = 256;
+    let cluster = ClusterConfig::new("quiet", SHARDS * 64).with_shard_words(64).with_members(0..100);
+    let start = |node| {
+        let local = Arc::new(TableFanIn::<Add>::new(SHARDS * 64));
+        Replica::new(&cluster, local, id(node, 5)).unwrap()
+    };
+    let mut one = start(0);
+    for node in 1..100 {
+        let mut other = start(node);
+        other.hello(Recipient::All);
+        one.receive(NOW, Peer(node), &sent(&mut other)).unwrap();
+    }
+    (0..SHARDS).for_each(|shard| one.put(shard * 64, 1).unwrap());
+    let reports = |replica: &mut Replica<Add>| {
+        replica.send_version_vector(Recipient::All);
+        let sections = crate::wire::sections(&sent(replica));
+        sections.iter().filter(|section| section[5] == 7).map(Vec::len).sum::<usize>()
+    };
+    assert_eq!(reports(&mut one), 80 + 8 * (2 + 3 * 100), "the whole one");
+    assert_eq!(reports(&mut one), 80, "its number");
 }
 
 #[test]
