@@ -19,6 +19,8 @@
 mod body;
 mod write;
 
+use alloc::vec::Vec;
+
 use atomik_core::Algebra;
 
 use crate::checksum::crc32c;
@@ -26,7 +28,7 @@ use crate::packet_error::{PacketErrorKind, PacketField};
 
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
-use body::{ENTRY_LEN, Entries, FOLD_LEN, NUMBER_LEN, WORD_LEN, check_covers};
+use body::{ENTRY_LEN, Entries, FOLD_LEN, NAME_LEN, NUMBER_LEN, WORD_LEN, check_covers, check_names};
 
 pub(crate) use body::{Totals, Words};
 
@@ -80,6 +82,10 @@ pub(crate) enum SectionKind {
     /// part, and `to` how many parts there are. The body has numbers, each a `u64`, counted as a word. With no parts, only
     /// the number of the last report is told.
     Report = 7,
+    /// A fold by name: version `to` of a shard is version `from`, which is one less, with the shards of ended starts of its
+    /// node folded into it. The body names each of them with its version, in 24 bytes that are counted as a word, and has
+    /// the fold that covers them.
+    NamedFold = 8,
     /// The digest of a version vector. The body is one `u64`, counted as a word. If it follows a whole version vector,
     /// `from` is the number of its sections, and `to` is a number of the vector.
     VectorDigest = 9,
@@ -98,8 +104,7 @@ pub(crate) enum SectionKind {
 }
 
 impl SectionKind {
-    /// All kinds. Named folds will have the number 8.
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Totals,
         Self::VersionVector,
         Self::Request,
@@ -111,6 +116,7 @@ impl SectionKind {
         Self::Denial,
         Self::StoredBlock,
         Self::Report,
+        Self::NamedFold,
         Self::StoredClaims,
     ];
 
@@ -120,7 +126,7 @@ impl SectionKind {
 
     /// Whether sections of the kind are about a shard that may cover earlier starts.
     fn may_have_folds(self) -> bool {
-        matches!(self, Self::Totals | Self::Stored)
+        matches!(self, Self::Totals | Self::NamedFold | Self::Stored)
     }
 
     /// The length of what the header counts as one word, in bytes.
@@ -129,6 +135,7 @@ impl SectionKind {
             Self::Totals => WORD_LEN,
             Self::VersionVector | Self::Digest | Self::VectorDigest | Self::MergedDigest => NUMBER_LEN,
             Self::Stored | Self::StoredBlock | Self::Report | Self::StoredClaims => NUMBER_LEN,
+            Self::NamedFold => NAME_LEN,
             Self::Request | Self::Hello | Self::Denial => 0,
         }
     }
@@ -271,6 +278,19 @@ impl<'a> Section<'a> {
     pub(crate) fn totals(&self) -> Totals<'a> {
         let (words, entries) = self.split_body();
         Totals { words: Words(words), entries: Entries(entries), covers: self.folds > 0 }
+    }
+
+    /// What a fold by name took, each with its version. The checksum of the body was checked.
+    ///
+    /// # Errors
+    ///
+    /// If it took nothing, or anything but earlier starts of its origin's node in ascending order, or does not cover them.
+    pub(crate) fn checked_names(&self) -> Result<Vec<(ReplicaId, u64)>, PacketErrorKind> {
+        let names = check_names(self.split_body().0, self.header.origin)?;
+        if !self.check_covers()? {
+            return Err(PacketErrorKind::Invalid { field: PacketField::Folds, index: 0, found: 0 });
+        }
+        Ok(names)
     }
 
     /// The body of [`SectionKind::Stored`] and of [`SectionKind::StoredBlock`].

@@ -36,6 +36,9 @@ pub(crate) struct Outbox {
     released: Released,
     /// What changed in shards of the own plane, by shard.
     changes: BTreeMap<usize, ChangeSet>,
+    /// Folds of shards of the own plane by name, and what was to be announced before, by shard. They wait for a
+    /// transaction. What changed later comes after them.
+    folds: BTreeMap<usize, Vec<Vec<u8>>>,
     /// What to ask of whom.
     requests: Requests,
     /// After how long an answer is overdue.
@@ -84,6 +87,7 @@ impl Outbox {
             packets: Packets::new(cluster.packet_len),
             released: Released::default(),
             changes: BTreeMap::new(),
+            folds: BTreeMap::new(),
             requests: Requests::new(cluster.max_waiting, window),
             answer_time,
             answers: BTreeMap::new(),
@@ -117,6 +121,17 @@ impl Outbox {
             Some(later) => later.add_earlier(changes),
             None => drop(self.changes.insert(shard, changes)),
         }
+    }
+
+    /// Keeps the sections that lead to the fold of a shard for a transaction, or that there was a fold if there are none.
+    pub(crate) fn withhold_folds(&mut self, shard: usize, mut sections: Vec<Vec<u8>>) {
+        self.folds.entry(shard).or_default().append(&mut sections);
+    }
+
+    /// Takes the sections that lead to the last fold of a shard out, for a transaction. `None` if nothing was folded into
+    /// it since.
+    pub(crate) fn take_folds(&mut self, shard: usize) -> Option<Vec<Vec<u8>>> {
+        self.folds.remove(&shard)
     }
 
     /// Queues a request for a shard of which `peer` has version `wanted`. A shard is asked of one peer, and of the next
@@ -266,6 +281,7 @@ impl Outbox {
     /// Removes everything that says something under this origin.
     pub(crate) fn forget_origin(&mut self, origin: ReplicaId, context: FrameContext) {
         self.changes.clear();
+        self.folds.clear();
         self.answers.retain(|(_, key), _| key.origin != origin);
         self.awaiting_store.retain(|(_, key), _| key.origin != origin);
         self.dirty.retain(|key| key.origin != origin);

@@ -230,10 +230,16 @@ impl<A: Algebra> ReplicaState<A> {
         if self.planes[old].shards().next().is_none() {
             self.planes.remove(old);
         }
-        if let Err(at) = self.find(own) {
-            self.planes.insert(at, Plane::new(own));
-        }
+        self.insert_plane(own);
         self.own = own;
+    }
+
+    /// The index of the plane of an origin, which is inserted if it does not exist.
+    fn insert_plane(&mut self, origin: ReplicaId) -> usize {
+        self.find(origin).unwrap_or_else(|at| {
+            self.planes.insert(at, Plane::new(origin));
+            at
+        })
     }
 
     /// The index of the replica's own plane.

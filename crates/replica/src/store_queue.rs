@@ -64,6 +64,9 @@ pub(crate) struct Withheld {
 pub(crate) enum Cause {
     /// The shard is of the own plane, and these changes are announced to all.
     Changes(ChangeSet),
+    /// The shard is of the own plane, and this is announced to all as it is: a fold by name, or what led to the version
+    /// before one.
+    Fold,
     /// Peers asked for what changed after a version.
     Request { peers: Vec<Peer>, since: u64 },
 }
@@ -72,7 +75,7 @@ impl Cause {
     /// Who is to get the section.
     pub(crate) fn recipients(&self) -> impl Iterator<Item = Recipient> {
         let (all, peers) = match self {
-            Self::Changes(_) => (Some(Recipient::All), &[][..]),
+            Self::Changes(_) | Self::Fold => (Some(Recipient::All), &[][..]),
             Self::Request { peers, .. } => (None, peers.as_slice()),
         };
         all.into_iter().chain(peers.iter().map(|&peer| Recipient::Peer(peer)))
@@ -233,7 +236,7 @@ impl StoreQueue {
     pub(crate) fn remove_peer(&mut self, peer: Peer) {
         for transaction in self.in_flight.values_mut() {
             transaction.withheld.retain_mut(|withheld| match &mut withheld.cause {
-                Cause::Changes(_) => true,
+                Cause::Changes(_) | Cause::Fold => true,
                 Cause::Request { peers, .. } => {
                     peers.retain(|&other| other != peer);
                     !peers.is_empty()

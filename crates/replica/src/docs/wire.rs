@@ -28,7 +28,7 @@
 //!
 //! The body has the words, then the entries, and then the folds. The length of the body allows a receiver to skip a section
 //! whose kind it does not know, that has a reserved byte other than 0, that has folds although its kind has none, or that
-//! has a fold whose tag it does not know. Kind 8 is for a later version of this crate.
+//! has a fold whose tag it does not know.
 //!
 //! # Kinds
 //!
@@ -41,6 +41,7 @@
 //! | 5 | hello: request for the version vector; the origin is the sender | 0 | digest of the sender's version vector | | no |
 //! | 6 | version of a stored shard; it does not travel | 0 | a version | the number of its blocks, and the sum of their stamps, 8 bytes each | no |
 //! | 7 | part `shard` of the `to` parts of report number `from`; the origin is the sender | number of the report | how many parts, or 0 | a number, 8 bytes | no |
+//! | 8 | fold by name: version `to` of a shard of an origin is the version before with these shards folded into it | `to` - 1 | what it leads to | the name of a shard, 24 bytes | no |
 //! | 9 | digest of the version vector of the origin, alone or after the vector | how many sections the vector had, or 0 | number of the vector, or 0 | a digest, 8 bytes | no |
 //! | 10 | digests of the versions of a shard and of its merged states; the origin is the sender | 0 | 0 | a digest, 8 bytes | no |
 //! | 11 | denial: the origin made versions of a shard up to `from`, and not `to` | a version | a version | | no |
@@ -72,7 +73,7 @@
 //! | 36 | 8 | total: of the deltas that the origin made since it knew the LOAD |
 //!
 //! A fold says that a shard covers all earlier starts of its origin's node: they are folded into it, or void. A frame and a
-//! stored version (kinds 1 and 6) have one of these, or none.
+//! stored version (kinds 1 and 6) have one of these, or none. A fold by name (kind 8) has one.
 //!
 //! | at | bytes | field |
 //! |---|---|---|
@@ -80,6 +81,18 @@
 //! | 8 | 8 | node: of the origin |
 //! | 16 | 8 | start: 0 |
 //! | 24 | 8 | end: the incarnation of the origin |
+//!
+//! A fold by name has the shards that were folded, of earlier starts of the origin's node, with ascending incarnations.
+//!
+//! | at | bytes | field |
+//! |---|---|---|
+//! | 0 | 8 | node: of the origin |
+//! | 8 | 8 | incarnation: of an earlier start |
+//! | 16 | 8 | version: of its shard, which was folded |
+//!
+//! Whoever holds version `from` of the shard and each of these at exactly its version folds them too: the totals of an
+//! address compose; of two entries of an address that of the greater LOAD stays, and of equal ones the totals compose; and
+//! the blocks that a folded shard touched are stamped with `to`. Whoever does not asks for a frame.
 //!
 //! The numbers of a report are: 1 if the sender is settled, else 0; how many claims follow; for each claim the node, the
 //! greatest incarnation that is known of it, and the round; and for each shard of a start that has ended, which is held and
@@ -172,8 +185,20 @@
 //! 00 00 00 00 00 00 00 00 00 00 00 00 5b 1f 11 46
 //! ```
 //!
-//! In the same cluster with shards of 16 words and the members 1 and 2, origin 1/9, after it folded origin 1/2 into a version of its own: its frame from
-//! version 0, and its report, which knows of itself and of 2/3, and holds nothing of starts that have ended:
+//! In the same cluster with shards of 16 words and the members 1 and 2, origin 1/9 folds shard 0 of origin 1/2, which has
+//! version 1, into its own version 1: the fold by name, the frame from version 0, and its report, which knows of itself and of 2/3, and holds nothing of starts that have ended:
+//!
+//! ```text
+//! 41 54 4d 4b 02 08 01 00 87 cd 08 6a ea c3 5c 10
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 09
+//! ce fc 97 6e 00 00 00 00 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 01 00 00 00 01 00 00 00 00
+//! 00 00 00 01 00 00 00 38 f7 a5 2e ac ad 15 33 3e
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 02
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 01
+//! 00 00 00 00 00 00 00 01 00 00 00 00 00 00 00 00
+//! 00 00 00 00 00 00 00 09
+//! ```
 //!
 //! ```text
 //! 41 54 4d 4b 02 01 01 00 87 cd 08 6a ea c3 5c 10

@@ -1,5 +1,6 @@
 //! The records in the bodies of sections.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use super::{read_u32, read_u64};
@@ -15,6 +16,8 @@ pub(super) const WORD_LEN: usize = 16;
 pub(super) const ENTRY_LEN: usize = 44;
 /// A version or a digest.
 pub(super) const NUMBER_LEN: usize = 8;
+/// A node, an incarnation and a version.
+pub(super) const NAME_LEN: usize = 24;
 /// The tag of a fold, a node, and a range of its incarnations.
 pub(super) const FOLD_LEN: usize = 32;
 
@@ -29,6 +32,43 @@ pub(super) fn encode_cover(origin: ReplicaId) -> [u8; FOLD_LEN] {
         bytes.copy_from_slice(&number.to_be_bytes());
     }
     item
+}
+
+/// The name of a shard that was folded: its origin and its version.
+pub(super) fn encode_name((origin, version): (ReplicaId, u64)) -> [u8; NAME_LEN] {
+    let mut name = [0; NAME_LEN];
+    for (bytes, number) in name.chunks_exact_mut(8).zip([origin.node, origin.incarnation, version]) {
+        bytes.copy_from_slice(&number.to_be_bytes());
+    }
+    name
+}
+
+/// Checks the names of the shards that were folded into one of this origin: earlier starts of its node, in ascending
+/// order.
+pub(super) fn check_names(
+    names: &[[u8; NAME_LEN]],
+    origin: ReplicaId,
+) -> Result<Vec<(ReplicaId, u64)>, PacketErrorKind> {
+    let invalid = |field, index, found| Err(PacketErrorKind::Invalid { field, index, found });
+    let mut taken: Vec<(ReplicaId, u64)> = Vec::with_capacity(names.len());
+    for (index, name) in names.iter().enumerate() {
+        let [node, incarnation, version] = [0, 8, 16].map(|at| read_u64(name, at));
+        if node != origin.node {
+            return invalid(PacketField::FoldNode, index, node);
+        }
+        let ascends = taken.last().is_none_or(|(last, _)| last.incarnation < incarnation);
+        if !ascends || incarnation >= origin.incarnation {
+            return invalid(PacketField::FoldEnd, index, incarnation);
+        }
+        if version == 0 {
+            return invalid(PacketField::Words, index, version);
+        }
+        taken.push((ReplicaId { node, incarnation }, version));
+    }
+    if taken.is_empty() {
+        return invalid(PacketField::Words, 0, 0);
+    }
+    Ok(taken)
 }
 
 /// Checks the folds of a shard of an origin. Returns whether it covers all earlier starts of its node: a shard covers all

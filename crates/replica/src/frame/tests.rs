@@ -145,7 +145,7 @@ fn a_valid_section_of_another_format_or_cluster_is_refused_by_name() {
     let unsupported = |field, found| PacketErrorKind::Unsupported { field, found };
     let foreign = |field, found, expected| PacketErrorKind::Foreign { field, found, expected };
     assert_eq!(changed(5, 0), unsupported(PacketField::Kind, 0));
-    assert_eq!(changed(5, 8), unsupported(PacketField::Kind, 8));
+    assert_eq!(changed(5, 14), unsupported(PacketField::Kind, 14));
     assert_eq!(changed(6, 1), foreign(PacketField::Algebra, 1, 0));
     assert_eq!(changed(7, 1), unsupported(PacketField::Reserved, 1));
     assert_eq!(changed(15, 0), foreign(PacketField::Cluster, 0, 0xC1));
@@ -196,7 +196,7 @@ proptest! {
     fn any_bytes_can_be_read(mut bytes in prop::collection::vec(any::<u8>(), 0..400), fixed: bool) {
         if fixed && bytes.len() >= HEADER_LEN {
             bytes[..16].copy_from_slice(&frame()[..16]);
-            bytes[5] %= 14;
+            bytes[5] %= 15;
             fix_checksum(&mut bytes);
         }
         if let Ok((section, rest)) = Section::split(&bytes, context()) {
@@ -204,6 +204,7 @@ proptest! {
             let Ok(section) = section else { return Ok(()) };
             let _ = section.check_body();
             match section.header().kind {
+                SectionKind::NamedFold => drop(section.checked_names()),
                 SectionKind::Totals => drop(section.totals().check(0..100, 5)),
                 SectionKind::Stored
                 | SectionKind::StoredBlock

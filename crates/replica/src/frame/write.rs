@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::body::{FOLD_LEN, NUMBER_LEN, encode_cover, encode_entry, encode_word};
+use super::body::{FOLD_LEN, NUMBER_LEN, encode_cover, encode_entry, encode_name, encode_word};
 use super::{FORMAT, FrameContext, HEADER_LEN, Header, MAGIC, SectionKind, offset, origin_crc};
 use crate::block::Block;
 use crate::checksum::crc32c;
@@ -34,6 +34,20 @@ impl FrameContext {
             entries,
             covers.then(|| encode_cover(key.origin)).as_slice(),
         );
+    }
+
+    /// Appends that version `to` of a shard is the one before with these shards, of ended starts of its node, folded into
+    /// it.
+    pub(crate) fn write_named_fold(
+        self,
+        out: &mut Vec<u8>,
+        key: ShardKey,
+        to: u64,
+        taken: &[(ReplicaId, u64)],
+    ) {
+        let header = Header::new(SectionKind::NamedFold, key, to - 1, to);
+        let names = taken.iter().map(|&name| encode_name(name));
+        self.write_with_folds(out, header, names, [].iter(), &[encode_cover(key.origin)]);
     }
 
     /// Appends the versions of consecutive shards, of which `first` is the first. If they are a section of a whole

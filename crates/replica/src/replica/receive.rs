@@ -81,6 +81,7 @@ impl<A: Algebra> Replica<A> {
             }
             SectionKind::VectorDigest => return self.receive_vector_digest(peer, section),
             SectionKind::Report => return self.receive_report(peer, section),
+            SectionKind::NamedFold => return self.receive_named_fold(peer, section),
             kind @ (SectionKind::Stored | SectionKind::StoredBlock | SectionKind::StoredClaims) => {
                 let found = kind as u32;
                 return Err(PacketErrorKind::Unsupported { field: PacketField::Kind, found });
@@ -113,23 +114,10 @@ impl<A: Algebra> Replica<A> {
             // A version that changes nothing is made by nobody.
             return Err(PacketErrorKind::Invalid { field: PacketField::Words, index: 0, found: 0 });
         }
+        if let Some(received) = self.check_start(peer, key, to)? {
+            return Ok(received);
+        }
         let version = self.state.version(key);
-        if key.origin == self.id {
-            self.check_own(header.shard, to, version)?;
-            return Ok(Received { known: 1, ..Received::default() });
-        }
-        if self.lifetimes.waits() {
-            return Ok(Received { waiting: true, ..Received::default() });
-        }
-        self.learn(key.origin);
-        if self.state.is_covered(key) {
-            return Ok(Received { known: 1, ..Received::default() });
-        }
-        if to > version && self.is_refused(key, to) {
-            let ShardKey { origin, shard } = key;
-            self.events.push_new(Event::Late { origin, shard, version: to, peer });
-            return Ok(Received { late: 1, ..Received::default() });
-        }
         if self.refetches.is_answer(key, peer, [from, to], version) {
             let totals = self.checked_totals(key, section)?;
             self.finish_refetch(key, to, totals);
@@ -145,15 +133,48 @@ impl<A: Algebra> Replica<A> {
             return Ok(Received { gaps: 1, ..Received::default() });
         }
         let covered = self.state.apply(key, to, totals, self.ticks.reference());
-        self.forget_covered(&covered);
+        self.finish_version(key, &covered);
+        Ok(Received { applied: 1, ..Received::default() })
+    }
+
+    /// What to do with a version of a shard that is not taken because of whose it is: it is known, late, or this start
+    /// waits. `None` if nothing speaks against it.
+    pub(super) fn check_start(
+        &mut self,
+        peer: Peer,
+        key: ShardKey,
+        to: u64,
+    ) -> Result<Option<Received>, PacketErrorKind> {
+        let version = self.state.version(key);
+        if key.origin == self.id {
+            self.check_own(key.shard as u32, to, version)?;
+            return Ok(Some(Received { known: 1, ..Received::default() }));
+        }
+        if self.lifetimes.waits() {
+            return Ok(Some(Received { waiting: true, ..Received::default() }));
+        }
+        self.learn(key.origin);
+        if self.state.is_covered(key) {
+            return Ok(Some(Received { known: 1, ..Received::default() }));
+        }
+        if to > version && self.is_refused(key, to) {
+            let ShardKey { origin, shard } = key;
+            self.events.push_new(Event::Late { origin, shard, version: to, peer });
+            return Ok(Some(Received { late: 1, ..Received::default() }));
+        }
+        Ok(None)
+    }
+
+    /// Does what follows from a new version of a shard, which covers these others.
+    pub(super) fn finish_version(&mut self, key: ShardKey, covered: &[ShardKey]) {
+        self.forget_covered(covered);
         self.note_report(key);
         if key.origin.node == self.id.node {
             self.fold_ended_starts();
         }
         self.report_damage();
-        self.outbox.arrived(key, to);
+        self.outbox.arrived(key, self.state.version(key));
         Self::note_version(&mut self.outbox, &mut self.store, key);
-        Ok(Received { applied: 1, ..Received::default() })
     }
 
     /// Forgets what waits to be done about shards that were removed, since a later start covers them.
@@ -260,7 +281,7 @@ impl<A: Algebra> Replica<A> {
     }
 
     /// Refuses an origin that is not known and would be one too many.
-    fn check_bound(&self, origin: ReplicaId) -> Result<(), PacketErrorKind> {
+    pub(super) fn check_bound(&self, origin: ReplicaId) -> Result<(), PacketErrorKind> {
         if self.state.plane(origin).is_none() && self.origins() >= self.max_origins {
             return Err(PacketErrorKind::TooManyOrigins { origin, bound: self.max_origins });
         }

@@ -296,13 +296,71 @@ impl<A: Algebra> Replica<A> {
             if !self.lifetimes.is_complete(shard, |key| self.held(key)) {
                 continue;
             }
-            // What was to be announced is part of a version that others have to ask for as a whole.
-            self.outbox.take_changes(shard);
-            let folded = self.state.fold(shard);
-            self.forget_covered(&folded);
-            self.reports.is_due = true;
-            let key = ShardKey { origin: self.id, shard };
-            Self::note_version(&mut self.outbox, &mut self.store, key);
+            self.fold(ShardKey { origin: self.id, shard });
         }
+    }
+
+    /// Folds the earlier starts of this node into a shard of the own plane, and announces that by their names.
+    fn fold(&mut self, key: ShardKey) {
+        let mut sections = Vec::new();
+        // What was to be announced is a frame of the totals as they are before the fold.
+        if let Some(changes) = self.outbox.take_changes(key.shard) {
+            let mut section = Vec::new();
+            self.outgoing().write_changes(&mut section, key.shard, &changes);
+            sections.push(section);
+        }
+        let taken = self.state.ended(key);
+        let folded = self.state.fold(key, &taken, self.ticks.reference());
+        self.forget_covered(&folded);
+        self.reports.is_due = true;
+        let mut section = Vec::new();
+        self.context.write_named_fold(&mut section, key, self.state.version(key), &taken);
+        sections.push(section);
+        if sections.iter().any(|section| section.len() > self.packet_len) {
+            // Peers learn of the version from the next heartbeat, and ask for it.
+            sections.clear();
+        }
+        if self.store.is_some() {
+            self.outbox.withhold_folds(key.shard, sections);
+        } else {
+            let all = || core::iter::once(Recipient::All);
+            sections.into_iter().for_each(|section| self.outbox.push_section(key, section, all()));
+        }
+        Self::note_version(&mut self.outbox, &mut self.store, key);
+    }
+
+    /// Takes a fold by name: what it took is here at the same versions, and is folded here too. If it is not, the fold is
+    /// a gap, and the peer is asked for a frame.
+    pub(super) fn receive_named_fold(
+        &mut self,
+        peer: Peer,
+        section: &Section<'_>,
+    ) -> Result<Received, PacketErrorKind> {
+        section.check_counts(self.max_origins, 0)?;
+        let key = self.checked_key(section)?;
+        let (from, to) = (section.header().from, section.header().to);
+        if from.checked_add(1) != Some(to) {
+            return Err(PacketErrorKind::Invalid { field: PacketField::From, index: 0, found: from });
+        }
+        if let Some(received) = self.check_start(peer, key, to)? {
+            return Ok(received);
+        }
+        if to <= self.state.version(key) {
+            return Ok(Received { known: 1, ..Received::default() });
+        }
+        self.check_bound(key.origin)?;
+        section.check_body()?;
+        let taken = section.checked_names()?;
+        let is_here = |&(origin, version): &(ReplicaId, u64)| {
+            let ended = ShardKey { origin, ..key };
+            self.state.version(ended) == version && !self.refetches.contains(ended)
+        };
+        if from != self.state.version(key) || self.refetches.contains(key) || !taken.iter().all(is_here) {
+            self.outbox.queue_request(peer, key, to);
+            return Ok(Received { gaps: 1, ..Received::default() });
+        }
+        let covered = self.state.fold(key, &taken, self.ticks.reference());
+        self.finish_version(key, &covered);
+        Ok(Received { applied: 1, ..Received::default() })
     }
 }

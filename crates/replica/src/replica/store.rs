@@ -10,6 +10,7 @@ use atomik_core::{Algebra, TableFanIn};
 #[cfg(doc)]
 use super::Event;
 use super::Replica;
+use crate::change_set::ChangeSet;
 use crate::cluster_config::ClusterConfig;
 use crate::error::ReplicaError;
 use crate::frame::FrameContext;
@@ -131,6 +132,15 @@ impl<A: Algebra> Replica<A> {
             len += stored.parts.iter().map(|part| part.bytes.len()).sum::<usize>();
             shards.push(stored);
             in_flight.insert(key, version);
+            if origin == *id {
+                for section in outbox.take_folds(index).into_iter().flatten() {
+                    // Without room, peers learn of the version from the next heartbeat, and ask for it.
+                    if section.len() <= room {
+                        room = store.room_after(room, section.len());
+                        in_flight.withhold(Withheld { key, section, cause: Cause::Fold });
+                    }
+                }
+            }
             if origin == *id
                 && let Some(changes) = outbox.take_changes(index)
                 && room > 0
@@ -199,13 +209,26 @@ impl<A: Algebra> Replica<A> {
         for StoringShard { key, .. } in shards {
             store.mark_unstored(key);
         }
-        for Withheld { key, cause, .. } in withheld {
+        let mut later_folds: BTreeMap<usize, Option<Vec<Vec<u8>>>> = BTreeMap::new();
+        for Withheld { key, section, cause } in withheld {
+            let announce = |outbox: &mut Outbox, changes: Option<ChangeSet>| {
+                let later = later_folds.entry(key.shard).or_insert_with(|| outbox.take_folds(key.shard));
+                match changes {
+                    Some(changes) if later.is_none() => outbox.restore_changes(key.shard, changes),
+                    // The totals are no longer those of its version, so it stays as it was written.
+                    _ => outbox.withhold_folds(key.shard, Vec::from([section])),
+                }
+            };
             match cause {
-                Cause::Changes(changes) => self.outbox.restore_changes(key.shard, changes),
+                Cause::Changes(changes) => announce(&mut self.outbox, Some(changes)),
+                Cause::Fold => announce(&mut self.outbox, None),
                 Cause::Request { peers, since } => {
                     peers.into_iter().for_each(|peer| self.outbox.queue_answer(peer, key, since));
                 }
             }
+        }
+        for (shard, sections) in later_folds {
+            sections.into_iter().for_each(|sections| self.outbox.withhold_folds(shard, sections));
         }
         self.timers.arm(Timer::Store, self.timing.store_retry);
         true

@@ -8,7 +8,6 @@ use atomik_core::Algebra;
 use super::ReplicaState;
 use crate::block::BLOCK_WORDS;
 use crate::frame::{Totals, Words};
-use crate::plane::Plane;
 use crate::register::{Entry, LoadTimestamp, Register, Total};
 use crate::shape::ShardKey;
 use crate::shard::Shard;
@@ -63,10 +62,7 @@ impl<A: Algebra> ReplicaState<A> {
         totals: Totals<'_>,
         ticked: &[u64],
     ) -> Vec<ShardKey> {
-        let plane = self.find(key.origin).unwrap_or_else(|at| {
-            self.planes.insert(at, Plane::new(key.origin));
-            at
-        });
+        let plane = self.insert_plane(key.origin);
         self.set_version(plane, key.shard, to);
         // Entries come first, because the words of an address that the frame reports as loaded do not count.
         for entry in totals.entries.iter() {

@@ -38,28 +38,35 @@ impl<A: Algebra> ReplicaState<A> {
         removed
     }
 
-    /// Makes a version of a shard of the own plane into which the earlier starts of this node are folded, and which covers
-    /// them. Returns what was folded, which is removed. What all planes add up to does not change, so merged and remote
-    /// states stay.
-    pub(crate) fn fold(&mut self, shard: usize) -> Vec<ShardKey> {
-        let own = ShardKey { origin: self.own, shard };
-        let version = self.version(own) + 1;
-        let shape = self.shape;
-        let plane = self.own_plane();
-        let mut into = self.planes[plane].remove(shard).unwrap_or_else(|| Box::new(Shard::new(shape, shard)));
-        let old = into.versions();
-        for plane in self.planes.iter().filter(|plane| {
-            plane.origin().node == own.origin.node && plane.origin().incarnation < own.origin.incarnation
-        }) {
-            if let Some(ended) = plane.shard(shard) {
-                into.fold::<A>(ended, version);
+    /// The shards of the ended starts that the next start of their node is to fold into a shard, each with its version.
+    pub(crate) fn ended(&self, into: ShardKey) -> Vec<(ReplicaId, u64)> {
+        let of_node = self.planes.iter().filter(|plane| plane.origin().node == into.origin.node);
+        let earlier = of_node.filter(|plane| plane.origin().incarnation < into.origin.incarnation);
+        let shards = earlier.filter_map(|plane| Some((plane.origin(), plane.shard(into.shard)?.version())));
+        shards.collect()
+    }
+
+    /// Makes the next version of a shard by folding these shards of ended starts of its node into it. It covers all of
+    /// them and whatever else is earlier. Returns what it covers, which is removed. If it is no more than what was folded,
+    /// then what all planes add up to does not change, and merged and remote states stay.
+    pub(crate) fn fold(&mut self, into: ShardKey, taken: &[(ReplicaId, u64)], ticked: &[u64]) -> Vec<ShardKey> {
+        let version = self.version(into) + 1;
+        let (plane, shape) = (self.insert_plane(into.origin), self.shape);
+        let new = || Box::new(Shard::new(shape, into.shard));
+        let mut shard = self.planes[plane].remove(into.shard).unwrap_or_else(new);
+        for &(origin, _) in taken {
+            if let Some(ended) = self.shard(ShardKey { origin, ..into }) {
+                shard.fold::<A>(ended, version);
             }
         }
-        into.set_covers(true);
-        self.planes[plane].insert(shard, into);
-        debug_assert_eq!(old, self.shard(own).map_or([0, 0], Shard::versions));
-        self.set_version(plane, shard, version);
-        self.remove_covered(own)
+        shard.set_covers(true);
+        self.planes[plane].insert(into.shard, shard);
+        self.set_version(plane, into.shard, version);
+        let removed = self.remove_covered(into);
+        if removed.len() > taken.len() {
+            self.recompute(into.shard, ticked);
+        }
+        removed
     }
 
     /// Removes the shards that a shard covers, from the planes alone.

@@ -16,20 +16,20 @@ use crate::{LEN, NOW, cluster, sent};
 const MEMBERS: [u64; 3] = [1, 2, 3];
 
 /// A node: its replica, and a producer of its fan-in.
-struct Node(Replica<Add>, TableProducer<'static, Add>);
+pub(crate) struct Node(pub(crate) Replica<Add>, pub(crate) TableProducer<'static, Add>);
 
-fn id(node: u64, incarnation: u64) -> ReplicaId {
+pub(crate) fn id(node: u64, incarnation: u64) -> ReplicaId {
     ReplicaId { node, incarnation }
 }
 
-fn start(node: u64, incarnation: u64) -> Node {
+pub(crate) fn start(node: u64, incarnation: u64) -> Node {
     let local = Arc::new(TableFanIn::<Add>::new(LEN));
     let producer = local.producer_owned();
     let members = cluster().with_members(MEMBERS);
     Node(Replica::new(&members, local, id(node, incarnation)).unwrap(), producer)
 }
 
-fn restored(node: u64, incarnation: u64, store: &Store) -> Node {
+pub(crate) fn restored(node: u64, incarnation: u64, store: &Store) -> Node {
     let local = Arc::new(TableFanIn::<Add>::new(LEN));
     let producer = local.producer_owned();
     let members = cluster().with_members(MEMBERS);
@@ -37,7 +37,7 @@ fn restored(node: u64, incarnation: u64, store: &Store) -> Node {
 }
 
 /// Three nodes of which nobody waits.
-fn nodes() -> Vec<Node> {
+pub(crate) fn nodes() -> Vec<Node> {
     MEMBERS
         .map(|node| {
             let mut node = start(node, 1);
@@ -48,7 +48,7 @@ fn nodes() -> Vec<Node> {
 }
 
 /// Delivers everything that is sent among these nodes until nothing is, with version vectors and reports before.
-fn settle(nodes: &mut [&mut Node]) {
+pub(crate) fn settle(nodes: &mut [&mut Node]) {
     for node in nodes.iter_mut() {
         node.0.tick();
         node.0.hello(Recipient::All);
@@ -77,12 +77,12 @@ fn settle(nodes: &mut [&mut Node]) {
     panic!("it does not come to rest");
 }
 
-fn settle_all(nodes: &mut [Node]) {
+pub(crate) fn settle_all(nodes: &mut [Node]) {
     settle(&mut nodes.iter_mut().collect::<Vec<_>>());
 }
 
 /// The origins of the planes of a replica.
-fn origins(replica: &Replica<Add>) -> Vec<ReplicaId> {
+pub(crate) fn origins(replica: &Replica<Add>) -> Vec<ReplicaId> {
     let mut origins: Vec<_> = replica.version_vector().map(|(origin, ..)| origin).collect();
     origins.dedup();
     origins
@@ -257,7 +257,7 @@ fn without_members_nothing_is_folded_and_nobody_elses_fold_misses_anything() {
 }
 
 /// Writes everything that waits to a store, as programs do.
-fn store_all(store: &mut Store, replica: &mut Replica<Add>) {
+pub(crate) fn store_all(store: &mut Store, replica: &mut Replica<Add>) {
     while let Some(Transaction { number, shards }) = replica.poll_store() {
         shards.into_iter().for_each(|shard| write(store, shard));
         assert!(replica.stored(number));
@@ -375,8 +375,8 @@ fn a_load_of_a_later_start_stays_when_an_earlier_one_is_folded() {
     one.0.load(7, 80).unwrap();
     one.1.accum(7, 2);
     settle(&mut [one, two, three]);
-    for Node(replica, _) in &nodes {
-        assert_eq!((replica.merged()[7], replica.cover(1, 0)), (82, Some(2)));
+    for Node(replica, _) in &mut nodes {
+        assert_eq!((replica.merged()[7], replica.cover(1, 0), replica.audit(0)), (82, Some(2), 0));
     }
 }
 

@@ -10,6 +10,7 @@ mod folding;
 mod growing;
 mod hearing;
 mod lifetimes;
+mod named_folds;
 mod refetch;
 mod refusals;
 mod starts;
