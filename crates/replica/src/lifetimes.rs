@@ -13,6 +13,8 @@ pub(crate) struct Lifetimes {
     /// The nodes whose writing must not be lost. `None` if nobody named any: then no claims are known, nothing is folded,
     /// and nothing is late.
     members: Option<BTreeSet<u64>>,
+    /// All nodes that ever were members: their claims are kept.
+    named: BTreeSet<u64>,
     claims: BTreeMap<u64, Claim>,
     settled: bool,
     /// The last report of each member but this one.
@@ -26,6 +28,7 @@ impl Lifetimes {
         Self {
             own,
             members: None,
+            named: BTreeSet::from([own.node]),
             claims: BTreeMap::new(),
             settled: false,
             reports: BTreeMap::new(),
@@ -56,7 +59,7 @@ impl Lifetimes {
             claim.round += 1;
         }
         self.reports.retain(|node, _| members.contains(node));
-        self.claims.retain(|node, _| members.contains(node) || *node == self.own.node);
+        self.named.extend(&members);
         self.members = Some(members);
         self.changes += 1;
         self.learn(self.own);
@@ -81,7 +84,7 @@ impl Lifetimes {
 
     fn learn_claim(&mut self, node: u64, claim: Claim) {
         // Those of other nodes would take memory without a bound, and nobody is asked about them.
-        if self.members.as_ref().is_some_and(|members| members.contains(&node) || node == self.own.node) {
+        if self.members.is_some() && self.named.contains(&node) {
             let known = self.claims.entry(node).or_default();
             if claim > *known {
                 *known = claim;
