@@ -49,7 +49,12 @@ impl<A: Algebra> ReplicaState<A> {
     /// Makes the next version of a shard by folding these shards of ended starts of its node into it. It covers all of
     /// them and whatever else is earlier. Returns what it covers, which is removed. If it is no more than what was folded,
     /// then what all planes add up to does not change, and merged and remote states stay.
-    pub(crate) fn fold(&mut self, into: ShardKey, taken: &[(ReplicaId, u64)], ticked: &[u64]) -> Vec<ShardKey> {
+    pub(crate) fn fold(
+        &mut self,
+        into: ShardKey,
+        taken: &[(ReplicaId, u64)],
+        ticked: &[u64],
+    ) -> Vec<ShardKey> {
         let version = self.version(into) + 1;
         let (plane, shape) = (self.insert_plane(into.origin), self.shape);
         let new = || Box::new(Shard::new(shape, into.shard));

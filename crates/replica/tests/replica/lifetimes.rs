@@ -1,6 +1,6 @@
-//! Random lives of a cluster: nodes start again and again, from their stores, from older copies of them or from none, over
-//! a network that loses, repeats and delays packets for any time. An oracle of single deltas, which shares no code with the
-//! replica, says what may be there in the end.
+//! Random lives of a cluster: nodes start again and again, from their stores, from older copies of them or from none, while
+//! their last start still runs, over stores that are slow and fail, and a network that loses, repeats and delays packets
+//! for any time. An oracle of single deltas, which shares no code with the replica, says what may be there in the end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,11 +30,11 @@ impl Random {
 enum World {
     /// Stores are written at once and never lost: nothing that was ticked may be missing.
     Lossless,
-    /// The first node may start without a store or with an older copy: nothing that another node has ever had of it may be
-    /// missing.
+    /// The first node may start without a store, with an older copy, or beside its last start: nothing that another node has
+    /// ever had of it may be missing.
     OneLoses,
-    /// Starts may have no store or an older copy, and members may be dropped and added: what was ticked may be missing, but
-    /// is never there twice.
+    /// All nodes may do that, and members may be dropped and added: what was ticked may be missing, but is never there
+    /// twice.
     Lossy,
 }
 
@@ -42,6 +42,8 @@ struct Node {
     replica: Replica<Add>,
     producer: TableProducer<'static, Add>,
     store: Store,
+    /// Transactions that the store has not written.
+    storing: Vec<Transaction>,
     /// Older copies of the store.
     backups: Vec<Store>,
     /// The bits that were accumulated and not ticked.
@@ -55,6 +57,10 @@ struct Lives {
     random: Random,
     world: World,
     nodes: Vec<Node>,
+    /// Starts that still run although a later one of their node does.
+    overtaken: Vec<(u64, Node)>,
+    /// Whether the network and the stores work now.
+    heals: bool,
     /// Everything that was ever sent: from, to, packet. Any of it may arrive at any time.
     packets: Vec<(u64, u64, Vec<u8>)>,
     now: Duration,
@@ -77,30 +83,60 @@ fn start(nodes: u64, id: ReplicaId, store: &Store) -> (Replica<Add>, TableProduc
     (Replica::restore(&config(nodes), local, id, store.values()).unwrap(), producer)
 }
 
+impl Node {
+    fn new((replica, producer): (Replica<Add>, TableProducer<'static, Add>), store: Store) -> Self {
+        let (storing, backups) = (Vec::new(), Vec::new());
+        Self { replica, producer, store, storing, backups, unticked: 0, unticked_sum: 0 }
+    }
+
+    /// Ends a transaction that the store writes, or of which it writes only some shards.
+    fn end_transaction(&mut self, index: usize, fails: Option<(Duration, usize)>) {
+        let Transaction { number, shards } = self.storing.remove(index);
+        let written = fails.map_or(shards.len(), |(_, written)| written);
+        shards.into_iter().take(written).for_each(|shard| write(&mut self.store, shard));
+        match fails {
+            Some((now, _)) => assert!(self.replica.store_failed(now, number)),
+            None => assert!(self.replica.stored(number)),
+        }
+    }
+
+    /// Stores everything, unless the store failed a short time ago.
+    fn store_all(&mut self, now: Duration) {
+        self.replica.receive(now, Peer(0), &[]).unwrap();
+        loop {
+            self.storing.extend(std::iter::from_fn(|| self.replica.poll_store()));
+            if self.storing.is_empty() {
+                return;
+            }
+            self.end_transaction(0, None);
+        }
+    }
+}
+
 impl Lives {
     fn new(seed: u64, world: World) -> Self {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let count = 2 + random.next(3);
         let nodes = (0..count).map(|node| {
             let store = Store::new();
-            let (mut replica, producer) = start(count, ReplicaId { node, incarnation: 1 }, &store);
-            replica.end_wait();
-            Node { replica, producer, store, backups: Vec::new(), unticked: 0, unticked_sum: 0 }
+            let mut node = Node::new(start(count, ReplicaId { node, incarnation: 1 }, &store), store);
+            node.replica.end_wait();
+            node
         });
         let nodes = nodes.collect();
         let has_loads = random.next(2) == 0;
-        let (packets, now) = (Vec::new(), NOW);
-        let (incarnation, bits, ticked_bits, ticked_sum) = (1, 0, 0, 0);
         Self {
             random,
             world,
             nodes,
-            packets,
-            now,
-            incarnation,
-            bits,
-            ticked_bits,
-            ticked_sum,
+            overtaken: Vec::new(),
+            heals: false,
+            packets: Vec::new(),
+            now: NOW,
+            incarnation: 1,
+            bits: 0,
+            ticked_bits: 0,
+            ticked_sum: 0,
             kept_bits: 0,
             has_loads,
         }
@@ -110,21 +146,22 @@ impl Lives {
         self.nodes.len() as u64
     }
 
-    /// Stores what waits, and collects what is sent.
+    /// Whether a node may lose its store.
+    fn may_lose(&self, at: usize) -> bool {
+        self.world == World::Lossy || self.world == World::OneLoses && at == 0
+    }
+
+    /// Stores what waits, unless the store is slow, and collects what is sent.
     fn after(&mut self, at: usize) {
+        let is_slow = !self.heals && self.random.next(4) == 0;
         let count = self.count();
         let node = &mut self.nodes[at];
-        while let Some(Transaction { number, shards }) = node.replica.poll_store() {
-            shards.into_iter().for_each(|shard| write(&mut node.store, shard));
-            assert!(node.replica.stored(number));
+        if is_slow {
+            node.storing.extend(std::iter::from_fn(|| node.replica.poll_store()));
+        } else {
+            node.store_all(self.now);
         }
-        while let Some((recipient, packet)) = node.replica.poll_transmit() {
-            for to in (0..count).filter(|&to| to != at as u64) {
-                if recipient == Recipient::All || recipient == Recipient::Peer(Peer(to)) {
-                    self.packets.push((at as u64, to, packet.clone()));
-                }
-            }
-        }
+        Self::collect(&mut self.packets, count, at as u64, &mut node.replica);
         if at > 0 {
             self.kept_bits |= node.replica.merged()[BITS];
         }
@@ -135,6 +172,49 @@ impl Lives {
             let incarnation = self.incarnation;
             self.nodes[at].replica.renew(incarnation).unwrap();
             self.after(at);
+        }
+    }
+
+    fn collect(packets: &mut Vec<(u64, u64, Vec<u8>)>, count: u64, at: u64, replica: &mut Replica<Add>) {
+        while let Some((recipient, packet)) = replica.poll_transmit() {
+            for to in (0..count).filter(|&to| to != at) {
+                if recipient == Recipient::All || recipient == Recipient::Peer(Peer(to)) {
+                    packets.push((at, to, packet.clone()));
+                }
+            }
+        }
+    }
+
+    /// Lets a start that was overtaken do something. It ends when it notices.
+    fn step_of_overtaken(&mut self) {
+        if self.overtaken.is_empty() {
+            return;
+        }
+        let index = self.random.next(self.overtaken.len() as u64) as usize;
+        let count = self.count();
+        let (at, node) = &mut self.overtaken[index];
+        match self.random.next(3) {
+            0 if self.bits < 64 => {
+                node.producer.accum(BITS, 1 << self.bits);
+                self.ticked_bits |= 1 << self.bits | std::mem::take(&mut node.unticked);
+                self.bits += 1;
+                node.replica.tick();
+            }
+            1 => node.replica.hello(Recipient::All),
+            _ => {
+                let to_here: Vec<usize> =
+                    (0..self.packets.len()).filter(|&index| self.packets[index].1 == *at).collect();
+                if !to_here.is_empty() {
+                    let (from, _, packet) =
+                        self.packets[to_here[self.random.next(to_here.len() as u64) as usize]].clone();
+                    node.replica.receive(self.now, Peer(from), &packet).unwrap();
+                }
+            }
+        }
+        node.store_all(self.now);
+        Self::collect(&mut self.packets, count, *at, &mut node.replica);
+        if node.replica.is_cloned() {
+            self.overtaken.remove(index);
         }
     }
 
@@ -158,9 +238,11 @@ impl Lives {
     fn restart(&mut self, at: usize) {
         self.incarnation += 1;
         let id = ReplicaId { node: at as u64, incarnation: self.incarnation };
-        let count = self.count();
+        let (count, may_lose) = (self.count(), self.may_lose(at));
         let node = &mut self.nodes[at];
-        if self.world == World::Lossy || self.world == World::OneLoses && at == 0 {
+        if may_lose {
+            // What the store has not written is lost.
+            node.storing.clear();
             match self.random.next(4) {
                 0 => node.store.clear(),
                 1 if !node.backups.is_empty() => {
@@ -169,16 +251,23 @@ impl Lives {
                 }
                 _ => {}
             }
+        } else {
+            self.now += Duration::from_secs(2);
+            node.store_all(self.now);
         }
-        (node.replica, node.producer) = start(count, id, &node.store);
-        (node.unticked, node.unticked_sum) = (0, 0);
+        let mut started = Node::new(start(count, id, &node.store), node.store.clone());
+        started.backups = std::mem::take(&mut node.backups);
+        let last = std::mem::replace(node, started);
+        if may_lose && self.random.next(3) == 0 {
+            self.overtaken.push((at as u64, last));
+        }
         self.after(at);
     }
 
     fn step(&mut self) {
         self.now += Duration::from_millis(100);
         let at = self.random.next(self.count()) as usize;
-        match self.random.next(20) {
+        match self.random.next(22) {
             0..=3 if self.bits < 64 => {
                 let bit = 1 << self.bits;
                 self.bits += 1;
@@ -219,6 +308,17 @@ impl Lives {
                 self.nodes[at].replica.set_members(0..count);
                 self.after(at);
             }
+            14 => self.step_of_overtaken(),
+            15 => {
+                let node = &mut self.nodes[at];
+                if !node.storing.is_empty() {
+                    let index = self.random.next(node.storing.len() as u64) as usize;
+                    let written = self.random.next(node.storing[index].shards.len() as u64 + 1) as usize;
+                    let fails = self.random.next(2) == 0;
+                    node.end_transaction(index, fails.then_some((self.now, written)));
+                    self.after(at);
+                }
+            }
             _ if !self.packets.is_empty() => {
                 // Mostly a late one of the last few, and sometimes one of any age.
                 let len = self.packets.len() as u64;
@@ -232,6 +332,8 @@ impl Lives {
 
     /// The network works, and nobody starts any more.
     fn heal(&mut self) {
+        self.heals = true;
+        self.now += Duration::from_secs(5);
         for at in 0..self.nodes.len() {
             self.nodes[at].replica.end_wait();
             self.tick(at);

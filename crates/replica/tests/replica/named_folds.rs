@@ -226,7 +226,11 @@ fn folds_and_what_came_before_them_survive_stores_that_fail() {
         assert_eq!(of_kind(&announced, NAMED_FOLD).len(), 1);
         for Node(replica, _) in &mut nodes[1..] {
             let received = receive(replica, &announced);
-            assert_eq!((received.gaps, replica.merged()[5], replica.merged()[6]), (0, 17, 20), "{announced:?}");
+            assert_eq!(
+                (received.gaps, replica.merged()[5], replica.merged()[6]),
+                (0, 17, 20),
+                "{announced:?}"
+            );
             assert_eq!((replica.cover(1, 0), replica.audit(0)), (Some(2), 0));
         }
         let digests = nodes.iter().map(|node| node.0.digest(id(1, 2), 0)).collect::<Vec<_>>();
