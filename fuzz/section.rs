@@ -13,6 +13,8 @@ use atomik_replica::{ClusterConfig, Replica, ReplicaError, ReplicaId, StoredShar
 
 pub const LEN: usize = 300;
 pub const HEADER: usize = 80;
+/// The members where starts fold.
+pub const MEMBERS: [u64; 3] = [0, 1, 2];
 
 /// The system's allocator. It counts the live bytes and their maximum.
 struct Counting;
@@ -152,6 +154,12 @@ pub fn write_entries(bytes: &mut Vec<u8>, entries: &[Entry]) {
         bytes.extend(addr.to_be_bytes());
         [counter, node.into(), 0, value, total].iter().for_each(|word| bytes.extend(word.to_be_bytes()));
     }
+}
+
+/// Appends the fold of a shard that covers all earlier starts of its node, and counts it.
+pub fn write_cover(bytes: &mut Vec<u8>, node: u8, incarnation: u8) {
+    bytes[67] += 1;
+    [1, node.into(), 0, incarnation.into()].iter().for_each(|word: &u64| bytes.extend(word.to_be_bytes()));
 }
 
 /// The addresses of a shard.

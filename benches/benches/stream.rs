@@ -124,6 +124,7 @@ fn folding() -> Ratio {
     let (mut folds, mut accums) = (Vec::new(), Vec::new());
     for _ in 0..7 {
         let mut later = start(2);
+        while later.poll_transmit().is_some() {}
         for packet in &packets {
             later.receive(NOW, Peer(1), packet).expect("it is whole");
         }
@@ -167,8 +168,10 @@ fn count_beside(folds: bool) -> (f64, u64) {
                 starts += 1;
                 replica.renew(starts).expect("each is greater than the last");
                 replica.set_members([1]);
-                while replica.poll_transmit().is_some() {}
+            } else {
+                thread::sleep(next.saturating_sub(begin.elapsed()));
             }
+            while replica.poll_transmit().is_some() {}
         }
         done.store(true, Ordering::Relaxed);
         counting.join().expect("it only counts")

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 use atomik_replica::Peer;
 use libfuzzer_sys::fuzz_target;
-use section::{Addr, Entry, bounded, fix_checksums, header, replica, write_entries};
+use section::{Addr, Entry, MEMBERS, bounded, fix_checksums, header, replica, write_cover, write_entries};
 
 #[derive(Arbitrary, Debug)]
 enum Section {
@@ -24,7 +24,11 @@ enum Section {
 struct Whole {
     kind: u8,
     node: u8,
+    /// Nodes have a few starts, so that later ones fold and cover earlier ones.
+    incarnation: u8,
     shard: u8,
+    /// Whether a frame covers earlier starts of its node.
+    covers: bool,
     /// Half of them are `None`, which stands for version 0.
     from: Option<u8>,
     to: u64,
@@ -38,7 +42,7 @@ impl Section {
             Self::Bytes(bytes, kind) => {
                 let mut bytes = bytes.clone();
                 if let Some(kind) = kind {
-                    fix_checksums(&mut bytes, Some(kind % 13));
+                    fix_checksums(&mut bytes, Some(kind % 15));
                 }
                 bytes
             }
@@ -49,21 +53,40 @@ impl Section {
 
 impl Whole {
     fn bytes(&self) -> Vec<u8> {
-        let kind = self.kind % 13;
-        let words = if matches!(kind, 1 | 2 | 4 | 9 | 10) { self.words.as_slice() } else { &[] };
+        let kind = self.kind % 15;
+        let (node, incarnation, shard) = (self.node % 6, self.incarnation % 4, self.shard % 5);
+        let words = if matches!(kind, 1 | 2 | 4 | 7 | 8 | 9 | 10) { self.words.as_slice() } else { &[] };
         let entries = if kind == 1 { self.entries.as_slice() } else { &[] };
-        let versions = [self.from.unwrap_or(0).into(), self.to];
-        let mut bytes = header(self.node % 6, self.shard % 5, versions, words.len(), entries.len());
+        let mut versions = [self.from.unwrap_or(0).into(), self.to];
+        if kind == 7 {
+            // The part of a report, and how many there are.
+            versions[1] %= 3;
+        }
+        if kind == 8 {
+            versions[0] = self.to.wrapping_sub(1);
+        }
+        let mut bytes = header(node, shard, versions, words.len(), entries.len());
+        bytes[31] = incarnation;
         for &(addr, word) in words {
-            if kind == 1 {
-                bytes.extend(addr.to_be_bytes());
-            }
-            bytes.extend(word.to_be_bytes());
-            if kind == 1 {
-                bytes.extend((self.to as u32).to_be_bytes());
+            match kind {
+                1 => {
+                    bytes.extend(addr.to_be_bytes());
+                    bytes.extend(word.to_be_bytes());
+                    bytes.extend((self.to as u32).to_be_bytes());
+                }
+                7 => bytes.extend((word % 8).to_be_bytes()),
+                8 => {
+                    bytes.extend(u64::from(node).to_be_bytes());
+                    bytes.extend(u64::from(addr.0 / 20 % 4).to_be_bytes());
+                    bytes.extend(word.to_be_bytes());
+                }
+                _ => bytes.extend(word.to_be_bytes()),
             }
         }
         write_entries(&mut bytes, entries);
+        if kind == 8 || kind == 1 && self.covers {
+            write_cover(&mut bytes, node, incarnation);
+        }
         fix_checksums(&mut bytes, Some(kind));
         bytes
     }
@@ -72,6 +95,8 @@ impl Whole {
 fuzz_target!(|packets: Vec<(u8, Vec<Section>)>| {
     let mut replica = replica();
     replica.put(200, 7).expect("the table has this address");
+    replica.set_members(MEMBERS);
+    replica.end_wait();
     let packets: Vec<(u8, Vec<u8>)> = packets
         .into_iter()
         .map(|(peer, sections)| (peer, sections.iter().flat_map(Section::bytes).collect()))

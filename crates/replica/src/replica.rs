@@ -77,6 +77,9 @@ const BATCH_KEPT: usize = 4_096;
 /// takes up to 72 bytes more, and up to 88 for each origin that wrote to it since. An origin that never wrote takes
 /// nothing.
 ///
+/// With members, the last report of each is kept, and the own one: up to 100 bytes for each shard of each start that has
+/// ended and is not folded yet, and as much for each member. After a fold nothing of it is left but the latter.
+///
 /// What waits is bounded too. An own change that was not announced takes up to a quarter of a byte for each word of its
 /// shard. A shard that a peer has and this replica lacks takes up to 300 bytes, an answer that a peer wants up to 80:
 /// [`ClusterConfig::with_max_waiting`] bounds both. Frames that wait for the store have a

@@ -302,11 +302,14 @@ impl<A: Algebra> Replica<A> {
 
     /// Folds the earlier starts of this node into a shard of the own plane, and announces that by their names.
     fn fold(&mut self, key: ShardKey) {
-        let mut sections = Vec::new();
+        let (mut sections, mut fits) = (Vec::new(), true);
         // What was to be announced is a frame of the totals as they are before the fold.
         if let Some(changes) = self.outbox.take_changes(key.shard) {
             let mut section = Vec::new();
-            self.outgoing().write_changes(&mut section, key.shard, &changes);
+            fits = changes.words().take(self.packet_len).count() * 16 <= self.packet_len;
+            if fits {
+                self.outgoing().write_changes(&mut section, key.shard, &changes);
+            }
             sections.push(section);
         }
         let taken = self.state.ended(key);
@@ -316,7 +319,7 @@ impl<A: Algebra> Replica<A> {
         let mut section = Vec::new();
         self.context.write_named_fold(&mut section, key, self.state.version(key), &taken);
         sections.push(section);
-        if sections.iter().any(|section| section.len() > self.packet_len) {
+        if !fits || sections.iter().any(|section| section.len() > self.packet_len) {
             // Peers learn of the version from the next heartbeat, and ask for it.
             sections.clear();
         }

@@ -63,10 +63,13 @@ impl<A: Algebra> Replica<A> {
         Self::from_store(cluster, local, id, stored, false)
     }
 
-    /// Like [`restore`](Self::restore), but with the incarnation of the last start. The caller promises that the store
-    /// is the one that this start left, that it was never rolled back, and that there is no copy of it in use. If the
-    /// promise is broken, the replica stops when it hears of versions that it did not make ([`Event::Cloned`]), and
-    /// states may diverge. So hear one peer out before the first tick or load, as after [`new`](Self::new).
+    /// Like [`restore`](Self::restore), but with the incarnation of the last start. Prefer `restore`: where
+    /// [members](ClusterConfig::with_members) are named, a new start folds the last one, so this saves nothing.
+    ///
+    /// The caller promises that the store is the one that the last start left, that it was never rolled back, and that
+    /// there is no copy of it in use. If the promise is broken, the replica stops when it hears of versions that it did not
+    /// make ([`Event::Cloned`]), and states may diverge: peers may hold one version with two contents. So hear every member
+    /// out before the first tick or load. Even then, a packet of a version that the store lost may still be on its way.
     ///
     /// # Errors
     ///
