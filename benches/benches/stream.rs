@@ -100,22 +100,22 @@ fn unchanged_tick() -> Ratio {
     Ratio::new("tick, a million unchanged words, a word", "kernel::diff", each, 0.7)
 }
 
-/// A start folds an earlier one, of which each of a million words was written, as it was in its own plane; against
-/// `kernel::accum` of as many words.
-fn folding() -> Ratio {
+/// A start folds an earlier one, of which each of a million words was written; against `kernel::accum` of as many words.
+/// It wrote some words of its own, or as many as the earlier one.
+fn folding(name: &str, own_words: usize) -> Ratio {
     const LEN: usize = 1 << 20;
-    let start = |incarnation| {
+    let start = |incarnation, words| {
         let local = Arc::new(TableFanIn::<Add>::new(LEN));
         let cluster = ClusterConfig::new("bench", LEN);
         let id = ReplicaId { node: 1, incarnation };
         let mut replica =
             Replica::new(&cluster, Arc::clone(&local), id).expect("the configuration matches the table");
         let mut producer = local.producer();
-        (0..LEN).for_each(|addr| producer.accum(addr, incarnation));
+        (0..words).for_each(|addr| producer.accum(addr, incarnation));
         replica.tick();
         replica
     };
-    let mut earlier = start(1);
+    let mut earlier = start(1, LEN);
     let mut packets = Vec::new();
     while let Some((_, packet)) = earlier.poll_transmit() {
         packets.push(packet);
@@ -123,7 +123,7 @@ fn folding() -> Ratio {
     let (mut words, deltas) = (vec![1u64; LEN], vec![2u64; LEN]);
     let (mut folds, mut accums) = (Vec::new(), Vec::new());
     for _ in 0..7 {
-        let mut later = start(2);
+        let mut later = start(2, own_words);
         while later.poll_transmit().is_some() {}
         for packet in &packets {
             later.receive(NOW, Peer(1), packet).expect("it is whole");
@@ -135,7 +135,7 @@ fn folding() -> Ratio {
         accums.push(nanoseconds(|| kernel::accum::<Add>(&mut words, &deltas)).0);
     }
     let each = [folds, accums].map(|times| times.into_iter().fold(f64::INFINITY, f64::min) / LEN as f64);
-    Ratio::new("fold a start of a million words, a word", "kernel::accum", each, 0.5)
+    Ratio::new(name, "kernel::accum", each, 0.5)
 }
 
 /// A thread counts for a tenth of a second, while another one ticks every millisecond and, if it `folds`, goes on as a new
@@ -257,7 +257,8 @@ fn main() -> ExitCode {
         frames().into_iter().for_each(|ratio| subject.push(ratio));
         subject.push(unchanged_tick());
         subject.push(counting());
-        subject.push(folding());
+        subject.push(folding("fold a million words into a new start, a word", 6));
+        subject.push(folding("fold a million words into as many, a word", 1 << 20));
         subject.push(counting_beside_folds());
     });
     run.finish()

@@ -203,9 +203,16 @@ impl Shard {
 
     /// Folds the shard of an ended start into this one, in a version: the totals compose; of two entries of an address that
     /// of the greater register stays, and of equal ones the totals compose. Blocks that the other one touched are stamped.
-    pub(crate) fn fold<A: Algebra>(&mut self, ended: &Self, version: u64) {
-        for (index, block) in ended.blocks() {
-            let into = self.stamped_block_mut(ended.first_of(index), version);
+    /// Those that this one never touched are taken over as they are.
+    pub(crate) fn fold<A: Algebra>(&mut self, ended: Self, version: u64) {
+        for (index, block) in ended.blocks.into_iter().enumerate() {
+            let Some(block) = block else { continue };
+            let first = self.first_of(index as u32);
+            if !self.has_block(first) {
+                self.take_block(index, block, version);
+                continue;
+            }
+            let into = self.stamped_block_mut(first, version);
             for (total, other) in into.totals.iter_mut().zip(&block.totals) {
                 *total = Total(A::compose(total.0, other.0));
             }
@@ -221,6 +228,17 @@ impl Shard {
                 into.set_entry(offset, entry);
             }
         }
+    }
+
+    /// Takes over a block of another shard in the place of one that does not exist, and stamps it.
+    fn take_block(&mut self, index: usize, mut block: Box<Block>, stamp: u64) {
+        if index >= self.blocks.len() {
+            self.grow(index);
+        }
+        (block.stamp, block.digest) = (stamp, 0);
+        self.changed[index / 64] |= 1 << (index % 64);
+        self.stamps = self.stamps.wrapping_add(hash([index as u64, stamp]));
+        self.blocks[index] = Some(block);
     }
 
     /// The greatest stamp of a block. It is the version, unless memory failed.

@@ -56,22 +56,15 @@ impl<A: Algebra> ReplicaState<A> {
         ticked: &[u64],
     ) -> Vec<ShardKey> {
         let version = self.version(into) + 1;
+        let keys: Vec<ShardKey> = taken.iter().map(|&(origin, _)| ShardKey { origin, ..into }).collect();
+        let ended: Vec<Box<Shard>> = keys.iter().filter_map(|&key| self.remove_shard(key)).collect();
         let (plane, shape) = (self.insert_plane(into.origin), self.shape);
-        let new = || Box::new(Shard::new(shape, into.shard));
-        let mut shard = self.planes[plane].remove(into.shard).unwrap_or_else(new);
-        for &(origin, _) in taken {
-            if let Some(ended) = self.shard(ShardKey { origin, ..into }) {
-                shard.fold::<A>(ended, version);
-            }
-        }
+        let shard = self.planes[plane].get_or_insert(into.shard, shape);
+        ended.into_iter().for_each(|ended| shard.fold::<A>(*ended, version));
         shard.set_covers(true);
-        self.planes[plane].insert(into.shard, shard);
         self.set_version(plane, into.shard, version);
-        let removed = self.remove_covered(into);
-        if removed.len() > taken.len() {
-            self.recompute(into.shard, ticked);
-        }
-        removed
+        let others = self.drop_covered(into, ticked);
+        keys.into_iter().chain(others).collect()
     }
 
     /// Removes the shards that a shard covers, from the planes alone.
@@ -84,17 +77,18 @@ impl<A: Algebra> ReplicaState<A> {
         let origins = self.planes.iter().map(Plane::origin).filter(|&origin| is_earlier(origin));
         let keys = origins.map(|origin| ShardKey { origin, shard: by.shard });
         let removed: Vec<ShardKey> = keys.filter(|&key| self.shard(key).is_some()).collect();
-        removed.iter().for_each(|&key| self.remove_shard(key));
+        removed.iter().for_each(|&key| drop(self.remove_shard(key)));
         removed
     }
 
     /// Removes a shard, and its plane if it was the last one.
-    fn remove_shard(&mut self, key: ShardKey) {
-        let Ok(at) = self.find(key.origin) else { return };
-        let Some(shard) = self.planes[at].remove(key.shard) else { return };
+    fn remove_shard(&mut self, key: ShardKey) -> Option<Box<Shard>> {
+        let at = self.find(key.origin).ok()?;
+        let shard = self.planes[at].remove(key.shard)?;
         self.forget_versions(key, shard.versions());
         if self.planes[at].shards().next().is_none() && key.origin != self.own {
             self.planes.remove(at);
         }
+        Some(shard)
     }
 }
