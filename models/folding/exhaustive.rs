@@ -8,7 +8,7 @@ use atomik_core::Add;
 use stateright::{Checker, Model, Property};
 
 use crate::pair::{Pair, Sent, Store};
-use crate::rule::{Kept, Message, Node, Origin};
+use crate::rule::{Kept, Message, Node, Start};
 
 const NODES: u64 = 2;
 
@@ -74,12 +74,12 @@ enum Step {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Content {
     Report,
-    Plane(Origin),
+    Plane(Start),
 }
 
 /// How much each node may do.
 #[derive(Clone, Debug)]
-struct Cluster {
+struct Scenario {
     ticks: [u8; 2],
     restarts: [u8; 2],
     loses_stores: [bool; 2],
@@ -96,7 +96,7 @@ fn bits(node: &Node) -> u64 {
     node.state(0, 0)
 }
 
-impl Model for Cluster {
+impl Model for Scenario {
     type State = State;
     type Action = Step;
 
@@ -203,9 +203,10 @@ impl Model for Cluster {
             }),
             Property::sometimes(
                 "all that started again are folded everywhere",
-                |cluster: &Self, state: &State| {
+                |scenario: &Self, state: &State| {
                     state.lives.iter().all(|life| {
-                        let restarts = (0..NODES).zip(cluster.restarts).filter(|&(_, restarts)| restarts > 0);
+                        let restarts =
+                            (0..NODES).zip(scenario.restarts).filter(|&(_, restarts)| restarts > 0);
                         let has_ended = life.restarts == 0 && state.incarnation > 1;
                         has_ended && restarts.into_iter().all(|(name, _)| life.node.cover(name, 0).is_some())
                     })
@@ -233,7 +234,7 @@ fn heals(state: &State) -> bool {
     for _ in 0..4 {
         for from in 0..nodes.len() {
             let mut sent: Vec<Message> = nodes[from].report().into_iter().collect();
-            let origins: Vec<Origin> = nodes[from].kept.planes[0].keys().copied().collect();
+            let origins: Vec<Start> = nodes[from].kept.planes[0].keys().copied().collect();
             sent.extend(origins.into_iter().filter_map(|origin| nodes[from].answer(origin, 0, 0)));
             for to in (0..nodes.len()).filter(|&to| to != from) {
                 sent.iter().for_each(|message| drop(nodes[to].receive(message)));
@@ -253,7 +254,7 @@ fn heals(state: &State) -> bool {
 
 /// Takes all steps with replicas, which compare themselves with the rules.
 fn replay(state: &State) {
-    let start = |origin: Origin, kept| Pair::<Add>::start(true, origin, &members(), Some(kept));
+    let start = |origin: Start, kept| Pair::<Add>::start(true, origin, &members(), Some(kept));
     let mut pairs: Vec<Pair<Add>> = (0..NODES)
         .map(|node| {
             let mut pair = start((node, 1), (Kept::default(), Store::new())).0;
@@ -303,9 +304,9 @@ fn send_both(pair: &mut Pair<Add>, content: Content) -> Option<Sent> {
     }
 }
 
-fn check(cluster: Cluster) {
-    let name = format!("{cluster:?}");
-    let checker = cluster.checker().threads(2).spawn_dfs().join();
+fn check(scenario: Scenario) {
+    let name = format!("{scenario:?}");
+    let checker = scenario.checker().threads(2).spawn_dfs().join();
     println!("{name}: {} states, {} of them different", checker.state_count(), checker.unique_state_count());
     assert!(checker.is_done(), "some states were not visited");
     checker.assert_properties();
@@ -313,22 +314,22 @@ fn check(cluster: Cluster) {
 
 #[test]
 fn two_nodes_with_three_starts_each() {
-    check(Cluster { ticks: [1, 1], restarts: [2, 2], loses_stores: [true, false], delayed: 0 });
+    check(Scenario { ticks: [1, 1], restarts: [2, 2], loses_stores: [true, false], delayed: 0 });
 }
 
 #[test]
 fn a_message_is_delayed_for_any_time() {
-    check(Cluster { ticks: [2, 1], restarts: [1, 0], loses_stores: [true, false], delayed: 1 });
+    check(Scenario { ticks: [2, 1], restarts: [1, 0], loses_stores: [true, false], delayed: 1 });
 }
 
 #[test]
 #[ignore = "three million states: two minutes"]
 fn two_nodes_with_three_starts_and_more_deltas() {
-    check(Cluster { ticks: [2, 1], restarts: [2, 2], loses_stores: [true, false], delayed: 0 });
+    check(Scenario { ticks: [2, 1], restarts: [2, 2], loses_stores: [true, false], delayed: 0 });
 }
 
 #[test]
 #[ignore = "two million states: two minutes"]
 fn a_message_is_delayed_over_three_starts() {
-    check(Cluster { ticks: [2, 1], restarts: [2, 0], loses_stores: [true, true], delayed: 1 });
+    check(Scenario { ticks: [2, 1], restarts: [2, 0], loses_stores: [true, true], delayed: 1 });
 }

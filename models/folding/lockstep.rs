@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use atomik_core::{Add, Algebra, Xor};
 
 use crate::pair::{Pair, Sent, Store};
-use crate::rule::{Kept, Origin, SHARDS, WORDS};
+use crate::rule::{Kept, SHARDS, Start, WORDS};
 
 struct Random(u64);
 
@@ -58,7 +58,7 @@ impl<A: Algebra> Trace<A> {
             9..=11 => {
                 // What some node has, since what another one has of it.
                 let of = self.random.next(self.nodes.len());
-                let versions: Vec<(Origin, usize)> = self.nodes[at].node.versions().into_keys().collect();
+                let versions: Vec<(Start, usize)> = self.nodes[at].node.versions().into_keys().collect();
                 if versions.is_empty() {
                     return;
                 }
@@ -139,7 +139,7 @@ impl<A: Algebra> Trace<A> {
             }
         }
         let versions = self.nodes[0].node.versions();
-        let held: BTreeSet<Origin> = versions.keys().map(|&(origin, _)| origin).collect();
+        let held: BTreeSet<Start> = versions.keys().map(|&(origin, _)| origin).collect();
         let names: BTreeSet<u64> = held.iter().map(|origin| origin.0).collect();
         assert_eq!(held.len(), names.len(), "planes of ended starts stay: {held:?}");
         let states = self.nodes[0].replica.merged();

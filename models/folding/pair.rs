@@ -7,7 +7,7 @@ use std::time::Duration;
 use atomik_core::{Algebra, TableFanIn, TableProducer};
 use atomik_replica::{ClusterConfig, Peer, Recipient, Replica, ReplicaId};
 
-use crate::rule::{Kept, Message, Node, Origin, SHARDS, WORDS};
+use crate::rule::{Kept, Message, Node, SHARDS, Start, WORDS};
 
 /// The words of a block. The rules have one for each block.
 const BLOCK: usize = 64;
@@ -40,7 +40,7 @@ pub(crate) struct Pair<A: Algebra> {
     pub(crate) store: Option<Store>,
 }
 
-fn id((node, incarnation): Origin) -> ReplicaId {
+fn id((node, incarnation): Start) -> ReplicaId {
     ReplicaId { node, incarnation }
 }
 
@@ -60,7 +60,7 @@ fn sections(packet: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A section without a body, with the cluster of another one.
-fn section(like: &[u8], kind: u8, origin: Origin, shard: usize, from: u64) -> Vec<u8> {
+fn section(like: &[u8], kind: u8, origin: Start, shard: usize, from: u64) -> Vec<u8> {
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
     let mut bytes = like[..80].to_vec();
     bytes[5] = kind;
@@ -81,7 +81,7 @@ impl<A: Algebra> Pair<A> {
     /// Starts a node, with what a store has if there is one. Returns what it announces.
     pub(crate) fn start(
         adds: bool,
-        origin: Origin,
+        origin: Start,
         members: &BTreeSet<u64>,
         kept: Option<(Kept, Store)>,
     ) -> (Self, Vec<Sent>) {
@@ -171,7 +171,7 @@ impl<A: Algebra> Pair<A> {
         assert_eq!((replica.is_waiting(), replica.is_cloned()), (!node.kept.settled, node.is_superseded()));
     }
 
-    pub(crate) fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Start {
         self.node.origin
     }
 
@@ -203,7 +203,7 @@ impl<A: Algebra> Pair<A> {
     }
 
     /// What this node answers to a request for what changed in a shard after a version.
-    pub(crate) fn answer(&mut self, origin: Origin, shard: usize, since: u64) -> Option<Sent> {
+    pub(crate) fn answer(&mut self, origin: Start, shard: usize, since: u64) -> Option<Sent> {
         let message = self.node.answer(origin, shard, since);
         let request = section(&self.hello(), REQUEST, origin, shard, since);
         self.replica.receive(NOW, PEER, &request).unwrap();

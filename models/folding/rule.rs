@@ -8,7 +8,7 @@ pub(crate) const WORDS: usize = 2;
 pub(crate) const SHARDS: usize = 2;
 
 /// A node and one of its incarnations.
-pub(crate) type Origin = (u64, u64);
+pub(crate) type Start = (u64, u64);
 /// The greatest incarnation that is known of a node, and how often it had to ask anew.
 pub(crate) type Claim = (u64, u64);
 
@@ -16,7 +16,7 @@ pub(crate) type Claim = (u64, u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Entry {
     /// The counter and the origin of the LOAD.
-    pub(crate) timestamp: (u64, Origin),
+    pub(crate) timestamp: (u64, Start),
     pub(crate) value: u64,
     pub(crate) total: u64,
 }
@@ -35,35 +35,35 @@ pub(crate) struct Plane {
 /// What a node keeps in its store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Kept {
-    pub(crate) planes: [BTreeMap<Origin, Plane>; SHARDS],
+    pub(crate) planes: [BTreeMap<Start, Plane>; SHARDS],
     pub(crate) claims: BTreeMap<u64, Claim>,
     pub(crate) settled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Report {
-    pub(crate) speaker: Origin,
+    pub(crate) speaker: Start,
     pub(crate) seq: u64,
     pub(crate) settled: bool,
     pub(crate) claims: BTreeMap<u64, Claim>,
     /// All versions that are held, by origin and shard.
-    pub(crate) held: BTreeMap<(Origin, usize), u64>,
+    pub(crate) held: BTreeMap<(Start, usize), u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Message {
     Frame {
-        origin: Origin,
+        origin: Start,
         shard: usize,
         from: u64,
         /// The plane at the version that the frame leads to. What was stamped after `from` is in the frame.
         plane: Plane,
     },
     NamedFold {
-        origin: Origin,
+        origin: Start,
         shard: usize,
         to: u64,
-        taken: Vec<(Origin, u64)>,
+        taken: Vec<(Start, u64)>,
     },
     Report(Report),
 }
@@ -72,7 +72,7 @@ pub(crate) enum Message {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Node {
     pub(crate) adds: bool,
-    pub(crate) origin: Origin,
+    pub(crate) origin: Start,
     pub(crate) kept: Kept,
     pub(crate) members: BTreeSet<u64>,
     /// The last report of each member.
@@ -86,7 +86,7 @@ impl Node {
     /// Starts a node. It folds what it can at once.
     pub(crate) fn start(
         adds: bool,
-        origin: Origin,
+        origin: Start,
         kept: Kept,
         members: &BTreeSet<u64>,
     ) -> (Self, Vec<Message>) {
@@ -99,8 +99,7 @@ impl Node {
             lists_ended: false,
             last_report: None,
         };
-        let origins: Vec<Origin> =
-            node.kept.planes.iter().flat_map(|planes| planes.keys().copied()).collect();
+        let origins: Vec<Start> = node.kept.planes.iter().flat_map(|planes| planes.keys().copied()).collect();
         origins.into_iter().for_each(|origin| node.learn(origin));
         node.learn(origin);
         (0..SHARDS).for_each(|shard| node.drop_covered(shard));
@@ -147,7 +146,7 @@ impl Node {
         *known = claim.max(*known);
     }
 
-    fn learn(&mut self, (node, incarnation): Origin) {
+    fn learn(&mut self, (node, incarnation): Start) {
         self.learn_claim(node, (incarnation, 0));
     }
 
@@ -156,13 +155,13 @@ impl Node {
         self.claim(self.origin.0).0 > self.origin.1
     }
 
-    fn is_covered(&self, shard: usize, (node, incarnation): Origin) -> bool {
-        let covers = |(&(by, end), plane): (&Origin, &Plane)| by == node && incarnation < end && plane.covers;
+    fn is_covered(&self, shard: usize, (node, incarnation): Start) -> bool {
+        let covers = |(&(by, end), plane): (&Start, &Plane)| by == node && incarnation < end && plane.covers;
         self.kept.planes[shard].iter().any(covers)
     }
 
     /// The version of a shard. Of a covered one, all are held.
-    fn held(&self, shard: usize, origin: Origin) -> u64 {
+    fn held(&self, shard: usize, origin: Start) -> u64 {
         if self.is_covered(shard, origin) {
             return u64::MAX;
         }
@@ -170,7 +169,7 @@ impl Node {
     }
 
     fn drop_covered(&mut self, shard: usize) {
-        let origins: Vec<Origin> = self.kept.planes[shard].keys().copied().collect();
+        let origins: Vec<Start> = self.kept.planes[shard].keys().copied().collect();
         for origin in origins.into_iter().filter(|&origin| self.is_covered(shard, origin)).collect::<Vec<_>>()
         {
             self.kept.planes[shard].remove(&origin);
@@ -230,7 +229,7 @@ impl Node {
     }
 
     /// The answer to a request for what changed in a shard after a version.
-    pub(crate) fn answer(&self, origin: Origin, shard: usize, since: u64) -> Option<Message> {
+    pub(crate) fn answer(&self, origin: Start, shard: usize, since: u64) -> Option<Message> {
         let is_silent = self.is_superseded() && origin == self.origin;
         let plane =
             self.kept.planes[shard].get(&origin).filter(|plane| plane.version > since && !is_silent)?;
@@ -255,7 +254,7 @@ impl Node {
     }
 
     /// How far an ended origin may be taken: to what a member has told that knows the claim.
-    fn bound(&self, shard: usize, origin: Origin) -> u64 {
+    fn bound(&self, shard: usize, origin: Start) -> u64 {
         let claim = self.claim(origin.0);
         if claim.0 <= origin.1 {
             return u64::MAX;
@@ -284,7 +283,7 @@ impl Node {
             }
             Message::NamedFold { origin, shard, to, taken } => {
                 let planes = &self.kept.planes[*shard];
-                let is_held = |(origin, version): &(Origin, u64)| {
+                let is_held = |(origin, version): &(Start, u64)| {
                     planes.get(origin).is_some_and(|plane| plane.version == *version)
                 };
                 let is_exact = taken.iter().all(is_held);
@@ -297,7 +296,7 @@ impl Node {
     }
 
     /// Whether a version of a shard is news that this node may take.
-    fn may_take(&mut self, origin: Origin, shard: usize, to: u64) -> bool {
+    fn may_take(&mut self, origin: Start, shard: usize, to: u64) -> bool {
         if origin == self.origin || !self.kept.settled {
             return false;
         }
@@ -354,7 +353,7 @@ impl Node {
         folds
     }
 
-    fn fold_into(&mut self, shard: usize, into: Origin, taken: &[(Origin, u64)]) -> u64 {
+    fn fold_into(&mut self, shard: usize, into: Start, taken: &[(Start, u64)]) -> u64 {
         let mut plane = self.kept.planes[shard].remove(&into).unwrap_or_default();
         plane.version += 1;
         for (origin, _) in taken {
@@ -378,9 +377,9 @@ impl Node {
     }
 
     /// All versions that are held.
-    pub(crate) fn versions(&self) -> BTreeMap<(Origin, usize), u64> {
+    pub(crate) fn versions(&self) -> BTreeMap<(Start, usize), u64> {
         let planes = self.kept.planes.iter().enumerate();
-        let of = |(shard, planes): (usize, &BTreeMap<Origin, Plane>)| {
+        let of = |(shard, planes): (usize, &BTreeMap<Start, Plane>)| {
             planes.iter().map(|(&origin, plane)| ((origin, shard), plane.version)).collect::<Vec<_>>()
         };
         planes.flat_map(of).collect()
