@@ -167,17 +167,20 @@ impl<A: Algebra> Replica<A> {
         if !self.reports.is_due || self.lifetimes.members().is_none() || self.cloned || !claims_are_stored {
             return;
         }
-        self.reports.is_due = false;
-        let held = self.state.planes().iter().filter(|plane| self.lifetimes.has_ended(plane.origin()));
+        let ended = self.state.planes().iter().filter(|plane| self.lifetimes.has_ended(plane.origin()));
         let has_store = self.store.is_some();
-        let held = held.flat_map(|plane| {
-            let origin = plane.origin();
-            plane.shards().map(move |(index, shard)| {
-                let version = if has_store { shard.stored_version() } else { shard.version() };
-                (ShardKey { origin, shard: index }, version)
-            })
-        });
-        let held = held.filter(|&(_, version)| version > 0).collect();
+        let mut held = BTreeMap::new();
+        for plane in ended {
+            for (index, shard) in plane.shards() {
+                if has_store && !shard.is_stored() {
+                    // A report of the stored version would let the start that folds it miss what only memory has here. One
+                    // of the version in memory would let others take it, which then may be nowhere after a crash.
+                    return;
+                }
+                held.insert(ShardKey { origin: plane.origin(), shard: index }, shard.version());
+            }
+        }
+        self.reports.is_due = false;
         let (settled, claims) = (self.lifetimes.is_settled(), self.lifetimes.claims().clone());
         let last_seq = self.reports.last.as_ref().map_or(0, |last| last.seq);
         let mut report = Report { id: self.id, seq: last_seq, settled, claims, held };

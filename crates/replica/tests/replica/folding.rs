@@ -319,6 +319,39 @@ fn a_report_waits_for_the_store_to_have_its_claims() {
     assert!(kinds(&sent(&mut one.0)).contains(&7));
 }
 
+/// A fold that missed what only memory has here would make it void.
+#[test]
+fn a_report_waits_for_the_store_to_have_what_is_held_of_ended_starts() {
+    let (mut one, mut store) = (start(1, 1), Store::new());
+    let mut two = restored(2, 1, &store);
+    two.0.end_wait();
+    let frame = |one: &mut Node| {
+        one.1.accum(5, 1);
+        one.0.tick();
+        sent(&mut one.0)
+    };
+    two.0.receive(NOW, Peer(1), &frame(&mut one)).unwrap();
+    store_all(&mut store, &mut two.0);
+    drop(sent(&mut two.0));
+    two.0.receive(NOW, Peer(1), &frame(&mut one)).unwrap();
+    let slow = two.0.poll_store().unwrap();
+    // Now it hears that the first start has ended, and the store takes that at once.
+    let mut next = start(1, 2);
+    next.0.hello(Recipient::All);
+    two.0.receive(NOW, Peer(1), &sent(&mut next.0)).unwrap();
+    store_all(&mut store, &mut two.0);
+    let reports = |two: &mut Node| {
+        two.0.hello(Recipient::All);
+        let sections = crate::wire::sections(&sent(&mut two.0));
+        sections.into_iter().filter(|section| section[5] == 7).collect::<Vec<_>>()
+    };
+    assert_eq!(reports(&mut two), Vec::<Vec<u8>>::new());
+    assert!(two.0.stored(slow.number));
+    let [report] = reports(&mut two).try_into().unwrap();
+    // The last number is the version of the shard.
+    assert_eq!(report[report.len() - 8..], 2_u64.to_be_bytes());
+}
+
 #[test]
 fn a_start_that_waits_takes_no_frames() {
     let mut nodes = nodes();

@@ -243,13 +243,18 @@ impl Lives {
         if may_lose {
             // What the store has not written is lost.
             node.storing.clear();
+            let mut keeps = false;
             match self.random.next(4) {
                 0 => node.store.clear(),
                 1 if !node.backups.is_empty() => {
                     let index = self.random.next(node.backups.len() as u64) as usize;
                     node.store = node.backups[index].clone();
                 }
-                _ => {}
+                _ => keeps = true,
+            }
+            if self.world == World::OneLoses && !keeps {
+                // What this store lacks may be folded without it, and a copy that has it would show it for a moment.
+                node.backups.clear();
             }
         } else {
             self.now += Duration::from_secs(2);
