@@ -43,6 +43,7 @@ step_in fuzz cargo update --workspace --locked --quiet
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-metrics
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-shared
+step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-net
 step ./ci/public-surface.py
 
 # Unit, property, integration and doc tests. The examples are built, and some of the tests run them.
@@ -55,6 +56,8 @@ done
 
 step cargo test --all-features --locked -p atomik-shared
 
+step cargo test --all-features --locked -p atomik-net
+
 step cargo test --all-features --locked -p atomik-metrics
 step cargo run --quiet --all-features --locked -p atomik-metrics --example service -- --seconds 1 --json
 
@@ -66,7 +69,6 @@ step ./ci/check-packages.py
 
 step cargo test --locked -p fan-in-demo -p atomik-benches --tests
 step cargo test --release --locked -p atomik-models
-# Ten thousand starts of three nodes, and a year of hourly starts of five.
 # Ten thousand starts of three nodes, and a year of hourly starts of five; random lives of clusters.
 step cargo test --release --locked -p atomik-replica --features damage --test replica -- --ignored folding lives
 

@@ -26,7 +26,7 @@ use crate::timing::Timing;
 #[derive(Clone, Debug)]
 pub struct ClusterConfig {
     name: String,
-    shape: Shape,
+    pub(crate) shape: Shape,
     base: Option<Arc<[u64]>>,
     pub(crate) max_origins: usize,
     pub(crate) packet_len: usize,
@@ -170,8 +170,17 @@ impl ClusterConfig {
         Ok(self.shape)
     }
 
-    /// The digest that packets carry.
-    pub(crate) fn digest(&self) -> u64 {
+    /// The length of the table, in words.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a table may be empty, a cluster is not")]
+    pub fn len(&self) -> usize {
+        self.shape.len
+    }
+
+    /// A digest of what all replicas of a cluster agree on: the name, the size of a shard and the base. Packets carry it, and
+    /// transports may compare it when a connection begins.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
         let mut digest = WordDigest::new();
         digest.word(self.name.len() as u64);
         digest.bytes(self.name.as_bytes());

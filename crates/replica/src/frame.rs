@@ -24,6 +24,7 @@ use alloc::vec::Vec;
 use atomik_core::Algebra;
 
 use crate::checksum::crc32c;
+use crate::cluster_config::ClusterConfig;
 use crate::packet_error::{PacketErrorKind, PacketField};
 
 use crate::replica_id::ReplicaId;
@@ -310,6 +311,16 @@ impl<'a> Section<'a> {
         // `split` made the body exactly as long as its words, entries and folds.
         let (words, rest) = self.body.split_at(N * self.words);
         (words.as_chunks().0, rest[..ENTRY_LEN * self.entries].as_chunks().0)
+    }
+}
+
+impl ClusterConfig {
+    /// The length in bytes of the longest packet that a replica with these settings sends: that of
+    /// [`with_packet_len`](Self::with_packet_len), or of a frame in which every word of a shard changed and was loaded.
+    #[must_use]
+    pub fn max_packet_len(&self) -> usize {
+        let frame = HEADER_LEN + FOLD_LEN + self.shape.shard_words.saturating_mul(WORD_LEN + ENTRY_LEN);
+        self.packet_len.max(frame)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The replica: one more observer of local producers, and one end of the protocol.
 
+mod awaiting;
 #[cfg(any(test, feature = "damage"))]
 mod damage;
 mod events;
@@ -39,6 +40,7 @@ use crate::state::ReplicaState;
 use crate::store_queue::StoreQueue;
 use crate::timers::Timers;
 use crate::timing::Timing;
+use awaiting::Awaited;
 use events::EventQueue;
 use hearing::Hearings;
 use merged_digests::MergedDigests;
@@ -157,6 +159,7 @@ pub struct Replica<A: Algebra> {
     refetches: Refetches,
     lifetimes: Lifetimes,
     reports: Reports,
+    awaited: Awaited,
     merged_digests: MergedDigests,
     /// The length in bytes from which on a transaction takes no further shard.
     max_transaction: usize,
@@ -222,6 +225,7 @@ impl<A: Algebra> Replica<A> {
             refetches: Refetches::default(),
             lifetimes,
             reports: Reports::default(),
+            awaited: Awaited::default(),
             merged_digests: MergedDigests::default(),
             max_transaction: cluster.transaction_len,
             timing: cluster.timing,

@@ -183,6 +183,7 @@ impl<A: Algebra> Replica<A> {
             self.outbox.arrived(key, u64::MAX);
             self.outbox.forget(key, self.context);
             self.outbox.forget_news(key);
+            self.awaited.forget(key);
             self.refetches.forget(key);
             if let Some(store) = &mut self.store {
                 store.forget(key);
@@ -232,6 +233,7 @@ impl<A: Algebra> Replica<A> {
         let mut received = Received { version_vector: true, beyond_table, ..Received::default() };
         for (shard, version) in versions {
             let key = ShardKey { origin, shard: shard as usize };
+            self.awaited.note(peer, key, version);
             let is_new = version > self.state.version(key) && !self.state.is_covered(key);
             if is_new && !self.lifetimes.waits() && !self.is_refused(key, version) {
                 received.behind += 1;
@@ -252,6 +254,9 @@ impl<A: Algebra> Replica<A> {
         section.check_body()?;
         let place = [section.header().from, section.header().to];
         let is_equal = section.numbers().eq([self.state.version_sums().held]);
+        if is_equal {
+            self.awaited.note_all(peer);
+        }
         let heard_out = is_equal || self.hearings.end(peer, place);
         if !is_equal && place[0] == 0 {
             self.outbox.queue_hello(Recipient::Peer(peer));

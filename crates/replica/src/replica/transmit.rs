@@ -80,6 +80,7 @@ impl<A: Algebra> Replica<A> {
         self.outbox.remove_peer(peer);
         self.hearings.remove(peer);
         self.forget_reports(peer);
+        self.awaited.remove_peer(peer);
         if let Some(store) = &mut self.store {
             store.remove_peer(peer);
         }

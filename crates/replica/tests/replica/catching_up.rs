@@ -6,7 +6,8 @@ use std::time::Duration;
 use atomik_core::{Add, TableFanIn, Xor};
 use atomik_replica::{ClusterConfig, Event, Peer, Recipient, Replica, ReplicaError};
 
-use crate::{LEN, NOW, catch_up, node, origin, sent};
+use crate::wire::sections;
+use crate::{LEN, NOW, catch_up, exchange, node, origin, sent};
 
 #[test]
 fn a_late_replica_gets_everything_and_a_returning_one_what_changed() {
@@ -189,4 +190,40 @@ fn a_shard_that_is_refetched_does_not_leave() {
     two.refetch(origin(1), 0, Peer(1)).unwrap();
     four.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
     assert_eq!([0, 64].map(|addr| four.merged()[addr]), [0, 1]);
+}
+
+#[test]
+fn a_peer_is_awaited_until_it_has_what_was_here() {
+    let ((mut one, mut at_one), (mut two, mut at_two)) = (node::<Add>(1), node::<Add>(2));
+    at_one.accum(5, 1);
+    at_one.accum(900, 1);
+    one.tick();
+    assert_eq!(one.lacking(Peer(2)), 0, "nobody waits for it");
+    one.await_peer(Peer(2));
+    assert_eq!(one.lacking(Peer(2)), 2);
+    // Its version vector says that it has nothing; then a frame is lost.
+    let announced = sections(&sent(&mut one));
+    let frames: Vec<&Vec<u8>> = announced.iter().filter(|section| section[5] == 1).collect();
+    two.receive(NOW, Peer(1), frames[0]).unwrap();
+    one.receive(NOW, Peer(2), &two.version_vector_packets().concat()).unwrap();
+    assert_eq!(one.lacking(Peer(2)), 1);
+    // What is written later is not awaited, and neither does it hide that the rest arrived.
+    at_two.accum(6, 1);
+    at_one.accum(5, 1);
+    one.tick();
+    two.tick();
+    two.receive(NOW, Peer(1), frames[1]).unwrap();
+    one.receive(NOW, Peer(2), &two.version_vector_packets().concat()).unwrap();
+    assert_eq!(one.lacking(Peer(2)), 0);
+    // Equal version vectors are told by a digest.
+    exchange(&mut one, &mut two);
+    one.await_peer(Peer(2));
+    assert!(one.lacking(Peer(2)) > 0);
+    let asked = sent(&mut one);
+    two.receive(NOW, Peer(1), &asked).unwrap();
+    one.receive(NOW, Peer(2), &sent(&mut two)).unwrap();
+    assert_eq!(one.lacking(Peer(2)), 0);
+    one.await_peer(Peer(2));
+    one.remove_peer(Peer(2));
+    assert_eq!(one.lacking(Peer(2)), 0);
 }

@@ -1,0 +1,395 @@
+//! The task that owns the replica of a node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use atomik_core::{Algebra, Fingerprint};
+use atomik_replica::{Event, Peer, Recipient, Replica, ReplicaId};
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use crate::changes::Mailbox;
+use crate::input::{Call, Input};
+use crate::outgoing::Outgoing;
+use crate::stats::Counters;
+use crate::status::Status;
+#[cfg(feature = "store")]
+use crate::store::StoreWriter;
+use crate::udp::Udp;
+
+/// How many transactions are written at a time: one, while the next one waits.
+#[cfg(feature = "store")]
+const WRITES: usize = 2;
+/// How long a node that ends answers peers, which may lack what it announced last.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How often peers are asked again while someone waits for them.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// The waits before a start goes on under another incarnation again: two programs under one name would take turns.
+const FIRST_RENEWAL: Duration = Duration::from_secs(1);
+const LAST_RENEWAL: Duration = Duration::from_secs(60);
+/// How many inputs are taken before what is due is done.
+const INPUTS: usize = 64;
+
+/// Those who wait until peers have what was here when they asked.
+#[derive(Default)]
+struct Converging {
+    /// The peers that are awaited, for those who asked first.
+    peers: BTreeSet<Peer>,
+    waiting: Vec<oneshot::Sender<usize>>,
+    /// Who asked since.
+    next: Vec<oneshot::Sender<usize>>,
+    ask_again: Option<Instant>,
+    /// How many peers there were.
+    count: usize,
+}
+
+pub(crate) struct Driver<A: Algebra> {
+    pub(crate) replica: Replica<A>,
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) mailboxes: Arc<Mutex<Vec<Arc<Mailbox<A>>>>>,
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) udp: Option<Udp>,
+    #[cfg(feature = "store")]
+    pub(crate) store: Option<StoreWriter>,
+    links: BTreeMap<Peer, Vec<Arc<Outgoing>>>,
+    converging: Converging,
+    begin: Instant,
+    /// When the node goes on under another incarnation, and how long it waits for that the next time.
+    renew_at: Option<Instant>,
+    renewal_wait: Duration,
+    end: Option<Instant>,
+}
+
+impl<A: Algebra> Driver<A> {
+    pub(crate) fn new(
+        replica: Replica<A>,
+        inputs: mpsc::Receiver<Input>,
+        counters: Arc<Counters>,
+        mailboxes: Arc<Mutex<Vec<Arc<Mailbox<A>>>>>,
+        status: watch::Sender<Status>,
+    ) -> Self {
+        Self {
+            replica,
+            inputs,
+            counters,
+            mailboxes,
+            status,
+            udp: None,
+            #[cfg(feature = "store")]
+            store: None,
+            links: BTreeMap::new(),
+            converging: Converging::default(),
+            begin: Instant::now(),
+            renew_at: None,
+            renewal_wait: Duration::ZERO,
+            end: None,
+        }
+    }
+
+    /// Runs until the node is shut down, or dropped.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let due = self.turn();
+            if self.end.is_some_and(|end| end <= Instant::now()) && self.replica.is_stored() {
+                break;
+            }
+            let input = tokio::select! {
+                input = self.inputs.recv() => input,
+                () = sleep_until(due) => continue,
+            };
+            let Some(input) = input else { break };
+            self.handle(input);
+            for _ in 1..INPUTS {
+                let Ok(input) = self.inputs.try_recv() else { break };
+                self.handle(input);
+            }
+        }
+        self.links.values().flatten().for_each(|link| link.close());
+        #[cfg(feature = "store")]
+        if let Some(store) = self.store.take() {
+            // The thread may wait to say that it has stored something.
+            self.inputs.close();
+            store.close().await;
+        }
+        self.lock_mailboxes().iter().for_each(|mailbox| mailbox.end());
+    }
+
+    fn lock_mailboxes(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Mailbox<A>>>> {
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Duration {
+        self.begin.elapsed()
+    }
+
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Packet(peer, packet) => self.receive(peer, &packet),
+            Input::Datagram(peer, from, packet) => {
+                let is_new = self.udp.as_ref().is_some_and(|udp| udp.source(peer).is_none());
+                if let Some(udp) = &mut self.udp {
+                    udp.heard(peer, from);
+                }
+                self.receive(peer, &packet);
+                if is_new {
+                    self.replica.hello(Recipient::Peer(peer));
+                }
+            }
+            Input::Connected(peer, link) => {
+                self.links.entry(peer).or_default().push(link);
+                // The peer asks in the same way, so each gets what it lacks.
+                self.replica.hello(Recipient::Peer(peer));
+            }
+            Input::Disconnected(peer, link) => {
+                if let Some(links) = self.links.get_mut(&peer) {
+                    links.retain(|other| !Arc::ptr_eq(other, &link));
+                    if links.is_empty() {
+                        self.links.remove(&peer);
+                        self.replica.remove_peer(peer);
+                    }
+                }
+            }
+            // It asks for what it lacks, and gets the newest of each shard.
+            Input::CaughtUp(peer) => self.replica.send_version_vector(Recipient::Peer(peer)),
+            #[cfg(feature = "store")]
+            Input::Stored(number) => {
+                self.counters.stored.add(1);
+                self.replica.stored(number);
+            }
+            #[cfg(feature = "store")]
+            Input::StoreFailed(number) => {
+                self.counters.store_failed.add(1);
+                let now = self.now();
+                self.replica.store_failed(now, number);
+            }
+            Input::Call(call) => self.call(call),
+        }
+    }
+
+    fn receive(&mut self, peer: Peer, packet: &[u8]) {
+        let counters = &self.counters;
+        let received = match self.replica.receive(self.begin.elapsed(), peer, packet) {
+            Ok(received) => received,
+            Err(error) => {
+                counters.refused_packets.add(1);
+                tracing::warn!(peer = peer.0, %error, "a packet was refused");
+                error.received
+            }
+        };
+        counters.frames_applied.add(received.applied as u64);
+        counters.frames_known.add(received.known as u64);
+        counters.frames_gaps.add(received.gaps as u64);
+        counters.frames_late.add(received.late.into());
+        counters.shards_asked.add(received.behind as u64);
+        let skipped = received.over_bound + received.beyond_table + received.cloned + received.unsupported;
+        counters.skipped_sections.add(skipped as u64);
+    }
+
+    fn call(&mut self, call: Call) {
+        match call {
+            // If nobody waits for the answer any more, it has been done all the same.
+            Call::Load(loads, answer) => drop(answer.send(self.replica.load_many(&loads))),
+            Call::Put(addr, value, answer) => drop(answer.send(self.replica.put(addr, value))),
+            Call::SetMembers(members, answer) => {
+                self.replica.set_members(members);
+                let _ = answer.send(());
+            }
+            Call::Converge(answer) => self.converging.next.push(answer),
+            Call::Digest(answer) => {
+                let mut fingerprint = Fingerprint::new();
+                for words in self.replica.merged().chunks(512) {
+                    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+                    fingerprint.write(&bytes);
+                }
+                let _ = answer.send(fingerprint.finish());
+            }
+            Call::ShutDown => {
+                self.replica.tick();
+                self.replica.send_version_vector(Recipient::All);
+                let is_alone = self.links.is_empty() && self.udp.is_none();
+                let farewell = if is_alone { Duration::ZERO } else { FAREWELL };
+                self.end = Some(Instant::now() + farewell);
+            }
+        }
+    }
+
+    /// Does what is due, and hands out what waits. Returns when the next turn is due, if no input comes before.
+    fn turn(&mut self) -> Instant {
+        let now = self.now();
+        if self.renew_at.is_some_and(|at| at <= Instant::now()) {
+            self.renew();
+        }
+        self.replica.handle_timeout(now);
+        self.converge();
+        #[cfg(feature = "store")]
+        if let Some(store) = &self.store {
+            while self.replica.storing() < WRITES
+                && let Some(transaction) = self.replica.poll_store()
+            {
+                store.write(transaction);
+            }
+        }
+        while let Some((to, packet)) = self.replica.poll_transmit() {
+            self.send(to, packet.into());
+        }
+        self.hand_out_changes();
+        while let Some(event) = self.replica.poll_event() {
+            self.report(event);
+        }
+        self.status.send_if_modified(|status| {
+            let now = Status {
+                id: self.replica.id(),
+                peers: self.links.keys().copied().collect(),
+                is_listening: self.replica.is_listening() || self.replica.is_waiting(),
+            };
+            let is_new = *status != now;
+            *status = now;
+            is_new
+        });
+        let timeout = self.replica.poll_timeout().and_then(|due| self.begin.checked_add(due));
+        let due =
+            [timeout, self.renew_at, self.end.filter(|&end| end > Instant::now()), self.converging.ask_again];
+        due.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600))
+    }
+
+    fn hand_out_changes(&mut self) {
+        let mailboxes = Arc::clone(&self.mailboxes);
+        let mut mailboxes = mailboxes.lock().unwrap_or_else(PoisonError::into_inner);
+        // A mailbox that nobody reads any more is not kept.
+        mailboxes.retain(|mailbox| Arc::strong_count(mailbox) > 1);
+        if mailboxes.is_empty() {
+            return;
+        }
+        self.replica.observe_changes();
+        while let Some(changes) = self.replica.poll_changes() {
+            mailboxes.iter().for_each(|mailbox| mailbox.add(&changes));
+        }
+    }
+
+    fn send(&mut self, to: Recipient, packet: Bytes) {
+        match to {
+            Recipient::All => {
+                for links in self.links.values() {
+                    Self::push(&self.counters, links, packet.clone());
+                }
+                if let Some(udp) = &mut self.udp {
+                    for address in udp.all(|peer| self.links.contains_key(&peer)) {
+                        Self::send_datagrams(&self.counters, udp, address, &packet);
+                    }
+                }
+            }
+            Recipient::Peer(peer) => {
+                if let Some(links) = self.links.get(&peer) {
+                    Self::push(&self.counters, links, packet);
+                } else if let Some(udp) = &mut self.udp
+                    && let Some(address) = udp.source(peer)
+                {
+                    Self::send_datagrams(&self.counters, udp, address, &packet);
+                } else {
+                    self.counters.dropped_unreachable.add(1);
+                }
+            }
+        }
+    }
+
+    /// Gives a packet to the newest connection of a peer.
+    fn push(counters: &Counters, links: &[Arc<Outgoing>], packet: Bytes) {
+        if !links.last().is_some_and(|link| link.push(packet)) {
+            counters.dropped_slow.add(1);
+        }
+    }
+
+    fn send_datagrams(counters: &Counters, udp: &mut Udp, to: SocketAddr, packet: &[u8]) {
+        match udp.send(to, packet) {
+            Some((_, bytes)) => {
+                counters.packets_sent.add(1);
+                counters.bytes_sent.add(bytes);
+            }
+            None => counters.dropped_datagrams.add(1),
+        }
+    }
+
+    fn report(&mut self, event: Event) {
+        let peer_is_wrong = matches!(event, Event::Skipped { .. } | Event::Late { .. });
+        if !peer_is_wrong {
+            self.counters.events.add(1);
+        }
+        match event {
+            Event::Superseded { .. } | Event::Cloned { .. } => {
+                tracing::warn!(?event, wait = ?self.renewal_wait, "going on under another incarnation");
+                self.renew_at = Some(Instant::now() + self.renewal_wait);
+                self.renewal_wait = (self.renewal_wait * 2).clamp(FIRST_RENEWAL, LAST_RENEWAL);
+            }
+            event if peer_is_wrong => tracing::debug!(?event, "a section was not taken"),
+            event => tracing::error!(?event, "memory or a disk failed, here or at a peer"),
+        }
+    }
+
+    /// Goes on under a new incarnation, above all that are known.
+    fn renew(&mut self) {
+        self.renew_at = None;
+        let ReplicaId { node, incarnation } = self.replica.id();
+        let known = self.replica.claim(node).unwrap_or(incarnation).max(incarnation);
+        let drawn = ReplicaId::draw(node).incarnation.max(known.saturating_add(1));
+        match self.replica.renew(drawn) {
+            Ok(()) => {
+                self.counters.renewals.add(1);
+                tracing::warn!(id = %self.replica.id(), "this start goes on");
+            }
+            Err(error) => {
+                tracing::error!(%error, "this start can't go on");
+                self.renew_at = Some(Instant::now() + LAST_RENEWAL);
+            }
+        }
+    }
+
+    /// The peers that can be reached.
+    fn reachable(&self) -> BTreeSet<Peer> {
+        let by_udp = self.udp.iter().flat_map(Udp::nodes);
+        self.links.keys().copied().chain(by_udp).collect()
+    }
+
+    /// Answers those who wait for peers, and asks the peers again.
+    fn converge(&mut self) {
+        let reachable = if self.converging.waiting.is_empty() && self.converging.next.is_empty() {
+            return;
+        } else {
+            self.reachable()
+        };
+        let Self { converging, replica, .. } = self;
+        // A peer that can't be reached any more is not waited for.
+        converging.peers.retain(|peer| reachable.contains(peer) && replica.lacking(*peer) > 0);
+        if converging.peers.is_empty() {
+            let count = converging.count;
+            answer(&mut converging.waiting, count);
+            converging.ask_again = None;
+            if converging.next.is_empty() {
+                return;
+            }
+            replica.tick();
+            converging.waiting = std::mem::take(&mut converging.next);
+            reachable.iter().for_each(|&peer| replica.await_peer(peer));
+            converging.peers = reachable.into_iter().filter(|&peer| replica.lacking(peer) > 0).collect();
+            converging.count = converging.peers.len();
+            converging.ask_again = Some(Instant::now() + ASK_AGAIN);
+            if converging.peers.is_empty() {
+                answer(&mut converging.waiting, 0);
+                converging.ask_again = None;
+            }
+        } else if converging.ask_again.is_some_and(|at| at <= Instant::now()) {
+            converging.peers.iter().for_each(|&peer| replica.hello(Recipient::Peer(peer)));
+            converging.ask_again = Some(Instant::now() + ASK_AGAIN);
+        }
+    }
+}
+
+/// Answers those who wait. If one does not wait any more, nothing is lost.
+fn answer(waiting: &mut Vec<oneshot::Sender<usize>>, count: usize) {
+    for answer in waiting.drain(..) {
+        let _ = answer.send(count);
+    }
+}
