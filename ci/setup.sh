@@ -14,6 +14,9 @@ need libc6-dev bash -c 'echo "int main(void) { return 0; }" | cc -x c -o /dev/nu
 need git git --version
 # Lets calls of the system fail, in the tests of crates/checkpoint.
 need strace strace -V
+# Clients of atomik-node, in its tests.
+need redis-tools redis-cli --version
+need python3-venv python3 -m venv --help
 # Python 3.11 has tomllib.
 need python3 python3 -c 'import tomllib'
 

@@ -44,6 +44,7 @@ step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-metrics
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-shared
 step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --all-features --locked -p atomik-net
+step env RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked -p atomik-node --lib
 step ./ci/public-surface.py
 
 # Unit, property, integration and doc tests. The examples are built, and some of the tests run them.
@@ -57,6 +58,8 @@ done
 step cargo test --all-features --locked -p atomik-shared
 
 step cargo test --all-features --locked -p atomik-net
+step cargo test --locked -p atomik-node
+step ./ci/redis-py.sh
 
 step cargo test --all-features --locked -p atomik-metrics
 step cargo run --quiet --all-features --locked -p atomik-metrics --example service -- --seconds 1 --json

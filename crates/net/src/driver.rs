@@ -25,8 +25,9 @@ use crate::udp::Udp;
 const WRITES: usize = 2;
 /// How long a node that ends answers peers, which may lack what it announced last.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// How often peers are asked again while someone waits for them.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// After how long peers are asked again while someone waits for them, at first and at last.
+const FIRST_QUESTION: Duration = Duration::from_millis(5);
+const LAST_QUESTION: Duration = Duration::from_millis(200);
 /// The waits before a start goes on under another incarnation again: two programs under one name would take turns.
 const FIRST_RENEWAL: Duration = Duration::from_secs(1);
 const LAST_RENEWAL: Duration = Duration::from_secs(60);
@@ -42,6 +43,8 @@ struct Converging {
     /// Who asked since.
     next: Vec<oneshot::Sender<usize>>,
     ask_again: Option<Instant>,
+    /// After how long they are asked the next time.
+    pause: Duration,
     /// How many peers there were.
     count: usize,
 }
@@ -207,6 +210,9 @@ impl<A: Algebra> Driver<A> {
                 }
                 let _ = answer.send(fingerprint.finish());
             }
+            Call::Answer(answer) => {
+                let _ = answer.send(());
+            }
             Call::ShutDown => {
                 self.replica.tick();
                 self.replica.send_version_vector(Recipient::All);
@@ -233,9 +239,7 @@ impl<A: Algebra> Driver<A> {
                 store.write(transaction);
             }
         }
-        while let Some((to, packet)) = self.replica.poll_transmit() {
-            self.send(to, packet.into());
-        }
+        self.transmit();
         self.hand_out_changes();
         while let Some(event) = self.replica.poll_event() {
             self.report(event);
@@ -355,34 +359,49 @@ impl<A: Algebra> Driver<A> {
 
     /// Answers those who wait for peers, and asks the peers again.
     fn converge(&mut self) {
-        let reachable = if self.converging.waiting.is_empty() && self.converging.next.is_empty() {
+        if self.converging.waiting.is_empty() && self.converging.next.is_empty() {
             return;
-        } else {
-            self.reachable()
-        };
-        let Self { converging, replica, .. } = self;
+        }
+        let (reachable, now) = (self.reachable(), Instant::now());
         // A peer that can't be reached any more is not waited for.
-        converging.peers.retain(|peer| reachable.contains(peer) && replica.lacking(*peer) > 0);
-        if converging.peers.is_empty() {
-            let count = converging.count;
-            answer(&mut converging.waiting, count);
-            converging.ask_again = None;
-            if converging.next.is_empty() {
+        let replica = &self.replica;
+        self.converging.peers.retain(|peer| reachable.contains(peer) && replica.lacking(*peer) > 0);
+        if self.converging.peers.is_empty() {
+            answer(&mut self.converging.waiting, self.converging.count);
+            if self.converging.next.is_empty() {
+                self.converging.ask_again = None;
                 return;
             }
-            replica.tick();
-            converging.waiting = std::mem::take(&mut converging.next);
-            reachable.iter().for_each(|&peer| replica.await_peer(peer));
-            converging.peers = reachable.into_iter().filter(|&peer| replica.lacking(peer) > 0).collect();
-            converging.count = converging.peers.len();
-            converging.ask_again = Some(Instant::now() + ASK_AGAIN);
-            if converging.peers.is_empty() {
-                answer(&mut converging.waiting, 0);
-                converging.ask_again = None;
-            }
-        } else if converging.ask_again.is_some_and(|at| at <= Instant::now()) {
+            self.begin_to_converge(reachable);
+        } else if self.converging.ask_again.is_some_and(|at| at <= now) {
+            let Self { converging, replica, .. } = self;
             converging.peers.iter().for_each(|&peer| replica.hello(Recipient::Peer(peer)));
-            converging.ask_again = Some(Instant::now() + ASK_AGAIN);
+            converging.pause = LAST_QUESTION.min(converging.pause * 2);
+            converging.ask_again = Some(now + converging.pause);
+        }
+    }
+
+    /// Begins to wait until these peers have what is here now.
+    fn begin_to_converge(&mut self, reachable: BTreeSet<Peer>) {
+        self.replica.tick();
+        // What is new goes before the question whether it is there.
+        self.transmit();
+        reachable.iter().for_each(|&peer| self.replica.await_peer(peer));
+        let Self { converging, replica, .. } = self;
+        converging.waiting = std::mem::take(&mut converging.next);
+        converging.peers = reachable.into_iter().filter(|&peer| replica.lacking(peer) > 0).collect();
+        converging.count = converging.peers.len();
+        converging.pause = FIRST_QUESTION;
+        converging.ask_again = Some(Instant::now() + converging.pause);
+        if converging.peers.is_empty() {
+            answer(&mut converging.waiting, 0);
+            converging.ask_again = None;
+        }
+    }
+
+    fn transmit(&mut self) {
+        while let Some((to, packet)) = self.replica.poll_transmit() {
+            self.send(to, packet.into());
         }
     }
 }

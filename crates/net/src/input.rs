@@ -40,5 +40,7 @@ pub(crate) enum Call {
     Converge(oneshot::Sender<usize>),
     /// A digest of all merged states.
     Digest(oneshot::Sender<u64>),
+    /// Nothing but an answer.
+    Answer(oneshot::Sender<()>),
     ShutDown,
 }

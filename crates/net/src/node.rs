@@ -126,6 +126,13 @@ impl<A: Algebra> Node<A> {
         self.shared.status.borrow().peers.iter().map(|peer| peer.0).collect()
     }
 
+    /// Whether this start still listens for what there was before it, and sends nothing of its own yet. It ends when peers have
+    /// told it, or after the times that [`Timing`](atomik_replica::Timing) sets.
+    #[must_use]
+    pub fn is_listening(&self) -> bool {
+        self.shared.status.borrow().is_listening
+    }
+
     /// Waits until this many nodes are connected, and this start has heard from them what there was before it.
     ///
     /// # Errors
@@ -225,6 +232,15 @@ impl<A: Algebra> Node<A> {
     /// [`NodeError::Ended`] if the node has ended.
     pub async fn digest(&self) -> Result<u64, NodeError> {
         self.call(Call::Digest).await
+    }
+
+    /// Waits until the task of the node answers: it lives, and has done what it was asked before.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::Ended`] if the node has ended.
+    pub async fn answers(&self) -> Result<(), NodeError> {
+        self.call(Call::Answer).await
     }
 
     async fn call<R>(&self, call: impl FnOnce(oneshot::Sender<R>) -> Call) -> Result<R, NodeError> {

@@ -1,0 +1,87 @@
+//! Clients that do what none should.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::{Client, Process, alone, until};
+
+/// How many bytes of memory a process has.
+fn memory(node: &Process) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", node.child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1_024
+}
+
+fn serves(node: &Process) {
+    assert_eq!(node.client().call("PING"), "+PONG\r\n");
+}
+
+#[test]
+fn what_is_no_request_is_refused_by_name_and_closed() {
+    let node = alone("");
+    for (bytes, error) in [
+        (&b"*1\r\n$1073741824\r\n"[..], "-ERR Protocol error: invalid bulk length \"1073741824\""),
+        (b"*1000000000\r\n", "-ERR Protocol error: invalid multibulk length \"1000000000\""),
+        (b"*1\r\n*1\r\n*1\r\n*1\r\n", "-ERR Protocol error: expected '$', got '*'"),
+        (
+            b"*1\r\n$4\r\nPINGPING\r\n",
+            "-ERR Protocol error: a bulk string does not end where its length says",
+        ),
+    ] {
+        let mut client = node.client();
+        client.send(b"PING\r\n");
+        client.send(bytes);
+        assert_eq!((client.reply(), client.reply()), ("+PONG\r\n".to_owned(), format!("{error}\r\n")));
+        assert!(client.is_closed());
+    }
+    let mut client = node.client();
+    client.send(&b"*1\r\n".repeat(100_000)[..64_000]);
+    assert!(client.reply().contains("expected '$'"));
+    let mut client = node.client();
+    client.send(&[b'a'; 70_000]);
+    assert_eq!(client.reply(), "-ERR Protocol error: too big inline request\r\n");
+    serves(&node);
+}
+
+#[test]
+fn a_request_that_never_ends_takes_bounded_memory() {
+    let node = alone("");
+    let before = memory(&node);
+    let mut clients: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = node.client();
+            client.send(b"*65536\r\n");
+            client
+        })
+        .collect();
+    let word = [&b"$60000\r\n"[..], &[b'x'; 60_000], b"\r\n"].concat();
+    for client in &mut clients {
+        // It is closed in the middle of this, so some of it can't be sent.
+        while client.0.get_mut().write_all(&word).is_ok() {}
+    }
+    let took = memory(&node) - before;
+    assert!(took < 20 * (10 << 20), "{took} bytes for 20 clients");
+    serves(&node);
+}
+
+#[test]
+fn a_thousand_idle_clients_and_one_that_never_reads_leave_others_alone() {
+    let node = alone("");
+    let before = memory(&node);
+    let mut idle: Vec<Client> = (0..1_000).map(|_| node.client()).collect();
+    idle.iter_mut().step_by(100).for_each(|client| assert_eq!(client.call("PING"), "+PONG\r\n"));
+    let took = memory(&node).saturating_sub(before);
+    assert!(took < 100 << 20, "{took} bytes for a thousand clients");
+    let deaf = node.client();
+    let mut stream = deaf.0.get_ref().try_clone().unwrap();
+    stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let requests = "MGET 1 2 3 4 5 6 7 8 9\r\n".repeat(4_000);
+    while stream.write_all(requests.as_bytes()).is_ok() {}
+    assert!(memory(&node).saturating_sub(before) < 120 << 20);
+    serves(&node);
+    drop((idle, deaf));
+    until("their memory is free", || {
+        serves(&node);
+        true
+    });
+}
