@@ -3,8 +3,8 @@
 # Leave the machine alone meanwhile. The whole run takes about twenty minutes. With names of parts, it runs only those:
 #
 #   ./ci/bench.sh [build] [fan_in_threads] [fan_in_ratios] [fan_in_growth] [kernel_ratios] [kernel_native]
-#                 [kernel_threads] [kernel_sweep] [stream] [tick_growth] [replica_growth] [checkpoint] [processes] [metrics]
-#                 [metrics_memory] [page]
+#                 [kernel_threads] [kernel_sweep] [stream] [tick_growth] [replica_growth] [checkpoint] [processes] [nodes]
+#                 [metrics] [metrics_memory] [page]
 #
 # A part can be limited to some of its subjects: `kernel_ratios=fold,accum`, `kernel_sweep=fold`. Each part replaces
 # its own records, which carry the commit that they were measured at. `page` only writes BENCHMARKS.md again.
@@ -53,6 +53,10 @@ part() {
         fan_in_ratios | fan_in_growth | kernel_ratios | kernel_threads | stream | tick_growth | replica_growth | checkpoint | processes)
             bench "$name" --record "${subjects[@]}"
             ;;
+        nodes)
+            cargo build --release --locked -p atomik-node
+            bench nodes --record "${subjects[@]}"
+            ;;
         metrics) cargo bench -p atomik-metrics-benches --locked --bench metrics -- --record "${subjects[@]}" ;;
         metrics_memory) cargo bench -p atomik-metrics-benches --locked --bench memory -- --record ;;
         page) report ;;
@@ -65,7 +69,7 @@ part() {
 
 if (($# == 0)); then
     set -- build fan_in_threads fan_in_ratios fan_in_growth kernel_ratios kernel_native kernel_threads kernel_sweep \
-        stream tick_growth replica_growth checkpoint processes metrics metrics_memory page
+        stream tick_growth replica_growth checkpoint processes nodes metrics metrics_memory page
 fi
 for name; do
     echo "== $name, $(date -u +%T)"

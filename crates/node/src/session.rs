@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atomik_core::{Algebra, TableProducer};
+use atomik_core::Algebra;
 use atomik_net::{Node, NodeError};
 use subtle::ConstantTimeEq;
 
@@ -21,7 +21,6 @@ pub(crate) struct Cache<A: Algebra> {
 /// A client.
 pub(crate) struct Session<'a, A: Algebra> {
     cache: &'a Cache<A>,
-    producer: TableProducer<'static, A>,
     is_authenticated: bool,
     /// The LOADs of a pipeline that come one after the other, to be done together; and how many replies they get.
     loads: Vec<(usize, u64)>,
@@ -41,7 +40,7 @@ type Done = Result<(), String>;
 impl<'a, A: Algebra> Session<'a, A> {
     pub(crate) fn new(cache: &'a Cache<A>) -> Self {
         let is_authenticated = cache.password.is_none();
-        Self { cache, producer: cache.node.producer(), is_authenticated, loads: Vec::new(), owed: 0 }
+        Self { cache, is_authenticated, loads: Vec::new(), owed: 0 }
     }
 
     /// Does what a request asks.
@@ -206,7 +205,7 @@ impl<'a, A: Algebra> Session<'a, A> {
         };
         let addr = parse_key(key, self.cache.len)?;
         let delta = if is_negative { amount.wrapping_neg() } else { amount };
-        self.producer.accum(addr, delta as u64);
+        self.cache.node.local().accum(addr, delta as u64);
         replies.integer(self.cache.node.view().read(addr) as i64);
         Ok(())
     }
@@ -214,7 +213,7 @@ impl<'a, A: Algebra> Session<'a, A> {
     fn accum<'w>(&mut self, words: impl ExactSizeIterator<Item = &'w [u8]>, replies: &mut Replies) -> Done {
         let [key, delta] = exactly("atomik.accum", words)?;
         let (addr, delta) = (parse_key(key, self.cache.len)?, value_of(delta)?);
-        self.producer.accum(addr, delta);
+        self.cache.node.local().accum(addr, delta);
         replies.simple("OK");
         Ok(())
     }
