@@ -58,6 +58,7 @@ done
 step cargo test --all-features --locked -p atomik-shared
 
 step cargo test --all-features --locked -p atomik-net
+step cargo run --quiet --locked -p atomik-net --example cluster_metrics
 step cargo test --locked -p atomik-node
 step ./ci/redis-py.sh
 

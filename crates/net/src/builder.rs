@@ -149,7 +149,8 @@ impl<A: Algebra> Builder<A> {
         self
     }
 
-    /// Sets how many connections peers may make at once. The default is 1,024. Further ones are closed.
+    /// Sets how many connections peers may make at once. The default is 1,024. Further ones are closed. Without TLS, anyone
+    /// who can connect may take one of them, and up to [`max_waiting`](Self::max_waiting) bytes of memory with it.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections.min(tokio::sync::Semaphore::MAX_PERMITS);
         self

@@ -7,7 +7,7 @@ mod demo;
 mod http;
 mod node;
 mod number;
-pub mod resp;
+mod resp;
 mod server;
 mod session;
 

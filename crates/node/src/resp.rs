@@ -7,19 +7,19 @@ use std::fmt;
 use std::ops::Range;
 
 /// How many words a request may have.
-pub const MAX_WORDS: usize = 1 << 16;
+pub(crate) const MAX_WORDS: usize = 1 << 16;
 /// How long a word or a line may be, in bytes.
-pub const MAX_WORD: usize = 1 << 16;
+pub(crate) const MAX_WORD: usize = 1 << 16;
 
 /// A request in the bytes of a buffer.
 #[derive(Debug, Default)]
-pub struct Request {
+pub(crate) struct Request {
     words: Vec<Range<usize>>,
 }
 
 impl Request {
     /// The words, of which the first is the name of a command. There is none in an empty line.
-    pub fn words<'a>(&'a self, bytes: &'a [u8]) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
+    pub(crate) fn words<'a>(&'a self, bytes: &'a [u8]) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone {
         self.words.iter().map(move |word| &bytes[word.clone()])
     }
 
@@ -28,7 +28,7 @@ impl Request {
     /// # Errors
     ///
     /// [`ProtocolError`] if these bytes begin no request. Where the next one begins is not known then.
-    pub fn read(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProtocolError> {
         self.words.clear();
         match bytes.first() {
             None => Ok(None),
@@ -103,7 +103,7 @@ fn number(
 
 /// Bytes that begin no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ProtocolError {
+pub(crate) enum ProtocolError {
     /// The length of an array is no number, or too large.
     ArrayLength(String),
     /// The length of a bulk string is no number, or too large.
@@ -137,19 +137,19 @@ impl std::error::Error for ProtocolError {}
 
 /// Replies, as they are written one after the other.
 #[derive(Debug, Default)]
-pub struct Replies {
+pub(crate) struct Replies {
     bytes: Vec<u8>,
 }
 
 impl Replies {
     /// The bytes of all replies.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Removes all replies.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(1 << 16);
     }
@@ -162,34 +162,34 @@ impl Replies {
     }
 
     /// A short text, such as `OK`.
-    pub fn simple(&mut self, text: &str) {
+    pub(crate) fn simple(&mut self, text: &str) {
         self.line(b'+', text.as_bytes());
     }
 
     /// An error. The text begins with a word in capitals.
-    pub fn error(&mut self, text: &str) {
+    pub(crate) fn error(&mut self, text: &str) {
         self.line(b'-', text.as_bytes());
     }
 
     /// A signed integer.
-    pub fn integer(&mut self, number: i64) {
+    pub(crate) fn integer(&mut self, number: i64) {
         self.line(b':', itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Any bytes.
-    pub fn bulk(&mut self, bytes: &[u8]) {
+    pub(crate) fn bulk(&mut self, bytes: &[u8]) {
         self.line(b'$', itoa::Buffer::new().format(bytes.len()).as_bytes());
         self.bytes.extend_from_slice(bytes);
         self.bytes.extend(b"\r\n");
     }
 
     /// The head of a map of version 3, whose keys and values follow.
-    pub fn map(&mut self, len: usize) {
+    pub(crate) fn map(&mut self, len: usize) {
         self.line(b'%', itoa::Buffer::new().format(len).as_bytes());
     }
 
     /// The head of an array, whose elements follow.
-    pub fn array(&mut self, len: usize) {
+    pub(crate) fn array(&mut self, len: usize) {
         self.line(b'*', itoa::Buffer::new().format(len).as_bytes());
     }
 }
