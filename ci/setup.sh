@@ -16,6 +16,7 @@ need git git --version
 need strace strace -V
 # Clients of atomik-node, in its tests.
 need redis-tools redis-cli --version
+need openssl openssl version
 need python3-venv python3 -m venv --help
 # Python 3.11 has tomllib.
 need python3 python3 -c 'import tomllib'

@@ -111,7 +111,7 @@ impl<A: Algebra> Builder<A> {
         self
     }
 
-    /// Sends datagrams to a peer at this address. Nodes that send datagrams to this one are answered in any case.
+    /// Sends datagrams to a peer at this address. Nodes that were heard in the last minute get them in any case.
     pub fn udp_peer(mut self, address: &str) -> Self {
         self.udp_peers.push(address.to_owned());
         self

@@ -133,10 +133,7 @@ impl<A: Algebra> Driver<A> {
         match input {
             Input::Packet(peer, packet) => self.receive(peer, &packet),
             Input::Datagram(peer, from, packet) => {
-                let is_new = self.udp.as_ref().is_some_and(|udp| udp.source(peer).is_none());
-                if let Some(udp) = &mut self.udp {
-                    udp.heard(peer, from);
-                }
+                let is_new = self.udp.as_mut().is_some_and(|udp| udp.heard(peer, from));
                 self.receive(peer, &packet);
                 if is_new {
                     self.replica.hello(Recipient::Peer(peer));

@@ -24,6 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many bytes of incomplete packets are kept.
 const MAX_INCOMPLETE: usize = 4 << 20;
 
+/// After how long a node that is not heard is not sent to any more.
+const FORGOTTEN: Duration = Duration::from_secs(60);
+/// How many nodes are remembered.
+const MAX_SOURCES: usize = 1_024;
+
 /// A datagram that arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Datagram<'a> {
@@ -134,8 +139,8 @@ pub(crate) struct Udp {
     socket: Arc<UdpSocket>,
     /// Where packets to all go.
     peers: Vec<SocketAddr>,
-    /// Where the last datagram of each node came from.
-    sources: HashMap<Peer, SocketAddr>,
+    /// Where the last datagram of each node came from, and when.
+    sources: HashMap<Peer, (SocketAddr, Instant)>,
     node: u64,
     number: u32,
     datagram: Vec<u8>,
@@ -148,27 +153,44 @@ impl Udp {
         Self { socket, peers, sources: HashMap::new(), node, number, datagram: Vec::new() }
     }
 
-    /// Notes where a packet came from.
-    pub(crate) fn heard(&mut self, peer: Peer, from: SocketAddr) {
-        if self.sources.len() < 4_096 || self.sources.contains_key(&peer) {
-            self.sources.insert(peer, from);
+    /// Notes where a packet came from. Returns whether the node is new.
+    pub(crate) fn heard(&mut self, peer: Peer, from: SocketAddr) -> bool {
+        let now = Instant::now();
+        let is_new = self.source(peer).is_none();
+        if is_new && self.sources.len() >= MAX_SOURCES {
+            self.sources.retain(|_, (_, heard)| now.duration_since(*heard) < FORGOTTEN);
         }
+        if self.sources.len() < MAX_SOURCES || self.sources.contains_key(&peer) {
+            self.sources.insert(peer, (from, now));
+        }
+        is_new
     }
 
-    /// The nodes that were heard.
+    /// The nodes that were heard not long ago.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = Peer> {
-        self.sources.keys().copied()
+        self.sources.keys().copied().filter(|&peer| self.source(peer).is_some())
     }
 
-    /// Where a packet to all goes, but for the nodes that are reached otherwise.
+    /// Where a packet to all goes: to the peers that were named, and to those that were heard not long ago; but not to nodes
+    /// that are reached otherwise.
     pub(crate) fn all(&self, is_reached: impl Fn(Peer) -> bool) -> Vec<SocketAddr> {
-        let reached: Vec<SocketAddr> =
-            self.sources.iter().filter(|(peer, _)| is_reached(**peer)).map(|(_, &from)| from).collect();
-        self.peers.iter().copied().filter(|peer| !reached.contains(peer)).collect()
+        let (reached, heard): (Vec<Peer>, Vec<Peer>) = self.nodes().partition(|&peer| is_reached(peer));
+        let address = |peer: &Peer| self.source(*peer);
+        let reached: Vec<SocketAddr> = reached.iter().filter_map(address).collect();
+        let mut all = self.peers.clone();
+        all.retain(|peer| !reached.contains(peer));
+        for address in heard.iter().filter_map(address) {
+            if !all.contains(&address) {
+                all.push(address);
+            }
+        }
+        all
     }
 
+    /// Where a node is, if it was heard not long ago.
     pub(crate) fn source(&self, peer: Peer) -> Option<SocketAddr> {
-        self.sources.get(&peer).copied()
+        let (address, heard) = self.sources.get(&peer)?;
+        (heard.elapsed() < FORGOTTEN).then_some(*address)
     }
 
     /// Sends a packet. Returns how many datagrams were sent and their bytes, or `None` if the system did not take one.

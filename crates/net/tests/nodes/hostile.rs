@@ -168,3 +168,19 @@ async fn datagrams_that_nobody_sends_are_counted_and_dropped() {
     two.producer().accum(1, 3);
     until("others are served", || one.view().read(1) == 3).await;
 }
+
+#[tokio::test]
+async fn a_peer_under_the_name_of_another_one_is_one_more_connection_of_it() {
+    let (one, two) = impatient().await;
+    // It has the number of the second node, and says nothing of its own.
+    let (mut stream, mut greeting) = greeting(&one).await;
+    greeting[31] = 2;
+    stream.write_all(&greeting).await.unwrap();
+    until("it is taken", || one.stats().connections == 2).await;
+    assert_eq!(one.peers(), [2]);
+    // What goes to that number goes there now, until it is given up for its silence.
+    until("it is given up", || one.stats().connections == 1).await;
+    serves(&one, &two, 1).await;
+    one.producer().accum(2, 5);
+    until("nothing is lost", || two.view().read(2) == 5).await;
+}

@@ -5,6 +5,7 @@ mod commands;
 mod hostile;
 mod kills;
 mod program;
+mod transports;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
