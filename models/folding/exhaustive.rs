@@ -1,5 +1,6 @@
-//! Two nodes with three starts each, in all states that they can reach over a network that loses messages, repeats them,
-//! and delays any one of them for any time. In each state, replicas that took the same steps must agree with the rules.
+//! Two nodes with three starts each, in all states that they can reach over a network that loses messages, repeats
+//! them, and delays any one of them for any time. In each state, replicas that took the same steps must agree with the
+//! rules.
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};

@@ -1,5 +1,5 @@
-//! Counters of several services, of which any answers a scrape for all. The names are a list that is the same everywhere, so a
-//! counter is an address, and its value on every node is the sum over all services.
+//! Counters of several services, of which any answers a scrape for all. The names are a list that is the same
+//! everywhere, so a counter is an address, and its value on every node is the sum over all services.
 //!
 //! `cargo run --release -p atomik-net --example cluster_metrics`
 

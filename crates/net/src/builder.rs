@@ -61,8 +61,8 @@ impl<A: Algebra> fmt::Debug for Builder<A> {
 }
 
 impl<A: Algebra> Node<A> {
-    /// The settings of a node, to be started. `node` is its number in the cluster, which is its name: no two nodes that run
-    /// have the same one.
+    /// The settings of a node, to be started. `node` is its number in the cluster, which is its name: no two nodes that
+    /// run have the same one.
     pub fn builder(cluster: ClusterConfig, node: u64) -> Builder<A> {
         Builder::new(cluster, node)
     }
@@ -95,8 +95,8 @@ impl<A: Algebra> Builder<A> {
         self
     }
 
-    /// Connects to a peer, which listens at this address or name, and again whenever the connection ends. Two nodes need
-    /// one connection; it does not matter which of them makes it, or if both do.
+    /// Connects to a peer, which listens at this address or name, and again whenever the connection ends. Two nodes
+    /// need one connection; it does not matter which of them makes it, or if both do.
     pub fn peer(mut self, address: &str) -> Self {
         self.peers.push(address.to_owned());
         self
@@ -104,8 +104,8 @@ impl<A: Algebra> Builder<A> {
 
     /// Sends and receives datagrams at an address. They reach nodes that are not connected.
     ///
-    /// Datagrams are neither encrypted nor is their sender checked: anyone who can send one can take part in the cluster.
-    /// Use them only in networks where everybody may.
+    /// Datagrams are neither encrypted nor is their sender checked: anyone who can send one can take part in the
+    /// cluster. Use them only in networks where everybody may.
     pub fn udp(mut self, address: &str) -> Self {
         self.udp = Some(address.to_owned());
         self
@@ -117,8 +117,8 @@ impl<A: Algebra> Builder<A> {
         self
     }
 
-    /// Keeps what the node knows in a file, which is created if it does not exist. Then nothing leaves the node before the
-    /// file has it, and the next start goes on from there.
+    /// Keeps what the node knows in a file, which is created if it does not exist. Then nothing leaves the node before
+    /// the file has it, and the next start goes on from there.
     #[cfg(feature = "store")]
     #[cfg_attr(docsrs, doc(cfg(feature = "store")))]
     pub fn store(mut self, path: impl AsRef<Path>) -> Self {
@@ -134,23 +134,24 @@ impl<A: Algebra> Builder<A> {
         self
     }
 
-    /// Sets how long a peer may be silent, how long it may take for a handshake or a packet, and how long it may not take
-    /// what is sent to it, before its connection ends. The default is ten seconds. All nodes send something at least three
-    /// times in their own time.
+    /// Sets how long a peer may be silent, how long it may take for a handshake or a packet, and how long it may not
+    /// take what is sent to it, before its connection ends. The default is ten seconds. All nodes send something at
+    /// least three times in their own time.
     pub fn silence(mut self, silence: Duration) -> Self {
         self.limits.silence = silence.max(Duration::from_millis(1));
         self
     }
 
-    /// Sets how many bytes may wait for one connection. The default is 8 MiB. A peer that is slower misses packets, and is
-    /// told the newest versions when it has caught up.
+    /// Sets how many bytes may wait for one connection. The default is 8 MiB. A peer that is slower misses packets, and
+    /// is told the newest versions when it has caught up.
     pub fn max_waiting(mut self, bytes: usize) -> Self {
         self.limits.waiting = bytes;
         self
     }
 
-    /// Sets how many connections peers may make at once. The default is 1,024. Further ones are closed. Without TLS, anyone
-    /// who can connect may take one of them, and up to [`max_waiting`](Self::max_waiting) bytes of memory with it.
+    /// Sets how many connections peers may make at once. The default is 1,024. Further ones are closed. Without TLS,
+    /// anyone who can connect may take one of them, and up to [`max_waiting`](Self::max_waiting) bytes of memory with
+    /// it.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections.min(tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -160,8 +161,8 @@ impl<A: Algebra> Builder<A> {
     ///
     /// # Errors
     ///
-    /// [`StartError`] if an address can't be used, the store can't be read, or a setting of the cluster is impossible. Then
-    /// nothing has been started.
+    /// [`StartError`] if an address can't be used, the store can't be read, or a setting of the cluster is impossible.
+    /// Then nothing has been started.
     pub async fn start(self) -> Result<Node<A>, StartError> {
         let Self { cluster, node, limits, .. } = &self;
         let local = Arc::new(TableFanIn::<A>::new(cluster.len()));

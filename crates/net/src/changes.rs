@@ -12,8 +12,8 @@ pub struct Changes<A: Algebra> {
     mailbox: Arc<Mailbox<A>>,
 }
 
-/// What changed since a reader last looked. Changes of one address compose, so a slow reader gets fewer and not more: at most
-/// one for each address.
+/// What changed since a reader last looked. Changes of one address compose, so a slow reader gets fewer and not more:
+/// at most one for each address.
 #[derive(Debug)]
 pub(crate) struct Mailbox<A> {
     pending: Mutex<Pending>,

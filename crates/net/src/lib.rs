@@ -1,8 +1,8 @@
-//! Nodes of [`atomik-replica`](atomik_replica) on tokio: tables that several processes or machines write at once, and that
-//! converge without a leader.
+//! Nodes of [`atomik-replica`](atomik_replica) on tokio: tables that several processes or machines write at once, and
+//! that converge without a leader.
 //!
-//! [`Node`] is a replica with its sockets, its timers and, if it is to outlive its process, a store. Producers and readers
-//! never wait for any of these. Nodes speak over TCP, over TLS with the feature `tls`, and over UDP.
+//! [`Node`] is a replica with its sockets, its timers and, if it is to outlive its process, a store. Producers and
+//! readers never wait for any of these. Nodes speak over TCP, over TLS with the feature `tls`, and over UDP.
 //!
 //! | | |
 //! |---|---|
@@ -14,8 +14,8 @@
 //!
 //! # Trade-offs
 //!
-//! - Every node keeps what every node wrote: memory and traffic grow with the number of nodes that write. `atomik-replica`
-//!   says how.
+//! - Every node keeps what every node wrote: memory and traffic grow with the number of nodes that write.
+//!   `atomik-replica` says how.
 //! - Nodes trust one another. TLS keeps others out; what a node writes is taken as it is.
 //! - A delta travels with the next tick, ten times a second unless [`Timing`](atomik_replica::Timing) says otherwise.
 //!

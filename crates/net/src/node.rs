@@ -18,10 +18,10 @@ use crate::tcp::Transport;
 
 /// A node of a cluster: a table that this process and others write, and that converges.
 ///
-/// Threads write by [`producers`](Self::producer) and read through [`views`](Self::view); they never wait for the network or
-/// the disk. One task owns the [`Replica`](atomik_replica::Replica) and moves its packets. Everything that
-/// [`docs::driving`](atomik_replica::docs::driving) lists is recovered from. When the last clone of a node is dropped without
-/// [`shutdown`](Self::shutdown), its tasks end at once, as in a crash.
+/// Threads write by [`producers`](Self::producer) and read through [`views`](Self::view); they never wait for the
+/// network or the disk. One task owns the [`Replica`](atomik_replica::Replica) and moves its packets. Everything that
+/// [`docs::driving`](atomik_replica::docs::driving) lists is recovered from. When the last clone of a node is dropped
+/// without [`shutdown`](Self::shutdown), its tasks end at once, as in a crash.
 ///
 /// ```
 /// use atomik_core::Add;
@@ -126,8 +126,8 @@ impl<A: Algebra> Node<A> {
         self.shared.status.borrow().peers.iter().map(|peer| peer.0).collect()
     }
 
-    /// Whether this start still listens for what there was before it, and sends nothing of its own yet. It ends when peers have
-    /// told it, or after the times that [`Timing`](atomik_replica::Timing) sets.
+    /// Whether this start still listens for what there was before it, and sends nothing of its own yet. It ends when
+    /// peers have told it, or after the times that [`Timing`](atomik_replica::Timing) sets.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         self.shared.status.borrow().is_listening
@@ -156,20 +156,20 @@ impl<A: Algebra> Node<A> {
         self.shared.datagrams_on
     }
 
-    /// Connects to one more peer, as [`Builder::peer`](crate::Builder::peer) does at the start, and again whenever the connection ends. Must be
-    /// called within the runtime.
+    /// Connects to one more peer, as [`Builder::peer`](crate::Builder::peer) does at the start, and again whenever the
+    /// connection ends. Must be called within the runtime.
     pub fn connect(&self, address: &str) {
         let task = tokio::spawn(self.shared.transport.clone().connect(address.to_owned()));
         self.shared.sockets.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
-    /// LOAD: sets an address to a value on all nodes. Of LOADs at once, the same one wins everywhere. It is done here when
-    /// this returns, and travels at once.
+    /// LOAD: sets an address to a value on all nodes. Of LOADs at once, the same one wins everywhere. It is done here
+    /// when this returns, and travels at once.
     ///
     /// # Errors
     ///
-    /// [`NodeError`] if the table has no such address, if another start of this node is known and this one has not gone on
-    /// yet, or if the node has ended. Then nothing has happened.
+    /// [`NodeError`] if the table has no such address, if another start of this node is known and this one has not gone
+    /// on yet, or if the node has ended. Then nothing has happened.
     pub async fn load(&self, addr: usize, value: u64) -> Result<(), NodeError> {
         self.load_many(vec![(addr, value)]).await
     }

@@ -54,7 +54,8 @@ counters! {
     refused_datagrams,
     /// Packets with damage, or of another cluster.
     refused_packets,
-    /// Sections that were skipped by a rule of the replica: too many origins, addresses beyond the table, unknown kinds.
+    /// Sections that were skipped by a rule of the replica: too many origins, addresses beyond the table, unknown
+    /// kinds.
     skipped_sections,
     /// Frames that led to a new version.
     frames_applied,

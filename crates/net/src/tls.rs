@@ -14,8 +14,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 /// The certificate of a node, and whose certificates it trusts.
 ///
 /// Both ends of a connection show a certificate, which the given authority must have signed. The certificates of all
-/// nodes have one name among their subject alternative names, [`with_server_name`](Self::with_server_name); so a peer may
-/// be reached under any address.
+/// nodes have one name among their subject alternative names, [`with_server_name`](Self::with_server_name); so a peer
+/// may be reached under any address.
 #[derive(Clone)]
 pub struct Tls {
     server: Arc<ServerConfig>,

@@ -171,8 +171,8 @@ impl Udp {
         self.sources.keys().copied().filter(|&peer| self.source(peer).is_some())
     }
 
-    /// Where a packet to all goes: to the peers that were named, and to those that were heard not long ago; but not to nodes
-    /// that are reached otherwise.
+    /// Where a packet to all goes: to the peers that were named, and to those that were heard not long ago; but not to
+    /// nodes that are reached otherwise.
     pub(crate) fn all(&self, is_reached: impl Fn(Peer) -> bool) -> Vec<SocketAddr> {
         let (reached, heard): (Vec<Peer>, Vec<Peer>) = self.nodes().partition(|&peer| is_reached(peer));
         let address = |peer: &Peer| self.source(*peer);

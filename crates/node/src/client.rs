@@ -40,8 +40,8 @@ impl Client {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    /// Sends a request, whose words are separated by spaces, and returns the reply. An error that the node answers is an
-    /// error here.
+    /// Sends a request, whose words are separated by spaces, and returns the reply. An error that the node answers is
+    /// an error here.
     pub(crate) fn call(&mut self, request: &str) -> io::Result<Reply> {
         self.send(&[request])?;
         self.reply()

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 /// A cache of counters and words without a leader. Every Redis client can use it.
 ///
-/// Each node takes writes and answers reads at once; the nodes of a cluster converge. Keys are the numbers from 0 to LEN - 1.
+/// Each node takes writes and answers reads at once; the nodes of a cluster converge. Keys are the numbers from 0 to
+/// LEN - 1.
 #[derive(Clone, Debug, Default, Parser, Deserialize)]
 #[command(name = "atomik-node", version)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

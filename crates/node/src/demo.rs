@@ -213,7 +213,8 @@ struct Account {
     sent: i64,
 }
 
-/// Adds to a key in pipelines until it is told to stop, or the node is gone. After some, it waits until the peers have it.
+/// Adds to a key in pipelines until it is told to stop, or the node is gone. After some, it waits until the peers have
+/// it.
 fn write(mut client: Client, key: usize, stop: &AtomicBool) -> Account {
     let mut account = Account::default();
     let add = format!("INCRBY {key} 3");

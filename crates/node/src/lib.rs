@@ -1,5 +1,5 @@
-//! `atomik-node`: a cache of counters and words that converges with others without a leader, and that every Redis client can
-//! use. This library is what the program is made of; programs link `atomik-net` instead.
+//! `atomik-node`: a cache of counters and words that converges with others without a leader, and that every Redis
+//! client can use. This library is what the program is made of; programs link `atomik-net` instead.
 
 mod client;
 mod config;

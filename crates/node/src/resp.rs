@@ -1,7 +1,7 @@
 //! The protocol of Redis: requests from bytes, and replies as bytes.
 //!
-//! A request is an array of bulk strings, or a line of words. Nothing is allocated for what a client announces: a request is
-//! a list of places in the bytes that have arrived.
+//! A request is an array of bulk strings, or a line of words. Nothing is allocated for what a client announces: a
+//! request is a list of places in the bytes that have arrived.
 
 use std::fmt;
 use std::ops::Range;
@@ -23,7 +23,8 @@ impl Request {
         self.words.iter().map(move |word| &bytes[word.clone()])
     }
 
-    /// Reads the request that some bytes begin with. Returns how many of them it takes, or `None` if it is not complete.
+    /// Reads the request that some bytes begin with. Returns how many of them it takes, or `None` if it is not
+    /// complete.
     ///
     /// # Errors
     ///
@@ -81,7 +82,8 @@ impl Request {
     }
 }
 
-/// Reads a number from 0 to `most` and the end of its line. Returns it and what follows, or `None` if it is not complete.
+/// Reads a number from 0 to `most` and the end of its line. Returns it and what follows, or `None` if it is not
+/// complete.
 fn number(
     bytes: &[u8],
     start: usize,

@@ -73,8 +73,8 @@ impl ClusterConfig {
         self
     }
 
-    /// Sets how many origins a replica knows at most, itself included. It refuses frames of further origins. The default
-    /// is 256.
+    /// Sets how many origins a replica knows at most, itself included. It refuses frames of further origins. The
+    /// default is 256.
     ///
     /// Every start of a node that writes afterwards is an origin. The bound limits the memory that peers can make a
     /// replica use: an origin takes up to one table and a tenth, and 88 bytes for each address that was loaded. With
@@ -117,8 +117,9 @@ impl ClusterConfig {
         self
     }
 
-    /// Names the nodes whose writing must not be lost: the members. Earlier starts of a node are then folded into its next
-    /// one, as [`docs::operating`](crate::docs::operating) says. The default is that none are named, and nothing is folded.
+    /// Names the nodes whose writing must not be lost: the members. Earlier starts of a node are then folded into its
+    /// next one, as [`docs::operating`](crate::docs::operating) says. The default is that none are named, and nothing
+    /// is folded.
     ///
     /// They are no part of what the replicas of a cluster must agree on, and
     /// [`Replica::set_members`](crate::Replica::set_members) changes them later.
@@ -177,16 +178,16 @@ impl ClusterConfig {
         self.shape.len
     }
 
-    /// A digest of what all replicas of a cluster agree on: the name, the size of a shard and the base. Packets carry it, and
-    /// transports may compare it when a connection begins.
+    /// A digest of what all replicas of a cluster agree on: the name, the size of a shard and the base. Packets carry
+    /// it, and transports may compare it when a connection begins.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut digest = WordDigest::new();
         digest.word(self.name.len() as u64);
         digest.bytes(self.name.as_bytes());
         digest.word(self.shape.shard_words as u64);
-        // Not the length, because a table may grow, with identities at the new addresses. So a base counts up to its last
-        // word that is not the identity, which is 0 in both groups.
+        // Not the length, because a table may grow, with identities at the new addresses. So a base counts up to its
+        // last word that is not the identity, which is 0 in both groups.
         let base = self.base().map_or(&[][..], |base| base);
         let end = base.iter().rposition(|&word| word != 0).map_or(0, |last| last + 1);
         base[..end].iter().for_each(|&word| digest.word(word));

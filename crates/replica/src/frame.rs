@@ -13,8 +13,8 @@
 //! ```
 //!
 //! All numbers are big-endian. The kind decides what the body has, and what is counted as a word: see [`SectionKind`].
-//! The id of the origin has a checksum of its own, made where the id was, so that an id that was damaged on its way into
-//! a frame does not become an origin. Folds follow the entries.
+//! The id of the origin has a checksum of its own, made where the id was, so that an id that was damaged on its way
+//! into a frame does not become an origin. Folds follow the entries.
 
 mod body;
 mod write;
@@ -67,8 +67,8 @@ pub(crate) enum SectionKind {
     /// entries.
     Totals = 1,
     /// The versions of consecutive shards of an origin, from `shard` on. The body has a `u64` for each, counted as a
-    /// word. If it is a section of a whole version vector, `from` is its number, counted from 1, and `to` is a number of
-    /// the vector.
+    /// word. If it is a section of a whole version vector, `from` is its number, counted from 1, and `to` is a number
+    /// of the vector.
     VersionVector = 2,
     /// Asks for what changed in a shard after `from`. There is no body.
     Request = 3,
@@ -76,16 +76,16 @@ pub(crate) enum SectionKind {
     Digest = 4,
     /// Asks for the version vector: the whole, unless its digest is `to`, the digest of the sender's. There is no body.
     Hello = 5,
-    /// What names the version `to` of a shard in a store. The body has the number of blocks and the sum of their stamps,
-    /// each a `u64`, counted as a word. It never travels.
+    /// What names the version `to` of a shard in a store. The body has the number of blocks and the sum of their
+    /// stamps, each a `u64`, counted as a word. It never travels.
     Stored = 6,
-    /// A part of what a node reports of the starts that it knows. `from` is the number of the report, `shard` that of the
-    /// part, and `to` how many parts there are. The body has numbers, each a `u64`, counted as a word. With no parts, only
-    /// the number of the last report is told.
+    /// A part of what a node reports of the starts that it knows. `from` is the number of the report, `shard` that of
+    /// the part, and `to` how many parts there are. The body has numbers, each a `u64`, counted as a word. With no
+    /// parts, only the number of the last report is told.
     Report = 7,
-    /// A fold by name: version `to` of a shard is version `from`, which is one less, with the shards of ended starts of its
-    /// node folded into it. The body names each of them with its version, in 24 bytes that are counted as a word, and has
-    /// the fold that covers them.
+    /// A fold by name: version `to` of a shard is version `from`, which is one less, with the shards of ended starts of
+    /// its node folded into it. The body names each of them with its version, in 24 bytes that are counted as a word,
+    /// and has the fold that covers them.
     NamedFold = 8,
     /// The digest of a version vector. The body is one `u64`, counted as a word. If it follows a whole version vector,
     /// `from` is the number of its sections, and `to` is a number of the vector.
@@ -185,8 +185,8 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// Splits the first section off a packet. Returns it and the bytes that follow it. The section itself is an error if
-    /// it is whole but not of this version of the crate: another one may know what to do with it.
+    /// Splits the first section off a packet. Returns it and the bytes that follow it. The section itself is an error
+    /// if it is whole but not of this version of the crate: another one may know what to do with it.
     ///
     /// # Errors
     ///
@@ -268,8 +268,8 @@ impl<'a> Section<'a> {
         check_crc(PacketField::Body, crc32c(self.body), self.body_crc)
     }
 
-    /// Checks the folds of a shard. Returns whether the shard covers all earlier starts of its origin's node. The checksum
-    /// of the body was checked.
+    /// Checks the folds of a shard. Returns whether the shard covers all earlier starts of its origin's node. The
+    /// checksum of the body was checked.
     pub(crate) fn check_covers(&self) -> Result<bool, PacketErrorKind> {
         let start = self.body.len() - FOLD_LEN * self.folds;
         check_covers(self.body[start..].as_chunks().0, self.header.origin)
@@ -285,7 +285,8 @@ impl<'a> Section<'a> {
     ///
     /// # Errors
     ///
-    /// If it took nothing, or anything but earlier starts of its origin's node in ascending order, or does not cover them.
+    /// If it took nothing, or anything but earlier starts of its origin's node in ascending order, or does not cover
+    /// them.
     pub(crate) fn checked_names(&self) -> Result<Vec<(ReplicaId, u64)>, PacketErrorKind> {
         let names = check_names(self.split_body().0, self.header.origin)?;
         if !self.check_covers()? {

@@ -1,8 +1,8 @@
 //! Tables of 64-bit states that converge over any network.
 //!
-//! The threads of a node change a table through an [`atomik_core::TableFanIn`], with one store for a delta. A [`Replica`]
-//! observes the fan-in, exchanges packets with the replicas of other nodes, and merges what they send. No thread waits
-//! for the network, and no node coordinates the others.
+//! The threads of a node change a table through an [`atomik_core::TableFanIn`], with one store for a delta. A
+//! [`Replica`] observes the fan-in, exchanges packets with the replicas of other nodes, and merges what they send. No
+//! thread waits for the network, and no node coordinates the others.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -59,7 +59,8 @@
 //!   bytes a word. Every start of a node is a new origin. [`ClusterConfig::with_max_origins`] is the bound.
 //! - **Concurrent writes of a value need [`load`](Replica::load).** Two concurrent [`put`](Replica::put)s compose to a
 //!   value that neither wrote.
-//! - **Incarnations must never repeat.** If two starts of a node have the same id, states can diverge. See [`ReplicaId`].
+//! - **Incarnations must never repeat.** If two starts of a node have the same id, states can diverge. See
+//!   [`ReplicaId`].
 //! - **Reads of live states are not linearizable.** See [`View`]. [`Replica::merged`] is the state at known versions.
 //! - **Replicas trust each other.** Checksums find damage. Encryption and authentication are the transport's.
 //! - **A frame is as long as its shard needs.** For datagrams, make shards small:

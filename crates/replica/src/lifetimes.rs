@@ -10,8 +10,8 @@ use crate::shape::ShardKey;
 #[derive(Debug)]
 pub(crate) struct Lifetimes {
     own: ReplicaId,
-    /// The nodes whose writing must not be lost. `None` if nobody named any: then no claims are known, nothing is folded,
-    /// and nothing is late.
+    /// The nodes whose writing must not be lost. `None` if nobody named any: then no claims are known, nothing is
+    /// folded, and nothing is late.
     members: Option<BTreeSet<u64>>,
     /// All nodes that ever were members: their claims are kept.
     named: BTreeSet<u64>,
@@ -104,8 +104,8 @@ impl Lifetimes {
         self.claims.get(&origin.node).is_some_and(|claim| claim.incarnation > origin.incarnation)
     }
 
-    /// The greatest version of a shard that is taken. For an ended start, it is the greatest that a member reported which
-    /// knows that it has ended: the start that folds it will hear of that one too.
+    /// The greatest version of a shard that is taken. For an ended start, it is the greatest that a member reported
+    /// which knows that it has ended: the start that folds it will hear of that one too.
     pub(crate) fn bound(&self, key: ShardKey) -> u64 {
         if !self.has_ended(key.origin) {
             return u64::MAX;
@@ -161,8 +161,8 @@ impl Lifetimes {
         waited
     }
 
-    /// Whether every member has reported what it has of the earlier starts of this node in a shard, in knowledge of this
-    /// start, and all of that is held here: nothing is missed by a fold. `held` is the version of a shard here, or
+    /// Whether every member has reported what it has of the earlier starts of this node in a shard, in knowledge of
+    /// this start, and all of that is held here: nothing is missed by a fold. `held` is the version of a shard here, or
     /// the greatest number if it is covered.
     pub(crate) fn is_complete(&self, shard: usize, held: impl Fn(ShardKey) -> u64) -> bool {
         let claim = self.claim(self.own.node);

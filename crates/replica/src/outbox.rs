@@ -123,13 +123,14 @@ impl Outbox {
         }
     }
 
-    /// Keeps the sections that lead to the fold of a shard for a transaction, or that there was a fold if there are none.
+    /// Keeps the sections that lead to the fold of a shard for a transaction, or that there was a fold if there are
+    /// none.
     pub(crate) fn withhold_folds(&mut self, shard: usize, mut sections: Vec<Vec<u8>>) {
         self.folds.entry(shard).or_default().append(&mut sections);
     }
 
-    /// Takes the sections that lead to the last fold of a shard out, for a transaction. `None` if nothing was folded into
-    /// it since.
+    /// Takes the sections that lead to the last fold of a shard out, for a transaction. `None` if nothing was folded
+    /// into it since.
     pub(crate) fn take_folds(&mut self, shard: usize) -> Option<Vec<Vec<u8>>> {
         self.folds.remove(&shard)
     }

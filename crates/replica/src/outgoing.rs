@@ -109,8 +109,8 @@ impl<'a, A: Algebra> Outgoing<'a, A> {
         self.context.write_totals(out, key, versions, words, entries, shard.covers());
     }
 
-    /// Writes the frame that leads from version `since` of a shard to its present one, if that may leave. Returns whether
-    /// there was anything to write.
+    /// Writes the frame that leads from version `since` of a shard to its present one, if that may leave. Returns
+    /// whether there was anything to write.
     pub(crate) fn write_since(&self, out: &mut Vec<u8>, key: ShardKey, since: u64) -> bool {
         self.may_leave(key) && self.write_unstored_since(out, key, since)
     }

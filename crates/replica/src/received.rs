@@ -24,8 +24,8 @@ pub struct Received {
     pub heard_out: bool,
     /// Whether frames were not taken because this start [waits](crate::Replica::is_waiting) for a member.
     pub waiting: bool,
-    /// Frames that were not taken, because their start has ended and no member has reported so late a version: the start
-    /// that folds it would not hear of it. [`Event::Late`](crate::Event::Late) names them.
+    /// Frames that were not taken, because their start has ended and no member has reported so late a version: the
+    /// start that folds it would not hear of it. [`Event::Late`](crate::Event::Late) names them.
     pub late: u32,
     /// Sections that were skipped because their origin would be one more than this replica may know.
     pub over_bound: usize,
@@ -74,8 +74,8 @@ impl Received {
 /// A packet ended with a damaged section.
 ///
 /// A packet is a sequence of sections, which take effect one after the other. The sections before the damaged one have
-/// taken effect. The damaged one and those after it have not. Sections that this replica does not take for other reasons
-/// end no packet. They are skipped and counted in [`Received`].
+/// taken effect. The damaged one and those after it have not. Sections that this replica does not take for other
+/// reasons end no packet. They are skipped and counted in [`Received`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketError {
     /// The offset in the packet at which the damaged section begins, in bytes.

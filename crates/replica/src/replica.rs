@@ -68,8 +68,9 @@ const BATCH_KEPT: usize = 4_096;
 /// simulated clusters of 2 to 6 nodes and, for a few small clusters, in all reachable states.
 ///
 /// **Lifetimes.** Each start of a node has a plane of its own. If [members](ClusterConfig::with_members) are named, the
-/// next start of a node folds the planes of its earlier ones into its own, as soon as all members have reported what they
-/// have of them. So a cluster of N nodes keeps N planes, however often they start. A start that a later one has overtaken
+/// next start of a node folds the planes of its earlier ones into its own, as soon as all members have reported what
+/// they have of them. So a cluster of N nodes keeps N planes, however often they start. A start that a later one has
+/// overtaken
 /// [stops](Event::Superseded). [`docs::operating`](crate::docs::operating) says what that means for those who run nodes.
 ///
 /// **Memory.** A replica holds three tables of 8 bytes a word: merged states, remote states, and the reference of the
@@ -79,8 +80,8 @@ const BATCH_KEPT: usize = 4_096;
 /// takes up to 72 bytes more, and up to 88 for each origin that wrote to it since. An origin that never wrote takes
 /// nothing.
 ///
-/// With members, the last report of each is kept, and the own one: up to 100 bytes for each shard of each start that has
-/// ended and is not folded yet, and as much for each member. After a fold nothing of it is left but the latter.
+/// With members, the last report of each is kept, and the own one: up to 100 bytes for each shard of each start that
+/// has ended and is not folded yet, and as much for each member. After a fold nothing of it is left but the latter.
 ///
 /// What waits is bounded too. An own change that was not announced takes up to a quarter of a byte for each word of its
 /// shard. A shard that a peer has and this replica lacks takes up to 300 bytes, an answer that a peer wants up to 80:
@@ -88,8 +89,8 @@ const BATCH_KEPT: usize = 4_096;
 /// [bound in bytes](ClusterConfig::with_max_withheld). While a tick runs, its deltas take up to 24 bytes for each address
 /// that changed. All of this was measured with an allocator that counts.
 ///
-/// **Trust.** All replicas of a cluster trust one another. Checksums detect damage, not intent: an origin can write what
-/// it likes under its own id.
+/// **Trust.** All replicas of a cluster trust one another. Checksums detect damage, not intent: an origin can write
+/// what it likes under its own id.
 ///
 /// # Calls
 ///
@@ -250,8 +251,8 @@ impl<A: Algebra> Replica<A> {
     /// is older than the replica, until its next delta: make the replica before the producers ([`TableFanIn`] says
     /// why).
     ///
-    /// A tick does not take the deltas of one instant: it may contain a delta to one address and miss an earlier delta to
-    /// another, which is then in the next tick.
+    /// A tick does not take the deltas of one instant: it may contain a delta to one address and miss an earlier delta
+    /// to another, which is then in the next tick.
     pub fn tick(&mut self) -> usize {
         if self.cloned {
             return 0;
@@ -339,8 +340,8 @@ impl<A: Algebra> Replica<A> {
         self.load_many(&[(addr, v)])
     }
 
-    /// Does what [`load`](Self::load) does, for many addresses: each with the value beside it. All are set or none. If an
-    /// address is there twice, the later value wins.
+    /// Does what [`load`](Self::load) does, for many addresses: each with the value beside it. All are set or none. If
+    /// an address is there twice, the later value wins.
     ///
     /// # Errors
     ///

@@ -5,10 +5,10 @@ use core::time::Duration;
 
 /// One start of one node. It names the replica that this start runs, and the plane of totals that the replica writes.
 ///
-/// Every start is a new incarnation, with a store or without one. [`draw`](Self::draw) makes it from the clock and random
-/// bits. Never count it up from the store, because a restored backup would count to the same number again, and never take
-/// a process id, because that is 1 at each start of a container. If an incarnation repeats, peers take new totals for old
-/// ones, and drop them.
+/// Every start is a new incarnation, with a store or without one. [`draw`](Self::draw) makes it from the clock and
+/// random bits. Never count it up from the store, because a restored backup would count to the same number again, and
+/// never take a process id, because that is 1 at each start of a container. If an incarnation repeats, peers take new
+/// totals for old ones, and drop them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId {
     /// The node. A node keeps its name when it starts again.
@@ -21,9 +21,9 @@ impl ReplicaId {
     /// How many bits of an incarnation are random.
     const RANDOM_BITS: u32 = 20;
 
-    /// The id of a start of `node` that happens now. Its incarnation has the time of the system's clock in the high bits,
-    /// in milliseconds, and 20 random bits below. So the incarnations of a node grow, as long as its clock does not go
-    /// back, and two starts differ even then.
+    /// The id of a start of `node` that happens now. Its incarnation has the time of the system's clock in the high
+    /// bits, in milliseconds, and 20 random bits below. So the incarnations of a node grow, as long as its clock does
+    /// not go back, and two starts differ even then.
     ///
     /// Draw an id once for each start, never twice for one replica.
     ///

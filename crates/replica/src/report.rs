@@ -23,8 +23,8 @@ pub(crate) struct Claim {
 
 /// What a member says: which starts it knows of, and what it has of those that have ended.
 ///
-/// What it has of others does not matter here. A claim makes a start an ended one for whoever knows it, and only reports
-/// that know the claim are asked about it.
+/// What it has of others does not matter here. A claim makes a start an ended one for whoever knows it, and only
+/// reports that know the claim are asked about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Report {
     /// The start of the member that speaks.

@@ -108,7 +108,8 @@ impl Shard {
         (addr % self.block_words) as usize
     }
 
-    /// The block that an address lies in, to be changed in a version. It is allocated if it does not exist, and stamped.
+    /// The block that an address lies in, to be changed in a version. It is allocated if it does not exist, and
+    /// stamped.
     #[inline]
     pub(crate) fn stamped_block_mut(&mut self, addr: u32, stamp: u64) -> &mut Block {
         let index = self.block_index(addr);
@@ -201,9 +202,9 @@ impl Shard {
         self.stamped_block_mut(entry.addr, stamp).set_entry(offset, entry)
     }
 
-    /// Folds the shard of an ended start into this one, in a version: the totals compose; of two entries of an address that
-    /// of the greater register stays, and of equal ones the totals compose. Blocks that the other one touched are stamped.
-    /// Those that this one never touched are taken over as they are.
+    /// Folds the shard of an ended start into this one, in a version: the totals compose; of two entries of an address
+    /// that of the greater register stays, and of equal ones the totals compose. Blocks that the other one touched are
+    /// stamped. Those that this one never touched are taken over as they are.
     pub(crate) fn fold<A: Algebra>(&mut self, ended: Self, version: u64) {
         for (index, block) in ended.blocks.into_iter().enumerate() {
             let Some(block) = block else { continue };
@@ -282,9 +283,9 @@ impl Shard {
         self.blocks_since(since).flat_map(|(_, block)| block.entries())
     }
 
-    /// A digest of the content: of all totals that are not the identity, of all entries, and of whether the shard covers
-    /// earlier starts. It does not depend on which blocks are allocated or on their stamps, which may differ between
-    /// holders. Reads the whole shard.
+    /// A digest of the content: of all totals that are not the identity, of all entries, and of whether the shard
+    /// covers earlier starts. It does not depend on which blocks are allocated or on their stamps, which may differ
+    /// between holders. Reads the whole shard.
     pub(crate) fn digest(&self) -> u64 {
         let digests = self.blocks().map(|(index, block)| block.compute_digest(self.first_of(index)));
         digests.fold(self.cover_digest(), u64::wrapping_add)

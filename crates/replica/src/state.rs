@@ -223,8 +223,8 @@ impl<A: Algebra> ReplicaState<A> {
         self.planes.binary_search_by_key(&origin, Plane::origin)
     }
 
-    /// Gives the own plane to another origin, and begins a new one for the replica. A plane that was never written is not
-    /// kept.
+    /// Gives the own plane to another origin, and begins a new one for the replica. A plane that was never written is
+    /// not kept.
     pub(crate) fn renew(&mut self, own: ReplicaId) {
         let old = self.own_plane();
         if self.planes[old].shards().next().is_none() {

@@ -10,8 +10,8 @@ use crate::shape::ShardKey;
 
 /// The shards that the store does not have yet, and what waits until it does.
 ///
-/// A shard is in one transaction at a time, so that the store may write transactions in any order. If it changes while it
-/// is in one, it waits for the next.
+/// A shard is in one transaction at a time, so that the store may write transactions in any order. If it changes while
+/// it is in one, it waits for the next.
 pub(crate) struct StoreQueue {
     /// How many bytes may wait for the store, and to be sent after that.
     max_withheld: usize,

@@ -35,8 +35,8 @@ pub struct StoredShard {
     /// Whether the store is to remove all parts that it has of this shard, before it takes these. Otherwise the parts
     /// that are not among these stay.
     pub replaces: bool,
-    /// Whether the store is to remove all parts that it has of this shard of earlier starts of the same node, those with
-    /// lower incarnations: they are folded into this one. Not before, and best in the same transaction.
+    /// Whether the store is to remove all parts that it has of this shard of earlier starts of the same node, those
+    /// with lower incarnations: they are folded into this one. Not before, and best in the same transaction.
     pub covers: bool,
     /// The parts.
     pub parts: Vec<StoredPart>,

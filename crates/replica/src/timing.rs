@@ -4,9 +4,9 @@ use core::time::Duration;
 
 /// How often a replica does what recurs, and how long it listens after its start.
 ///
-/// These are the intervals of [`Replica::handle_timeout`](crate::Replica::handle_timeout). An interval of zero turns its
-/// timer off: the program then makes the call itself, or goes without. The replicas of a cluster may differ in all of
-/// these.
+/// These are the intervals of [`Replica::handle_timeout`](crate::Replica::handle_timeout). An interval of zero turns
+/// its timer off: the program then makes the call itself, or goes without. The replicas of a cluster may differ in all
+/// of these.
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,8 +66,8 @@ impl Timing {
         self
     }
 
-    /// Sets the time between two [version vectors](crate::Replica::send_version_vector) that go to all peers. The default
-    /// is ten seconds.
+    /// Sets the time between two [version vectors](crate::Replica::send_version_vector) that go to all peers. The
+    /// default is ten seconds.
     ///
     /// A peer that was cut off notices what it lacks one interval later at most, if its heartbeats did not show it.
     #[must_use]
@@ -97,15 +97,16 @@ impl Timing {
 
     /// Sets after how long an answer of a peer is overdue. The default is one second.
     ///
-    /// What this replica lacks is asked of one peer. If the answer is overdue, it is asked of the next peer that has it.
+    /// What this replica lacks is asked of one peer. If the answer is overdue, it is asked of the next peer that has
+    /// it.
     #[must_use]
     pub const fn with_answer(mut self, most: Duration) -> Self {
         self.answer = most;
         self
     }
 
-    /// Sets how long [`poll_store`](crate::Replica::poll_store) waits after a transaction that failed. The default is one
-    /// second.
+    /// Sets how long [`poll_store`](crate::Replica::poll_store) waits after a transaction that failed. The default is
+    /// one second.
     #[must_use]
     pub const fn with_store_retry(mut self, after: Duration) -> Self {
         self.store_retry = after;

@@ -1,5 +1,5 @@
-//! A network between nodes that drops, doubles, reorders, delays, cuts and corrupts. Whatever it does, all nodes have in the
-//! end what was written, as an account of the writes says.
+//! A network between nodes that drops, doubles, reorders, delays, cuts and corrupts. Whatever it does, all nodes have
+//! in the end what was written, as an account of the writes says.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -15,8 +15,8 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// The certificate of a node, which is changed before it is signed, with the certificate of another authority that it
-    /// trusts.
+    /// The certificate of a node, which is changed before it is signed, with the certificate of another authority that
+    /// it trusts.
     fn tls(&self, trusted: &Self, change: impl FnOnce(&mut CertificateParams)) -> Tls {
         let mut params = CertificateParams::new(vec!["atomik".to_owned()]).unwrap();
         change(&mut params);

@@ -1,5 +1,5 @@
-//! Nodes that are killed under load and started again: with their store, with an older copy of it, and without any. What a
-//! peer had confirmed is there, and nothing is there twice.
+//! Nodes that are killed under load and started again: with their store, with an older copy of it, and without any.
+//! What a peer had confirmed is there, and nothing is there twice.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,8 @@
 //! A replica does no I/O and has no clock. A program tells it what happened, and asks it what to do: what to send, what
 //! to store, and when to call again. The code below is all that has to stand between a replica and the program's
 //! sockets, files and timers. It is complete. The repository's simulator drives its nodes by this very file, over a
-//! network that loses, repeats and damages packets, and with stores that fail. You may copy it.
+//! network that loses, repeats and damages packets, and with stores that fail. You may copy it. `atomik-net` has
+//! a node on tokio that does the same over TCP, TLS and UDP.
 //!
 //! ```
 #![doc = include_str!("node.rs")]

@@ -1,7 +1,7 @@
 //! A table that must grow.
 //!
-//! A fan-in has a fixed length, and so has a replica. But the replicas of a cluster may have tables of different lengths,
-//! so a cluster grows node by node. It never shrinks.
+//! A fan-in has a fixed length, and so has a replica. But the replicas of a cluster may have tables of different
+//! lengths, so a cluster grows node by node. It never shrinks.
 //!
 //! # Node by node
 //!
@@ -53,15 +53,15 @@
 //! # A new cluster
 //!
 //! What the replicas of a cluster agree on can't change while it runs: the size of a shard, the base, and the algebra.
-//! Then, or to leave the planes of nodes that never start again behind, all nodes begin a new cluster, whose base is the merged
-//! states of the old one:
+//! Then, or to leave the planes of nodes that never start again behind, all nodes begin a new cluster, whose base is
+//! the merged states of the old one:
 //!
-//! 1. On each node, producers move to a new fan-in. It needs no replica yet: what they write is in the first tick of the
-//!    new one.
+//! 1. On each node, producers move to a new fan-in. It needs no replica yet: what they write is in the first tick of
+//!    the new one.
 //! 2. When all producers of all nodes have moved, each old replica makes its last tick. They exchange version vectors
 //!    until all [merged](crate::Replica::merged) states are equal.
-//! 3. Each node starts a replica of the new cluster, with another name, on the new fan-in. The base is the merged states,
-//!    with identities at new addresses.
+//! 3. Each node starts a replica of the new cluster, with another name, on the new fan-in. The base is the merged
+//!    states, with identities at new addresses.
 //!
 //! A node that takes part in step 3 too early has another base. Its packets are refused as
 //! [`Foreign`](crate::PacketErrorKind::Foreign), so a mistake does not corrupt states: start that node again with the

@@ -1,29 +1,29 @@
 //! For people who run clusters: members, restarts, backups, and what to do when something goes wrong.
 //!
-//! This page needs no knowledge of the code; links lead to it. It says what a cluster does by itself, what it relies on you for, and what is
-//! lost in which case.
+//! This page needs no knowledge of the code; links lead to it. It says what a cluster does by itself, what it relies on
+//! you for, and what is lost in which case.
 //!
 //! # Words
 //!
-//! - A **node** is a place with a number of its own, such as a machine or a replica of a service. The number is its name.
-//! - A **start** is one run of the program on a node. Each start draws an **incarnation**, a number above those of the starts
-//!   before: the clock is in its high bits. Node and incarnation together are the **id** of a start.
+//! - A **node** is a place with a number of its own, such as a machine or a replica of a service. The number is its
+//!   name.
+//! - A **start** is one run of the program on a node. Each start draws an **incarnation**, a number above those of the
+//!   starts before: the clock is in its high bits. Node and incarnation together are the **id** of a start.
 //! - What one start has written is its **plane**. Every node keeps the planes of all nodes: their sum is the state.
 //! - A **member** is a node whose writing must not be lost.
 //! - The **store** of a node is a file with the planes that it knows. A node may have none.
 //!
 //! # Members
 //!
-//! Every node is told the numbers of the members, in its [configuration](crate::ClusterConfig::with_members) or [while it
-//! runs](crate::Replica::set_members). List each node that is part of the
-//! cluster, whether it is up or not. The list of every node should be the same, but lists may differ while you change them:
-//! the states converge all the same.
+//! Every node is told the numbers of the members, in its [configuration](crate::ClusterConfig::with_members) or [while
+//! it runs](crate::Replica::set_members). List each node that is part of the cluster, whether it is up or not. The list
+//! of every node should be the same, but lists may differ while you change them: the states converge all the same.
 //!
-//! Members matter for one thing. Every start of a node makes a new plane, and without more a cluster that is restarted ten
-//! thousand times would keep ten thousand planes. So the newest start of a node **folds** the planes of its earlier starts
-//! into its own, and everybody drops them. Before it does, each member must have reported what it has of these planes, so
-//! that nothing is missed. A member that is down therefore holds up folding: the others read, write and converge as always,
-//! and planes of ended starts add up until it is back or is no longer a member.
+//! Members matter for one thing. Every start of a node makes a new plane, and without more a cluster that is restarted
+//! ten thousand times would keep ten thousand planes. So the newest start of a node **folds** the planes of its earlier
+//! starts into its own, and everybody drops them. Before it does, each member must have reported what it has of these
+//! planes, so that nothing is missed. A member that is down therefore holds up folding: the others read, write and
+//! converge as always, and planes of ended starts add up until it is back or is no longer a member.
 //!
 //! The planes of a node that never starts again stay, one for its last start and those that it had no time to fold.
 //! They hold what it wrote. [A new cluster](super::growing#a-new-cluster) leaves them behind.
@@ -33,9 +33,10 @@
 //! # A start
 //!
 //! A node that has members and starts without a store, or with one that has never been up to date, *waits* at first: it
-//! accepts writes, but takes nothing from others until one of the members has confirmed that it knows of this start. That
-//! takes one exchange of packets. If nobody answers, the wait ends [after a few
-//! seconds](crate::Timing::with_waiting), or as soon as the program [says](crate::Replica::end_wait) that nobody is there. If it ended too early, this node may show late deltas of its own earlier starts, and drop them again later.
+//! accepts writes, but takes nothing from others until one of the members has confirmed that it knows of this start.
+//! That takes one exchange of packets. If nobody answers, the wait ends [after a few
+//! seconds](crate::Timing::with_waiting), or as soon as the program [says](crate::Replica::end_wait) that nobody is
+//! there. If it ended too early, this node may show late deltas of its own earlier starts, and drop them again later.
 //!
 //! # What the cluster relies on
 //!
@@ -44,8 +45,8 @@
 //! 3. **Members are all nodes whose writing must not be lost.** A node that is gone for good has to be dropped from the
 //!    lists, since folding waits for it.
 //!
-//! It relies on nothing else. Stores may be lost, and backups of any age may be restored. Packets may be lost, repeated,
-//! delayed for any time, and arrive in any order.
+//! It relies on nothing else. Stores may be lost, and backups of any age may be restored. Packets may be lost,
+//! repeated, delayed for any time, and arrive in any order.
 //!
 //! If a promise is broken, states still converge, and nothing is counted twice. What may be lost:
 //!

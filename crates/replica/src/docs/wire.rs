@@ -1,7 +1,7 @@
 //! The format, byte by byte: version 2.
 //!
-//! A packet is a sequence of sections, and a section is a header and a body. All numbers are big-endian. A test reads the
-//! tables and the examples on this page, and compares them with what a replica writes.
+//! A packet is a sequence of sections, and a section is a header and a body. All numbers are big-endian. A test reads
+//! the tables and the examples on this page, and compares them with what a replica writes.
 //!
 //! # Header
 //!
@@ -26,9 +26,9 @@
 //! | 72 | 4 | body checksum: CRC-32C of the body |
 //! | 76 | 4 | header checksum: CRC-32C of the 76 bytes before |
 //!
-//! The body has the words, then the entries, and then the folds. The length of the body allows a receiver to skip a section
-//! whose kind it does not know, that has a reserved byte other than 0, that has folds although its kind has none, or that
-//! has a fold whose tag it does not know.
+//! The body has the words, then the entries, and then the folds. The length of the body allows a receiver to skip a
+//! section whose kind it does not know, that has a reserved byte other than 0, that has folds although its kind has
+//! none, or that has a fold whose tag it does not know.
 //!
 //! # Kinds
 //!
@@ -72,8 +72,8 @@
 //! | 28 | 8 | value: of the LOAD |
 //! | 36 | 8 | total: of the deltas that the origin made since it knew the LOAD |
 //!
-//! A fold says that a shard covers all earlier starts of its origin's node: they are folded into it, or void. A frame and a
-//! stored version (kinds 1 and 6) have one of these, or none. A fold by name (kind 8) has one.
+//! A fold says that a shard covers all earlier starts of its origin's node: they are folded into it, or void. A frame
+//! and a stored version (kinds 1 and 6) have one of these, or none. A fold by name (kind 8) has one.
 //!
 //! | at | bytes | field |
 //! |---|---|---|
@@ -91,15 +91,15 @@
 //! | 16 | 8 | version: of its shard, which was folded |
 //!
 //! Whoever holds version `from` of the shard and each of these at exactly its version folds them too: the totals of an
-//! address compose; of two entries of an address that of the greater LOAD stays, and of equal ones the totals compose; and
-//! the blocks that a folded shard touched are stamped with `to`. Whoever does not asks for a frame.
+//! address compose; of two entries of an address that of the greater LOAD stays, and of equal ones the totals compose;
+//! and the blocks that a folded shard touched are stamped with `to`. Whoever does not asks for a frame.
 //!
-//! The numbers of a report are: 1 if the sender is settled, else 0; how many claims follow; for each claim the node, the
-//! greatest incarnation that is known of it, and the round; and for each shard of a start that has ended, which is held and
-//! not covered, the node, the incarnation, the shard and the version. A shard that is not among them is not held. Each part
-//! has the first two numbers. Reports of one start are numbered from 1; one number has one content. With no parts, only
-//! the number of the last report is told: whoever lacks it says hello. The claims of a store are numbers of the same form,
-//! without shards.
+//! The numbers of a report are: 1 if the sender is settled, else 0; how many claims follow; for each claim the node,
+//! the greatest incarnation that is known of it, and the round; and for each shard of a start that has ended, which is
+//! held and not covered, the node, the incarnation, the shard and the version. A shard that is not among them is not
+//! held. Each part has the first two numbers. Reports of one start are numbered from 1; one number has one content.
+//! With no parts, only the number of the last report is told: whoever lacks it says hello. The claims of a store are
+//! numbers of the same form, without shards.
 //!
 //! A block of a stored shard has 64 totals, or as many as the shard if that has fewer words. For each block, the sum of
 //! the stamps of a shard has a number `mix(mix(0, index), stamp)`, modulo 2^64. `mix(a, b)` is the next output of the
@@ -107,8 +107,8 @@
 //!
 //! # Examples
 //!
-//! The cluster is `ClusterConfig::new("wire", 128).with_shard_words(64)`, on addition. Origin 1/2 adds 7 at address 5 and
-//! loads 9 at address 6. So shard 0 has version 2.
+//! The cluster is `ClusterConfig::new("wire", 128).with_shard_words(64)`, on addition. Origin 1/2 adds 7 at address 5
+//! and loads 9 at address 6. So shard 0 has version 2.
 //!
 //! Its frame from version 0, with one word and one entry:
 //!
@@ -185,8 +185,9 @@
 //! 00 00 00 00 00 00 00 00 00 00 00 00 5b 1f 11 46
 //! ```
 //!
-//! In the same cluster with shards of 16 words and the members 1 and 2, origin 1/9 folds shard 0 of origin 1/2, which has
-//! version 1, into its own version 1: the fold by name, the frame from version 0, and its report, which knows of itself and of 2/3, and holds nothing of starts that have ended:
+//! In the same cluster with shards of 16 words and the members 1 and 2, origin 1/9 folds shard 0 of origin 1/2, which
+//! has version 1, into its own version 1: the fold by name, the frame from version 0, and its report, which knows of
+//! itself and of 2/3, and holds nothing of starts that have ended:
 //!
 //! ```text
 //! 41 54 4d 4b 02 08 01 00 87 cd 08 6a ea c3 5c 10

@@ -71,8 +71,8 @@ pub(super) fn check_names(
     Ok(taken)
 }
 
-/// Checks the folds of a shard of an origin. Returns whether it covers all earlier starts of its node: a shard covers all
-/// of them or none.
+/// Checks the folds of a shard of an origin. Returns whether it covers all earlier starts of its node: a shard covers
+/// all of them or none.
 pub(super) fn check_covers(folds: &[[u8; FOLD_LEN]], origin: ReplicaId) -> Result<bool, PacketErrorKind> {
     for (index, item) in folds.iter().enumerate() {
         let [tag, node, start, end] = [0, 8, 16, 24].map(|at| read_u64(item, at));

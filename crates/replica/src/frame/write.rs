@@ -36,8 +36,8 @@ impl FrameContext {
         );
     }
 
-    /// Appends that version `to` of a shard is the one before with these shards, of ended starts of its node, folded into
-    /// it.
+    /// Appends that version `to` of a shard is the one before with these shards, of ended starts of its node, folded
+    /// into it.
     pub(crate) fn write_named_fold(
         self,
         out: &mut Vec<u8>,

@@ -36,8 +36,8 @@ impl Packets {
         self.waiting.pop_front()
     }
 
-    /// Writes a section, or none: to the end of the last packet, if that goes to the same recipient and has room, or else
-    /// to a new one.
+    /// Writes a section, or none: to the end of the last packet, if that goes to the same recipient and has room, or
+    /// else to a new one.
     pub(crate) fn write(&mut self, to: Recipient, write: impl FnOnce(&mut Vec<u8>)) {
         if self.waiting.back().is_none_or(|(last, _)| *last != to) {
             self.waiting.push_back((to, Vec::new()));

@@ -43,12 +43,12 @@ impl Awaited {
 
 /// Waiting for peers.
 impl<A: Algebra> Replica<A> {
-    /// Begins to watch until a peer has what is here now, and asks it for its version vector. [`tick`](Self::tick) before,
-    /// so that it is about what producers have written.
+    /// Begins to watch until a peer has what is here now, and asks it for its version vector. [`tick`](Self::tick)
+    /// before, so that it is about what producers have written.
     ///
-    /// [`lacking`](Self::lacking) tells the progress. The peer may be asked again by [`hello`](Self::hello). A peer with a
-    /// store confirms what its store has. A second call begins anew. It takes memory for each shard of each origin, until
-    /// the peer has confirmed it or is [removed](Self::remove_peer).
+    /// [`lacking`](Self::lacking) tells the progress. The peer may be asked again by [`hello`](Self::hello). A peer
+    /// with a store confirms what its store has. A second call begins anew. It takes memory for each shard of each
+    /// origin, until the peer has confirmed it or is [removed](Self::remove_peer).
     pub fn await_peer(&mut self, peer: Peer) {
         let versions = self.version_vector();
         let versions =

@@ -6,8 +6,8 @@ use super::Replica;
 use crate::damage::Memory;
 
 impl<A: Algebra> Replica<A> {
-    /// Flips a bit of this kind of memory: the one that `bit` picks among those of a shard, modulo their number. Returns
-    /// whether there is one.
+    /// Flips a bit of this kind of memory: the one that `bit` picks among those of a shard, modulo their number.
+    /// Returns whether there is one.
     ///
     /// # Panics
     ///

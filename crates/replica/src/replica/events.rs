@@ -32,8 +32,8 @@ pub enum Event {
         /// The digest of the peer's content.
         theirs: u64,
     },
-    /// The totals or entries of a shard changed here, although no frame and no tick changed them: memory failed. What to
-    /// do is the same as for [`Diverged`](Self::Diverged), and it is known which copy is damaged.
+    /// The totals or entries of a shard changed here, although no frame and no tick changed them: memory failed. What
+    /// to do is the same as for [`Diverged`](Self::Diverged), and it is known which copy is damaged.
     CopyDamaged {
         /// The origin whose totals they are.
         origin: ReplicaId,
@@ -55,16 +55,16 @@ pub enum Event {
         /// The digest of the peer's merged states.
         theirs: u64,
     },
-    /// An [`audit`](Replica::audit) found merged states that were not the composition of the base and the planes. It set
-    /// them right.
+    /// An [`audit`](Replica::audit) found merged states that were not the composition of the base and the planes. It
+    /// set them right.
     MergedRepaired {
         /// The shard.
         shard: usize,
         /// How many addresses were wrong.
         addresses: usize,
     },
-    /// An [`audit`](Replica::audit) found that readers of the live states got something else than the base and what other
-    /// origins wrote. It set that right.
+    /// An [`audit`](Replica::audit) found that readers of the live states got something else than the base and what
+    /// other origins wrote. It set that right.
     RemoteRepaired {
         /// The shard.
         shard: usize,
@@ -101,9 +101,9 @@ pub enum Event {
         /// The shard.
         shard: usize,
     },
-    /// Another instance runs under the id of this replica, or a peer's copy of a version is damaged: a version of the own
-    /// plane arrived that was not made here. The replica sends nothing more under this id, and makes no versions, until
-    /// [`renew`](Replica::renew) gives it a new incarnation. It happens once for each id.
+    /// Another instance runs under the id of this replica, or a peer's copy of a version is damaged: a version of the
+    /// own plane arrived that was not made here. The replica sends nothing more under this id, and makes no versions,
+    /// until [`renew`](Replica::renew) gives it a new incarnation. It happens once for each id.
     Cloned {
         /// The shard.
         shard: usize,
@@ -123,8 +123,8 @@ pub enum Event {
         /// The greatest start that is known.
         by: ReplicaId,
     },
-    /// A frame of a start that has ended was not taken: no member has reported so late a version, so the start that folds
-    /// it would not hear of it. What is only in that version is void.
+    /// A frame of a start that has ended was not taken: no member has reported so late a version, so the start that
+    /// folds it would not hear of it. What is only in that version is void.
     Late {
         /// The start that has ended.
         origin: ReplicaId,
@@ -135,8 +135,8 @@ pub enum Event {
         /// The peer that sent it.
         peer: Peer,
     },
-    /// The origin of a shard says that it did not make the version of it that is here: two instances run under one id, or
-    /// the version here is damaged, so that the origin's later versions seem to be known already.
+    /// The origin of a shard says that it did not make the version of it that is here: two instances run under one id,
+    /// or the version here is damaged, so that the origin's later versions seem to be known already.
     ///
     /// If the copy here is damaged, [`refetch`](Replica::refetch) it from that peer.
     VersionDenied {

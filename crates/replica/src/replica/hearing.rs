@@ -34,8 +34,8 @@ impl Hearings {
         }
     }
 
-    /// Notes that the end of a version vector arrived. Returns whether all sections had arrived before it, in order, and
-    /// had nothing that is not here.
+    /// Notes that the end of a version vector arrived. Returns whether all sections had arrived before it, in order,
+    /// and had nothing that is not here.
     pub(super) fn end(&mut self, peer: Peer, [sections, vector]: [u64; 2]) -> bool {
         let Some(hearing) = self.0.get(&peer) else { return false };
         let is_whole = (hearing.sections, hearing.vector) == (sections, vector);

@@ -12,11 +12,10 @@ use crate::shape::ShardKey;
 
 /// The id, and what happens if it is used twice.
 impl<A: Algebra> Replica<A> {
-    /// Whether the id can't be used any more. A later start of the node is known: [`Event::Superseded`]. Or a version of the
-    /// own plane arrived that was not made here: [`Event::Cloned`]. Then another instance runs
-    /// under the own id, or did so before this one started, and this replica sends nothing more under the id. Ticks, puts
-    /// and loads make no versions. What producers write stays in the fan-in, and readers see it.
-    /// [`renew`](Self::renew) continues.
+    /// Whether the id can't be used any more. A later start of the node is known: [`Event::Superseded`]. Or a version
+    /// of the own plane arrived that was not made here: [`Event::Cloned`]. Then another instance runs under the own id,
+    /// or did so before this one started, and this replica sends nothing more under the id. Ticks, puts and loads make
+    /// no versions. What producers write stays in the fan-in, and readers see it. [`renew`](Self::renew) continues.
     #[must_use]
     pub fn is_cloned(&self) -> bool {
         self.cloned
@@ -24,14 +23,15 @@ impl<A: Algebra> Replica<A> {
 
     /// Continues under a new incarnation, as a new start would, but in place: states, producers and views stay.
     ///
-    /// The plane that was written under the old id becomes one among those of other origins. What has not been ticked yet
-    /// goes into the new plane with the next tick. A version that the other instance made may replace what this one
+    /// The plane that was written under the old id becomes one among those of other origins. What has not been ticked
+    /// yet goes into the new plane with the next tick. A version that the other instance made may replace what this one
     /// ticked under the old id.
     ///
     /// # Errors
     ///
-    /// [`ReplicaError::Incarnation`] if it is 2^64 - 1, [`ReplicaError::IncarnationReused`] if the incarnation is known here or below one that is, and [`ReplicaError::TooManyOrigins`] if one
-    /// more origin would exceed the bound. Then nothing has happened.
+    /// [`ReplicaError::Incarnation`] if it is 2^64 - 1, [`ReplicaError::IncarnationReused`] if the incarnation is known
+    /// here or below one that is, and [`ReplicaError::TooManyOrigins`] if one more origin would exceed the bound. Then
+    /// nothing has happened.
     pub fn renew(&mut self, incarnation: u64) -> Result<(), ReplicaError> {
         let (old, id) = (self.id, ReplicaId { incarnation, ..self.id });
         if incarnation == u64::MAX {
@@ -67,8 +67,8 @@ impl<A: Algebra> Replica<A> {
         Ok(())
     }
 
-    /// Stops using the id, because version `found` of a shard of the own plane arrived. Tells the peer which version was
-    /// made here: it may be its copy that is damaged.
+    /// Stops using the id, because version `found` of a shard of the own plane arrived. Tells the peer which version
+    /// was made here: it may be its copy that is damaged.
     pub(super) fn stop_as_cloned(&mut self, peer: Peer, shard: usize, found: u64) {
         let key = ShardKey { origin: self.id, shard };
         let own = self.state.version(key);

@@ -15,14 +15,15 @@ use crate::peer::Peer;
 pub(super) struct MergedDigests {
     /// The shard whose turn is next.
     next: usize,
-    /// For each shard, the digest of its versions and that of its merged states, when its turn was last. Comparing costs
-    /// nothing, then, whatever peers send.
+    /// For each shard, the digest of its versions and that of its merged states, when its turn was last. Comparing
+    /// costs nothing, then, whatever peers send.
     known: Vec<Option<[u64; 2]>>,
     /// Shards whose merged states differ from those of a peer.
     suspects: BTreeSet<usize>,
 }
 
-/// A digest of the states of a shard that may have so many words. What a longer table may have in it counts as identity.
+/// A digest of the states of a shard that may have so many words. What a longer table may have in it counts as
+/// identity.
 fn digest(states: &[u64], words: usize) -> u64 {
     let mut fingerprint = Fingerprint::new();
     let mut bytes = [0; 512];

@@ -18,9 +18,9 @@ impl<A: Algebra> Replica<A> {
     /// Takes a packet from `peer` at the time `now`, as [`handle_timeout`](Self::handle_timeout) counts it. The packet
     /// may be a duplicate, it may be old, and another node may have forwarded it.
     ///
-    /// The sections of a packet take effect one after the other, and each is checked completely before it does. The cost
-    /// of a frame that is known already is a check of its header. A new frame takes three passes: one for its checksum,
-    /// one for its addresses, and one that sets its totals. What is to be sent in return waits for
+    /// The sections of a packet take effect one after the other, and each is checked completely before it does. The
+    /// cost of a frame that is known already is a check of its header. A new frame takes three passes: one for its
+    /// checksum, one for its addresses, and one that sets its totals. What is to be sent in return waits for
     /// [`poll_transmit`](Self::poll_transmit).
     ///
     /// Sections that this replica does not take by its own rules are skipped: those of an origin over the bound, of a

@@ -50,8 +50,8 @@ impl Refetches {
         self.waiting.contains_key(&key)
     }
 
-    /// Whether a frame is the answer that a shard waits for, of which this version is here now. Older frames of the same
-    /// peer may be on their way, and the copy goes back to none of them unless its version is denied.
+    /// Whether a frame is the answer that a shard waits for, of which this version is here now. Older frames of the
+    /// same peer may be on their way, and the copy goes back to none of them unless its version is denied.
     pub(super) fn is_answer(&self, key: ShardKey, peer: Peer, [from, to]: [u64; 2], version: u64) -> bool {
         let denial = self.denied.get(&key).filter(|denial| denial.version == version);
         let least = denial.map_or(version, |denial| denial.made);

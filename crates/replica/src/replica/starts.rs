@@ -77,8 +77,8 @@ impl<A: Algebra> Replica<A> {
         self.lifetimes.waits()
     }
 
-    /// Ends the wait: no member is there, or none will answer. If it is ended too early, late deltas of earlier starts of
-    /// this node may be seen here, and be void later.
+    /// Ends the wait: no member is there, or none will answer. If it is ended too early, late deltas of earlier starts
+    /// of this node may be seen here, and be void later.
     pub fn end_wait(&mut self) {
         if self.lifetimes.settle() {
             self.hello(Recipient::All);
@@ -93,8 +93,8 @@ impl<A: Algebra> Replica<A> {
         self.lifetimes.claims().get(&node).map(|claim| claim.incarnation)
     }
 
-    /// The incarnation of the start of a node that covers all earlier ones in a shard: they are folded into it, or void.
-    /// `None` if none does.
+    /// The incarnation of the start of a node that covers all earlier ones in a shard: they are folded into it, or
+    /// void. `None` if none does.
     #[must_use]
     pub fn cover(&self, node: u64, shard: usize) -> Option<u64> {
         self.state.cover(node, shard)
@@ -173,8 +173,8 @@ impl<A: Algebra> Replica<A> {
         for plane in ended {
             for (index, shard) in plane.shards() {
                 if has_store && !shard.is_stored() {
-                    // A report of the stored version would let the start that folds it miss what only memory has here. One
-                    // of the version in memory would let others take it, which then may be nowhere after a crash.
+                    // A report of the stored version would let the start that folds it miss what only memory has here.
+                    // One of the version in memory would let others take it, which then may be nowhere after a crash.
                     return;
                 }
                 held.insert(ShardKey { origin: plane.origin(), shard: index }, shard.version());
@@ -335,8 +335,8 @@ impl<A: Algebra> Replica<A> {
         Self::note_version(&mut self.outbox, &mut self.store, key);
     }
 
-    /// Takes a fold by name: what it took is here at the same versions, and is folded here too. If it is not, the fold is
-    /// a gap, and the peer is asked for a frame.
+    /// Takes a fold by name: what it took is here at the same versions, and is folded here too. If it is not, the fold
+    /// is a gap, and the peer is asked for a frame.
     pub(super) fn receive_named_fold(
         &mut self,
         peer: Peer,

@@ -67,9 +67,10 @@ impl<A: Algebra> Replica<A> {
     /// [members](ClusterConfig::with_members) are named, a new start folds the last one, so this saves nothing.
     ///
     /// The caller promises that the store is the one that the last start left, that it was never rolled back, and that
-    /// there is no copy of it in use. If the promise is broken, the replica stops when it hears of versions that it did not
-    /// make ([`Event::Cloned`]), and states may diverge: peers may hold one version with two contents. So hear every member
-    /// out before the first tick or load. Even then, a packet of a version that the store lost may still be on its way.
+    /// there is no copy of it in use. If the promise is broken, the replica stops when it hears of versions that it did
+    /// not make ([`Event::Cloned`]), and states may diverge: peers may hold one version with two contents. So hear
+    /// every member out before the first tick or load. Even then, a packet of a version that the store lost may still
+    /// be on its way.
     ///
     /// # Errors
     ///
@@ -109,8 +110,8 @@ impl<A: Algebra> Replica<A> {
     /// confirms them.
     ///
     /// Any number of transactions may be in flight. A shard is in one of them at a time, so they may be written in any
-    /// order, and end in any order: each by `stored`, or by [`store_failed`](Self::store_failed). A program that wants to
-    /// write one at a time polls while [`storing`](Self::storing) is zero.
+    /// order, and end in any order: each by `stored`, or by [`store_failed`](Self::store_failed). A program that wants
+    /// to write one at a time polls while [`storing`](Self::storing) is zero.
     ///
     /// A transaction takes no further shard once it is as long as
     /// [`ClusterConfig::with_transaction_len`](crate::ClusterConfig::with_transaction_len) says.
@@ -198,10 +199,10 @@ impl<A: Algebra> Replica<A> {
         true
     }
 
-    /// Gives up the transaction with this number: the store does not have it, or only some of its shards. They are in the
-    /// next transactions again, the first of which can be polled after the time that
-    /// [`Timing::with_store_retry`](crate::Timing::with_store_retry) sets. Returns `false`, and does nothing, if no such
-    /// transaction is in flight.
+    /// Gives up the transaction with this number: the store does not have it, or only some of its shards. They are in
+    /// the next transactions again, the first of which can be polled after the time that
+    /// [`Timing::with_store_retry`](crate::Timing::with_store_retry) sets. Returns `false`, and does nothing, if no
+    /// such transaction is in flight.
     ///
     /// Call it for each transaction that is not confirmed, or its shards are never stored.
     pub fn store_failed(&mut self, now: Duration, number: u64) -> bool {
@@ -251,8 +252,8 @@ impl<A: Algebra> Replica<A> {
     }
 }
 
-/// Writes the answers from shards of a transaction now, as far as there is room. Otherwise, ever later versions could put
-/// them off for ever. Peers that asked for the same are given the same section.
+/// Writes the answers from shards of a transaction now, as far as there is room. Otherwise, ever later versions could
+/// put them off for ever. Peers that asked for the same are given the same section.
 fn withhold_answers<A: Algebra>(
     outbox: &mut Outbox,
     store: &StoreQueue,

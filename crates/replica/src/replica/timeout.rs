@@ -15,8 +15,8 @@ use crate::timers::Timer;
 impl<A: Algebra> Replica<A> {
     /// The time at which [`handle_timeout`](Self::handle_timeout) wants to be called. `None` if all timers are off.
     ///
-    /// Each call on the replica may change it, so ask after each. Until the first call of `handle_timeout`, which starts
-    /// the timers, it is zero: call at once.
+    /// Each call on the replica may change it, so ask after each. Until the first call of `handle_timeout`, which
+    /// starts the timers, it is zero: call at once.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
         let overdue = self.outbox.next_timeout();
@@ -27,8 +27,8 @@ impl<A: Algebra> Replica<A> {
     /// out, then ticks; heartbeats with digests and audits; version vectors to all peers.
     ///
     /// It may be called at any time. If it is called late, what was due several times is done once. The first heartbeat
-    /// and version vector come within one interval, at a time that depends on the id, so that nodes which start together
-    /// do not send together. Costs what the calls cost that it makes: see [`tick`](Self::tick),
+    /// and version vector come within one interval, at a time that depends on the id, so that nodes which start
+    /// together do not send together. Costs what the calls cost that it makes: see [`tick`](Self::tick),
     /// [`heartbeat`](Self::heartbeat) and [`audit`](Self::audit).
     ///
     /// ```
@@ -89,8 +89,8 @@ impl<A: Algebra> Replica<A> {
     /// Whether the replica still listens: since its start it has not heard a peer out, and the time for that, which
     /// [`Timing::with_listening`](crate::Timing::with_listening) sets, is not over.
     ///
-    /// While it listens, its timer makes no ticks, so that deltas are not made in ignorance of a LOAD and void. Producers
-    /// and readers do not notice. [`put`](Self::put) and [`load`](Self::load) work, but should wait.
+    /// While it listens, its timer makes no ticks, so that deltas are not made in ignorance of a LOAD and void.
+    /// Producers and readers do not notice. [`put`](Self::put) and [`load`](Self::load) work, but should wait.
     #[must_use]
     pub fn is_listening(&self) -> bool {
         self.timers.is_armed(Timer::Listening) || !(self.timers.started() || self.timing.listening.is_zero())

@@ -49,7 +49,8 @@ impl<A: Algebra> View<A> {
         assert_eq!(out.len(), self.len(), "a snapshot is as long as its table");
         let mut block = [0; COPY_WORDS];
         for (start, out) in (0..).step_by(COPY_WORDS).zip(out.chunks_mut(COPY_WORDS)) {
-            // The remote states come first, as in `read`: a LOAD arrives as the delta from the local state that it found.
+            // The remote states come first, as in `read`: a LOAD arrives as the delta from the local state that it
+            // found.
             self.remote.copy_states(start, out);
             let local = &mut block[..out.len()];
             self.local.copy_states(start, local);

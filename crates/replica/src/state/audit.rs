@@ -90,8 +90,8 @@ impl<A: Algebra> ReplicaState<A> {
     }
 
     /// Computes the registers, the merged states and the remote states of a shard from the base and the planes. Sets
-    /// those that differ, each by itself, so that an error in one of them does not get into another. `ticked` is what the
-    /// ticks took out of the fan-in, by address: readers of the live states have it from there.
+    /// those that differ, each by itself, so that an error in one of them does not get into another. `ticked` is what
+    /// the ticks took out of the fan-in, by address: readers of the live states have it from there.
     pub(crate) fn recompute(&mut self, shard: usize, ticked: &[u64]) -> Mended {
         let range = self.shape.range(shard);
         let (states, winners) = self.compose(shard);
@@ -124,8 +124,8 @@ impl<A: Algebra> ReplicaState<A> {
         self.registers.set_block(block, winners.into_iter());
     }
 
-    /// Sets the registers of 64 addresses anew if one that is about to be used was damaged: it would spread with what is
-    /// made of it.
+    /// Sets the registers of 64 addresses anew if one that is about to be used was damaged: it would spread with what
+    /// is made of it.
     #[inline]
     pub(crate) fn check_register(&mut self, addr: u32) {
         if !self.registers.is_sound(addr) {
@@ -151,7 +151,8 @@ impl<A: Algebra> ReplicaState<A> {
         let key = ShardKey { origin: self.own, shard };
         let Some(touched) = self.shard(key) else { return };
         let winner = self.registers.get(addr);
-        // No entry is above the winning register, and a LOAD of this replica stands in its own plane as long as it wins.
+        // No entry is above the winning register, and a LOAD of this replica stands in its own plane as long as it
+        // wins.
         let is_right = |entry: &Entry| {
             winner.is_some_and(|winner| {
                 entry.register == winner || (entry.register < winner && winner.timestamp.origin != self.own)
@@ -188,8 +189,8 @@ impl<A: Algebra> ReplicaState<A> {
         planes.fold(0, |digest, (origin, version)| digest ^ version_digest(origin, version))
     }
 
-    /// Compares the versions of a shard with the stamps of its blocks, of which the greatest is the version, and with the
-    /// digest that followed the versions. Sets what is wrong.
+    /// Compares the versions of a shard with the stamps of its blocks, of which the greatest is the version, and with
+    /// the digest that followed the versions. Sets what is wrong.
     pub(crate) fn mend_versions(&mut self, shard: usize) -> MendedVersions {
         let are_right = self.compute_versions_digest(shard) == self.versions[shard];
         let mut mended = Vec::new();

@@ -52,8 +52,8 @@ impl<A: Algebra> ReplicaState<A> {
             .fold(winner.value, |state, entry| A::compose(state, entry.total.0))
     }
 
-    /// Sets what a frame contains: its words and entries, the stamps of their blocks, and the version of the shard.
-    /// The frame was checked before, so its addresses ascend within the shard. `ticked` is what the ticks took out of the
+    /// Sets what a frame contains: its words and entries, the stamps of their blocks, and the version of the shard. The
+    /// frame was checked before, so its addresses ascend within the shard. `ticked` is what the ticks took out of the
     /// fan-in, by address. Returns the shards of earlier starts that the frame covers, which are removed.
     pub(crate) fn apply(
         &mut self,

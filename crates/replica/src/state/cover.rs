@@ -47,8 +47,8 @@ impl<A: Algebra> ReplicaState<A> {
     }
 
     /// Makes the next version of a shard by folding these shards of ended starts of its node into it. It covers all of
-    /// them and whatever else is earlier. Returns what it covers, which is removed. If it is no more than what was folded,
-    /// then what all planes add up to does not change, and merged and remote states stay.
+    /// them and whatever else is earlier. Returns what it covers, which is removed. If it is no more than what was
+    /// folded, then what all planes add up to does not change, and merged and remote states stay.
     pub(crate) fn fold(
         &mut self,
         into: ShardKey,

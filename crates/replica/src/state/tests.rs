@@ -215,8 +215,8 @@ fn recomputing_a_shard_leaves_its_neighbours_alone() {
 }
 
 proptest! {
-    /// Entries are set without a look at the other planes, in most cases. Whatever comes, also registers that go down and
-    /// ids that were used twice, the states are those that the planes add up to.
+    /// Entries are set without a look at the other planes, in most cases. Whatever comes, also registers that go down
+    /// and ids that were used twice, the states are those that the planes add up to.
     #[test]
     fn entries_of_any_order_leave_what_the_planes_add_up_to(
         frames in proptest::collection::vec((0..4u64, 0..4u32, 1..4u64, 0..2u64, 0..3u64, any::<bool>()), 1..60),

@@ -216,8 +216,8 @@ fn a_stored_shard_has_versions_from_0_to_1_or_more() {
     assert_eq!(started(0, 1, &[[0; 8]; 3]), refused(PacketField::Words, 3));
 }
 
-/// What the store is given depends on stamps and on the version that it is known to have. If memory failed there, it gets
-/// the whole shard.
+/// What the store is given depends on stamps and on the version that it is known to have. If memory failed there, it
+/// gets the whole shard.
 #[test]
 fn a_shard_whose_stamps_or_stored_version_were_damaged_is_stored_whole() {
     use crate::damage::Memory;
