@@ -101,6 +101,17 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
+    fn only_what_a_later_version_may_add_is_skipped() {
+        let of = |field| Received::of_skipped(PacketErrorKind::Unsupported { field, found: 9 });
+        for field in [PacketField::Kind, PacketField::Folds, PacketField::FoldTag, PacketField::Reserved] {
+            assert_eq!(of(field).map(|received| received.unsupported), Ok(1));
+        }
+        for field in [PacketField::Magic, PacketField::Format] {
+            assert!(of(field).is_err());
+        }
+    }
+
+    #[test]
     fn a_packet_error_prints_its_place_and_its_kind_and_has_no_source() {
         let kind = PacketErrorKind::Unsupported { field: PacketField::Format, found: 9 };
         let error = PacketError { at: 128, kind, received: Received::default() };

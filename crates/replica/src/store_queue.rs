@@ -249,6 +249,8 @@ impl StoreQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
+
     use crate::replica_id::ReplicaId;
 
     const ORIGIN: ReplicaId = ReplicaId { node: 1, incarnation: 1 };
@@ -289,5 +291,55 @@ mod tests {
         queue.forget(key(0));
         let (shards, _) = queue.end(number).unwrap();
         assert_eq!(shards.iter().map(|shard| shard.version).collect::<Vec<_>>(), [None]);
+    }
+
+    fn section(len: usize, cause: Cause) -> Withheld {
+        Withheld { key: key(0), section: Vec::from_iter(core::iter::repeat_n(7, len)), cause }
+    }
+
+    #[test]
+    fn what_waits_takes_the_room() {
+        let mut queue = StoreQueue::new(100);
+        assert_eq!(queue.room(0), usize::MAX, "one section may be as long as it likes");
+        let mut transaction = InFlight::default();
+        transaction.insert(key(0), 1);
+        transaction.withhold(section(30, Cause::Fold));
+        transaction.withhold(section(20, Cause::Fold));
+        assert_eq!(transaction.withheld_bytes(), 50);
+        queue.begin(transaction);
+        assert_eq!((queue.room(0), queue.room(10), queue.room(60)), (50, 40, 0));
+        assert_eq!(queue.room_after(usize::MAX, 30), 70);
+    }
+
+    #[test]
+    fn a_shard_is_unstored_until_its_transaction_ends() {
+        let mut queue = StoreQueue::new(10);
+        assert!(!queue.is_any_unstored(0));
+        queue.mark_unstored(key(0));
+        assert!(queue.is_any_unstored(0) && !queue.is_any_unstored(1));
+        let number = begin(&mut queue, 1);
+        assert!(queue.is_any_unstored(0) && !queue.is_any_unstored(1));
+        queue.end(number);
+        assert!(!queue.is_any_unstored(0));
+    }
+
+    #[test]
+    fn what_only_a_peer_asked_for_goes_with_it() {
+        let mut queue = StoreQueue::new(1_000);
+        let mut transaction = InFlight::default();
+        let asked =
+            |peers: &[u64]| Cause::Request { peers: peers.iter().copied().map(Peer).collect(), since: 0 };
+        for cause in
+            [Cause::Fold, Cause::Changes(ChangeSet::new(0)), asked(&[1]), asked(&[1, 2]), asked(&[2])]
+        {
+            transaction.withhold(section(10, cause));
+        }
+        let number = queue.begin(transaction);
+        queue.remove_peer(Peer(1));
+        let (_, withheld) = queue.end(number).unwrap();
+        let to = |withheld: &Withheld| withheld.cause.recipients().collect::<Vec<_>>();
+        let two = Recipient::Peer(Peer(2));
+        let recipients: Vec<Vec<Recipient>> = withheld.iter().map(to).collect();
+        assert_eq!(recipients, [vec![Recipient::All], vec![Recipient::All], vec![two], vec![two]]);
     }
 }
