@@ -1,6 +1,7 @@
 //! Clients that do what none should.
 
 use std::io::Write;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::{Client, Process, alone, until};
@@ -84,4 +85,29 @@ fn hundreds_of_idle_clients_and_one_that_never_reads_leave_others_alone() {
         serves(&node);
         true
     });
+}
+
+/// Each connection is a file of this process, and one of the node.
+#[test]
+#[ignore = "needs `ulimit -n 18000`: ci/nodes.sh"]
+fn ten_thousand_connections_leave_others_alone() {
+    let node = alone("--listen 127.0.0.1:0");
+    let before = memory(&node);
+    // Those who say nothing to the node are closed, or wait for the end of its patience, at most 1,024 of them.
+    let peers: Vec<_> = (0..5_000).filter_map(|_| TcpStream::connect(node.address("listen")).ok()).collect();
+    let mut idle: Vec<Client> = (0..9_900).map(|_| node.client()).collect();
+    idle.iter_mut().step_by(500).for_each(|client| assert_eq!(client.call("PING"), "+PONG\r\n"));
+    let took = memory(&node).saturating_sub(before);
+    println!("{took} bytes for {} peers and {} clients", peers.len(), idle.len());
+    assert!(took < 400 << 20, "{took} bytes");
+    serves(&node);
+    // A hundred more are the most.
+    let mut more: Vec<Client> = (0..200).map(|_| node.client()).collect();
+    let refused = more.iter_mut().filter_map(|client| {
+        client.send(b"PING\r\n");
+        (client.reply() != "+PONG\r\n").then_some(())
+    });
+    assert!(refused.count() >= 90);
+    drop((idle, more, peers));
+    until("there is room again", || node.client().call("PING") == "+PONG\r\n");
 }

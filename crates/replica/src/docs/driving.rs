@@ -26,8 +26,9 @@
 //! }
 //! ```
 //!
-//! The example `nodes` does this with threads, channels, UDP sockets and files. The times are those of any monotonic clock.
-//! Other threads make deltas by producers of the fan-in, and read through [`View`](crate::View)s; they never meet the node.
+//! The example `nodes` does this with threads, channels, UDP sockets and files. The times are those of any monotonic
+//! clock. Other threads make deltas by producers of the fan-in, and read through [`View`](crate::View)s; they never
+//! meet the node.
 //!
 //! # What recovers from what
 //!
@@ -57,13 +58,13 @@
 //!
 //! # Shutting down
 //!
-//! `ShutDown` makes a last version of what the producers wrote, announces it, and goes on for two seconds more. Peers that
-//! missed the announcement ask in that time. A node with a store ends only when the store has everything, and its next
-//! start tells the rest. For a node without a store these seconds are the last chance: if no peer hears of a version, it is
-//! lost. Stop the producers before.
+//! `ShutDown` makes a last version of what the producers wrote, announces it, and goes on for two seconds more. Peers
+//! that missed the announcement ask in that time. A node with a store ends only when the store has everything, and its
+//! next start tells the rest. For a node without a store these seconds are the last chance: if no peer hears of a
+//! version, it is lost. Stop the producers before.
 //!
 //! # How often
 //!
-//! [`Timing`](crate::Timing) has the intervals. Each tick of a node that changed something sends the totals of the changed
-//! addresses once to each peer, however often they changed. Heartbeats name shards that changed, and version vectors name
-//! all.
+//! [`Timing`](crate::Timing) has the intervals. Each tick of a node that changed something sends the totals of the
+//! changed addresses once to each peer, however often they changed. Heartbeats name shards that changed, and version
+//! vectors name all.
