@@ -63,9 +63,17 @@ fn readme(processors: &[Processor]) -> Result<Page, String> {
 fn benchmarks(processors: &[Processor]) -> Result<Page, String> {
     let mut page = Page::open(records().join("../../BENCHMARKS.md"))?;
     page.put("circumstances", &each(processors, |processor| Some(tables::circumstances(processor))))?;
-    for name in
-        ["fan_in", "fan_in_locks", "apply_wire", "replication", "tick_growth", "checkpoint", "processes"]
-    {
+    for name in [
+        "fan_in",
+        "fan_in_locks",
+        "apply_wire",
+        "replication",
+        "tick_growth",
+        "checkpoint",
+        "processes",
+        "nodes",
+        "redis",
+    ] {
         page.put(name, &each(processors, |processor| tables::ratios(processor.ratios(name))))?;
     }
     page.put("replica_growth", &each(processors, tables::replica_growth))?;

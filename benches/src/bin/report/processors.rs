@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 30] = [
+const RATIOS: [&str; 32] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
@@ -37,6 +37,8 @@ const RATIOS: [&str; 30] = [
     "replica_traffic",
     "checkpoint",
     "processes",
+    "nodes",
+    "redis",
     "metrics_counter",
     "metrics_histogram",
     "metrics_macro",
