@@ -173,6 +173,49 @@ impl Header {
     }
 }
 
+/// What a frame is about: the totals of a shard of an origin that changed after version `from` and up to version `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FrameHeader {
+    /// Whose totals they are.
+    pub origin: ReplicaId,
+    /// The index of the shard in the table.
+    pub shard: usize,
+    /// The version that the frame leads from. If it is 0, the frame has the whole shard.
+    pub from: u64,
+    /// The version that it leads to.
+    pub to: u64,
+}
+
+/// The frames of a packet, each with its bytes.
+pub(crate) fn frames(
+    packet: &[u8],
+    context: FrameContext,
+) -> impl Iterator<Item = Result<(FrameHeader, &[u8]), PacketErrorKind>> {
+    let mut rest = packet;
+    core::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let bytes = rest;
+            let (section, after) = match Section::split(bytes, context) {
+                Ok(split) => split,
+                Err(error) => {
+                    rest = &[];
+                    return Some(Err(error));
+                }
+            };
+            rest = after;
+            if let Ok(Section { header, .. }) = section
+                && header.kind == SectionKind::Totals
+            {
+                let Header { origin, shard, from, to, .. } = header;
+                let header = FrameHeader { origin, shard: shard as usize, from, to };
+                return Some(Ok((header, &bytes[..bytes.len() - after.len()])));
+            }
+        }
+        None
+    })
+}
+
 /// A section of a packet. Its header was checked. Its body was not, until [`check_body`](Self::check_body) is called.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Section<'a> {

@@ -117,6 +117,7 @@ mod version_sums;
 
 pub use cluster_config::ClusterConfig;
 pub use error::ReplicaError;
+pub use frame::FrameHeader;
 pub use packet_error::{PacketErrorKind, PacketField};
 pub use peer::{Peer, Recipient};
 pub use received::{PacketError, Received};

@@ -64,8 +64,7 @@ impl<A: Algebra> Replica<A> {
             SectionKind::Request => {
                 section.check_counts(0, 0)?;
                 let (key, since) = (self.checked_key(section)?, section.header().from);
-                let is_silent = self.cloned && key.origin == self.id || self.refetches.contains(key);
-                if !is_silent && self.state.version(key) > since {
+                if !self.is_silent(key) && self.state.version(key) > since {
                     self.outbox.queue_answer(peer, key, since);
                 }
             }

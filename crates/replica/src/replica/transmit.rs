@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 use atomik_core::Algebra;
 
 use super::Replica;
+use crate::frame::{FrameHeader, frames};
 use crate::outbox::Packets;
 use crate::outgoing::Outgoing;
+use crate::packet_error::PacketErrorKind;
 use crate::peer::{Peer, Recipient};
 use crate::replica_id::ReplicaId;
 use crate::shape::ShardKey;
@@ -72,6 +74,30 @@ impl<A: Algebra> Replica<A> {
         self.outbox.queue_hello(to);
     }
 
+    /// Queues a whole shard for a peer, as if it had asked for what changed after version 0. With a store, the frame
+    /// leaves when the store has it. Returns whether anything is known of the shard that may be sent.
+    ///
+    /// It is for peers that keep packets and can't ask, such as a message broker. [`frames`](Self::frames) tells the
+    /// shards of a packet apart.
+    pub fn send_shard(&mut self, to: Peer, origin: ReplicaId, shard: usize) -> bool {
+        let key = ShardKey { origin, shard };
+        let is_sent = self.state.version(key) > 0 && !self.is_silent(key);
+        if is_sent {
+            self.outbox.queue_answer(to, key, 0);
+        }
+        is_sent
+    }
+
+    /// The frames of a packet, each with its bytes, which are a packet themselves. Other sections are left out. It ends
+    /// with an error at a section that does not belong to the cluster or is damaged in its header. Bodies are checked
+    /// by [`receive`](Self::receive).
+    pub fn frames<'a>(
+        &self,
+        packet: &'a [u8],
+    ) -> impl Iterator<Item = Result<(FrameHeader, &'a [u8]), PacketErrorKind>> + use<'a, A> {
+        frames(packet, self.context)
+    }
+
     /// Forgets a peer: what waits to be sent to it is dropped. Call it when the transport gives a peer up, since it may
     /// have reconnected under another number.
     ///
@@ -113,6 +139,11 @@ impl<A: Algebra> Replica<A> {
     pub fn frame_since(&self, origin: ReplicaId, shard: usize, since: u64) -> Option<Vec<u8>> {
         let mut out = Vec::new();
         self.outgoing().write_since(&mut out, ShardKey { origin, shard }, since).then_some(out)
+    }
+
+    /// Whether nobody is to get a shard from here now: it is doubtful, or another instance was seen under the own id.
+    pub(super) fn is_silent(&self, key: ShardKey) -> bool {
+        self.cloned && key.origin == self.id || self.refetches.contains(key)
     }
 
     /// What peers may see.

@@ -197,3 +197,76 @@ fn the_next_peer_is_asked_when_the_answer_is_overdue() {
     one.receive(Duration::from_secs(17), Peer(4), &frame).unwrap();
     assert_eq!((one.merged()[0], one.poll_timeout()), (1, None));
 }
+
+/// A message broker keeps a whole shard in one packet, and gives it to whoever comes.
+#[test]
+fn a_whole_shard_is_one_packet_for_those_who_can_not_ask() {
+    const LEN: usize = 1_000;
+    let cluster = ClusterConfig::new("broker", LEN).with_shard_words(256);
+    let (mut one, mut producer) = start(&cluster, LEN, 1);
+    let broker = Peer(u64::MAX);
+    let id = one.id();
+    assert!(!one.send_shard(broker, id, 0), "nothing is known of it");
+    for addr in [3, 300, 301, 999] {
+        producer.accum(addr, addr as u64);
+        one.tick();
+    }
+    one.load(302, 7).unwrap();
+    while one.poll_transmit().is_some() {}
+    let mut kept = Vec::new();
+    for shard in [0, 1, 3] {
+        assert!(one.send_shard(broker, id, shard));
+    }
+    assert!(!one.send_shard(broker, id, 2) && !one.send_shard(broker, origin(9), 0));
+    while let Some((to, packet)) = one.poll_transmit() {
+        assert_eq!(to, Recipient::Peer(broker));
+        for frame in one.frames(&packet) {
+            let (header, bytes) = frame.unwrap();
+            assert_eq!((header.origin, header.from), (id, 0));
+            assert_eq!(header.to, one.version(id, header.shard));
+            kept.push((header.shard, bytes.to_vec()));
+        }
+    }
+    assert_eq!(kept.iter().map(|(shard, _)| *shard).collect::<Vec<_>>(), [0, 1, 3]);
+    let (mut two, _) = start(&cluster, LEN, 2);
+    for (shard, bytes) in kept.iter().rev() {
+        let only: Vec<_> = two.frames(bytes).map(|frame| frame.unwrap().0.shard).collect();
+        assert_eq!(only, [*shard]);
+        assert_eq!(two.receive(NOW, broker, bytes).unwrap().applied, 1);
+    }
+    assert_eq!(two.merged(), one.merged());
+    // What is not a frame is left out, and damage ends it.
+    let mut others = two.version_vector_packets().concat();
+    assert_eq!(two.frames(&others).count(), 0);
+    others.extend_from_slice(&kept[0].1);
+    assert_eq!(two.frames(&others).filter(|frame| frame.is_ok()).count(), 1);
+    others[8] ^= 1;
+    assert!(matches!(two.frames(&others).collect::<Vec<_>>()[..], [Err(_)]));
+}
+
+/// With a store, it leaves when the store has it, in the version that the store has.
+#[test]
+fn a_whole_shard_waits_for_the_store() {
+    let cluster = ClusterConfig::new("broker", 100);
+    let none: [&[u8]; 0] = [];
+    let local = Arc::new(TableFanIn::<Add>::new(100));
+    let mut one = Replica::restore(&cluster, Arc::clone(&local), origin(1), none).unwrap();
+    let (id, broker) = (one.id(), Peer(u64::MAX));
+    let mut producer = local.producer_owned();
+    producer.accum(5, 1);
+    one.tick();
+    assert!(one.send_shard(broker, id, 0));
+    let to_broker = |one: &mut Replica<Add>| {
+        let packets: Vec<_> = std::iter::from_fn(|| one.poll_transmit()).collect();
+        packets.into_iter().filter(|(to, _)| *to == Recipient::Peer(broker)).collect::<Vec<_>>()
+    };
+    assert_eq!(to_broker(&mut one), []);
+    let transaction = one.poll_store().unwrap();
+    producer.accum(5, 1);
+    one.tick();
+    assert_eq!(to_broker(&mut one), []);
+    assert!(one.stored(transaction.number));
+    let packets = to_broker(&mut one);
+    let headers: Vec<_> = packets.iter().flat_map(|(_, packet)| one.frames(packet)).collect();
+    assert!(matches!(headers[..], [Ok((header, _))] if (header.from, header.to) == (0, 1)), "{headers:?}");
+}
