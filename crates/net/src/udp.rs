@@ -15,10 +15,13 @@ use crate::link::LinkContext;
 
 /// The magic of a datagram, with the version of this protocol.
 const MAGIC: [u8; 4] = *b"AKU1";
-/// What precedes a fragment: magic, node, number of the packet, index and count of the fragments.
-const HEADER: usize = 20;
+/// What precedes a fragment: magic, node, number of the packet, index and count of the fragments, and the CRC-32C of
+/// these. Packets have checksums of their own.
+const HEADER: usize = 24;
+/// What the checksum covers.
+const CHECKED: usize = HEADER - 4;
 /// The longest fragment, so that a datagram has at most 1,200 bytes, which every path on the internet takes.
-const FRAGMENT: usize = 1_180;
+const FRAGMENT: usize = 1_200 - HEADER;
 /// How long a packet may be incomplete.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How many bytes of incomplete packets are kept.
@@ -48,7 +51,8 @@ impl<'a> Datagram<'a> {
         let (index, count) = (number(16, 2) as u16, number(18, 2) as u16);
         let is_last = index.checked_add(1) == Some(count);
         let fits = if is_last { fragment.len() <= FRAGMENT } else { fragment.len() == FRAGMENT };
-        (header[..4] == MAGIC && index < count && fits && !fragment.is_empty()).then_some(Self {
+        let is_whole = number(CHECKED, 4) == u64::from(crc32c::crc32c(&header[..CHECKED]));
+        (header[..4] == MAGIC && is_whole && index < count && fits && !fragment.is_empty()).then_some(Self {
             node: number(4, 8),
             number: number(12, 4) as u32,
             index,
@@ -205,6 +209,8 @@ impl Udp {
             self.datagram.extend(self.number.to_be_bytes());
             self.datagram.extend(index.to_be_bytes());
             self.datagram.extend(count.to_be_bytes());
+            let checksum = crc32c::crc32c(&self.datagram);
+            self.datagram.extend(checksum.to_be_bytes());
             self.datagram.extend_from_slice(fragment);
             self.socket.try_send_to(&self.datagram, to).ok()?;
             bytes += self.datagram.len() as u64;
@@ -300,19 +306,25 @@ mod tests {
 
     #[test]
     fn a_datagram_that_nobody_sends_is_refused() {
-        let mut bytes = [&MAGIC[..], &[0; 7], &[9], &[0, 0, 0, 5], &[0, 0], &[0, 1], b"abc"].concat();
+        let whole = |index, count| {
+            let header = [&MAGIC[..], &[0; 7], &[9], &[0, 0, 0, 5], &[0, index], &[0, count]].concat();
+            [&header[..], &crc32c::crc32c(&header).to_be_bytes(), b"abc"].concat()
+        };
+        let bytes = whole(0, 1);
         let parsed = Datagram::parse(&bytes).unwrap();
         assert_eq!((parsed.node, parsed.number, parsed.fragment), (9, 5, &b"abc"[..]));
         for len in 0..=HEADER {
             assert_eq!(Datagram::parse(&bytes[..len]), None, "{len}");
         }
-        let mut other = bytes.clone();
-        other[0] ^= 1;
-        assert_eq!(Datagram::parse(&other), None);
+        // Whatever bit is wrong, it does not come from another node.
+        for bit in 0..8 * HEADER {
+            let mut other = bytes.clone();
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Datagram::parse(&other), None, "bit {bit}");
+        }
         // The index is not below the count, and only the last fragment may be short.
         for (index, count) in [(1, 1), (0, 0), (0, 2)] {
-            (bytes[17], bytes[19]) = (index, count);
-            assert_eq!(Datagram::parse(&bytes), None);
+            assert_eq!(Datagram::parse(&whole(index, count)), None);
         }
     }
 }

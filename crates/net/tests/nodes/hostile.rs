@@ -27,10 +27,17 @@ async fn greeting(node: &Node<Add>) -> (TcpStream, Vec<u8>) {
     (stream, greeting)
 }
 
+/// Puts the right checksum into a greeting that was changed.
+fn seal(greeting: &mut [u8]) {
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&greeting[..12]), &greeting[16..]);
+    greeting[12..16].copy_from_slice(&checksum.to_be_bytes());
+}
+
 /// A connection of node 9 that is in use.
 async fn stranger(node: &Node<Add>) -> TcpStream {
     let (mut stream, mut greeting) = greeting(node).await;
     greeting[31] = 9;
+    seal(&mut greeting);
     stream.write_all(&greeting).await.unwrap();
     stream
 }
@@ -54,6 +61,7 @@ async fn a_peer_of_another_cluster_algebra_or_protocol_is_refused_by_name() {
     for (at, refused) in [(0, "refused_handshake"), (8, "refused_cluster"), (20, "refused_cluster")] {
         let (mut stream, mut greeting) = greeting(&one).await;
         greeting[at] ^= 1;
+        seal(&mut greeting);
         stream.write_all(&greeting).await.unwrap();
         closed(&mut stream).await;
         assert!(one.stats().iter().any(|(name, count)| name == refused && count > 0), "{refused}");
@@ -175,6 +183,7 @@ async fn a_peer_under_the_name_of_another_one_is_one_more_connection_of_it() {
     // It has the number of the second node, and says nothing of its own.
     let (mut stream, mut greeting) = greeting(&one).await;
     greeting[31] = 2;
+    seal(&mut greeting);
     stream.write_all(&greeting).await.unwrap();
     until("it is taken", || one.stats().connections == 2).await;
     assert_eq!(one.peers(), [2]);
