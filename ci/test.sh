@@ -61,6 +61,7 @@ step cargo test --all-features --locked -p atomik-net
 step cargo run --quiet --locked -p atomik-net --example cluster_metrics
 step cargo test --locked -p atomik-node
 step ./ci/redis-py.sh
+step ./ci/nats.sh
 
 step cargo test --all-features --locked -p atomik-metrics
 step cargo run --quiet --all-features --locked -p atomik-metrics --example service -- --seconds 1 --json

@@ -18,6 +18,8 @@ use crate::driver::Driver;
 use crate::error::StartError;
 use crate::handshake::Handshake;
 use crate::link::{Limits, LinkContext};
+#[cfg(feature = "nats")]
+use crate::nats::{Nats, NatsContext};
 use crate::node::{Node, Shared};
 use crate::stats::Counters;
 use crate::status::Status;
@@ -42,6 +44,8 @@ pub struct Builder<A: Algebra> {
     store: Option<PathBuf>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
+    #[cfg(feature = "nats")]
+    nats: Option<Nats>,
     limits: Limits,
     algebra: PhantomData<fn() -> A>,
 }
@@ -84,6 +88,8 @@ impl<A: Algebra> Builder<A> {
             store: None,
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "nats")]
+            nats: None,
             limits,
             algebra: PhantomData,
         }
@@ -131,6 +137,18 @@ impl<A: Algebra> Builder<A> {
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Exchanges packets with all nodes of the cluster through a server of NATS, whose JetStream keeps the newest version
+    /// of each shard for nodes that come later. [`docs::nats`](crate::docs::nats) says more.
+    ///
+    /// The address of a server is enough: `nats("nats://127.0.0.1:4222")`. If it can't be reached, the node starts all
+    /// the same, and goes on trying.
+    #[cfg(feature = "nats")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+    pub fn nats(mut self, nats: impl Into<Nats>) -> Self {
+        self.nats = Some(nats.into());
         self
     }
 
@@ -196,10 +214,21 @@ impl<A: Algebra> Builder<A> {
             udp_peers.push(resolve(address).await?);
         }
 
+        if *node == u64::MAX {
+            return Err(StartError::NodeNumber);
+        }
         let counters = Arc::<Counters>::default();
         let handshake = Handshake::new::<A>(cluster, id);
         let context =
             LinkContext { handshake, limits: *limits, inputs: send.clone(), counters: Arc::clone(&counters) };
+        #[cfg(feature = "nats")]
+        let nats = match self.nats.clone() {
+            Some(nats) => {
+                let context = NatsContext { nats, link: context.clone(), shards: replica.shards() };
+                Some(crate::nats::connect(context).await.map_err(StartError::Nats)?)
+            }
+            None => None,
+        };
         let transport = Transport {
             context: context.clone(),
             #[cfg(feature = "tls")]
@@ -214,6 +243,11 @@ impl<A: Algebra> Builder<A> {
             driver.store = store;
         }
         let mut sockets = Vec::new();
+        #[cfg(feature = "nats")]
+        if let Some((broker, tasks)) = nats {
+            driver.broker = Some(broker);
+            sockets.push(tokio::spawn(tasks));
+        }
         let listens_on = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let datagrams_on = socket.as_ref().and_then(|socket| socket.local_addr().ok());
         if let Some(listener) = listener {

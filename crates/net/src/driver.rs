@@ -13,6 +13,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::changes::Mailbox;
 use crate::input::{Call, Input};
+#[cfg(feature = "nats")]
+use crate::nats::{BROKER, Broker, NatsEvent};
 use crate::outgoing::Outgoing;
 use crate::stats::Counters;
 use crate::status::Status;
@@ -56,6 +58,8 @@ pub(crate) struct Driver<A: Algebra> {
     pub(crate) mailboxes: Arc<Mutex<Vec<Arc<Mailbox<A>>>>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) udp: Option<Udp>,
+    #[cfg(feature = "nats")]
+    pub(crate) broker: Option<Broker>,
     #[cfg(feature = "store")]
     pub(crate) store: Option<StoreWriter>,
     links: BTreeMap<Peer, Vec<Arc<Outgoing>>>,
@@ -82,6 +86,8 @@ impl<A: Algebra> Driver<A> {
             mailboxes,
             status,
             udp: None,
+            #[cfg(feature = "nats")]
+            broker: None,
             #[cfg(feature = "store")]
             store: None,
             links: BTreeMap::new(),
@@ -97,7 +103,9 @@ impl<A: Algebra> Driver<A> {
     pub(crate) async fn run(mut self) {
         loop {
             let due = self.turn();
-            if self.end.is_some_and(|end| end <= Instant::now()) && self.replica.is_stored() {
+            if self.end.is_some_and(|end| end <= Instant::now() || self.is_alone())
+                && self.replica.is_stored()
+            {
                 break;
             }
             let input = tokio::select! {
@@ -155,6 +163,8 @@ impl<A: Algebra> Driver<A> {
             }
             // It asks for what it lacks, and gets the newest of each shard.
             Input::CaughtUp(peer) => self.replica.send_version_vector(Recipient::Peer(peer)),
+            #[cfg(feature = "nats")]
+            Input::Nats(event) => self.handle_nats(event),
             #[cfg(feature = "store")]
             Input::Stored(number) => {
                 self.counters.stored.add(1);
@@ -168,6 +178,65 @@ impl<A: Algebra> Driver<A> {
             }
             Input::Call(call) => self.call(call),
         }
+    }
+
+    #[cfg(feature = "nats")]
+    fn handle_nats(&mut self, event: NatsEvent) {
+        let Some(broker) = &mut self.broker else { return };
+        match event {
+            NatsEvent::Connected => {
+                broker.connected();
+                // All answer, and ask in the same way.
+                self.replica.hello(Recipient::All);
+            }
+            NatsEvent::Disconnected => {
+                let gone = broker.disconnected();
+                self.forget_peers(gone);
+                self.replica.remove_peer(BROKER);
+            }
+            NatsEvent::Packet(peer, packet) => {
+                let is_new = broker.heard(peer);
+                self.receive(peer, &packet);
+                if is_new {
+                    self.replica.hello(Recipient::Peer(peer));
+                }
+            }
+            NatsEvent::CaughtUp => self.replica.send_version_vector(Recipient::All),
+            NatsEvent::Opened(number) => {
+                self.replica.remove_peer(BROKER);
+                broker.opened(number);
+            }
+            NatsEvent::Stream(number, event) => {
+                if let Some(packet) = broker.handle(&self.replica, number, event) {
+                    self.receive(BROKER, &packet);
+                }
+            }
+        }
+    }
+
+    /// Does what is due with NATS. A node that was not heard for long is not reached any more.
+    #[cfg(feature = "nats")]
+    fn turn_broker(&mut self) {
+        let Some(broker) = &mut self.broker else { return };
+        let gone = broker.forget_silent();
+        broker.turn(&mut self.replica);
+        self.forget_peers(gone);
+    }
+
+    /// Forgets nodes that are not reached through NATS any more, unless they are connected.
+    #[cfg(feature = "nats")]
+    fn forget_peers(&mut self, gone: Vec<Peer>) {
+        for peer in gone.into_iter().filter(|peer| !self.links.contains_key(peer)) {
+            self.replica.remove_peer(peer);
+        }
+    }
+
+    /// The nodes that are reached through NATS.
+    fn nodes_of_broker(&self) -> impl Iterator<Item = Peer> {
+        #[cfg(feature = "nats")]
+        return self.broker.iter().flat_map(Broker::nodes);
+        #[cfg(not(feature = "nats"))]
+        core::iter::empty()
     }
 
     fn receive(&mut self, peer: Peer, packet: &[u8]) {
@@ -213,11 +282,20 @@ impl<A: Algebra> Driver<A> {
             Call::ShutDown => {
                 self.replica.tick();
                 self.replica.send_version_vector(Recipient::All);
-                let is_alone = self.links.is_empty() && self.udp.is_none();
-                let farewell = if is_alone { Duration::ZERO } else { FAREWELL };
-                self.end = Some(Instant::now() + farewell);
+                self.end = Some(Instant::now() + FAREWELL);
+                #[cfg(feature = "nats")]
+                self.broker.iter_mut().for_each(Broker::hurry);
             }
         }
+    }
+
+    /// Whether nobody is there to whom something is to be said before the end.
+    fn is_alone(&self) -> bool {
+        #[cfg(feature = "nats")]
+        if self.broker.as_ref().is_some_and(|broker| !broker.is_settled(&self.replica)) {
+            return false;
+        }
+        self.links.is_empty() && self.udp.is_none() && self.nodes_of_broker().next().is_none()
     }
 
     /// Does what is due, and hands out what waits. Returns when the next turn is due, if no input comes before.
@@ -228,6 +306,8 @@ impl<A: Algebra> Driver<A> {
         }
         self.replica.handle_timeout(now);
         self.converge();
+        #[cfg(feature = "nats")]
+        self.turn_broker();
         #[cfg(feature = "store")]
         if let Some(store) = &self.store {
             while self.replica.storing() < WRITES
@@ -241,10 +321,12 @@ impl<A: Algebra> Driver<A> {
         while let Some(event) = self.replica.poll_event() {
             self.report(event);
         }
+        let of_broker: BTreeSet<Peer> =
+            self.nodes_of_broker().filter(|peer| !self.links.contains_key(peer)).collect();
         self.status.send_if_modified(|status| {
             let now = Status {
                 id: self.replica.id(),
-                peers: self.links.keys().copied().collect(),
+                peers: self.links.keys().copied().chain(of_broker).collect(),
                 is_listening: self.replica.is_listening() || self.replica.is_waiting(),
             };
             let is_new = *status != now;
@@ -252,6 +334,8 @@ impl<A: Algebra> Driver<A> {
             is_new
         });
         let timeout = self.replica.poll_timeout().and_then(|due| self.begin.checked_add(due));
+        #[cfg(feature = "nats")]
+        let timeout = [timeout, self.broker.as_ref().and_then(Broker::due)].into_iter().flatten().min();
         let due =
             [timeout, self.renew_at, self.end.filter(|&end| end > Instant::now()), self.converging.ask_again];
         due.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600))
@@ -273,7 +357,17 @@ impl<A: Algebra> Driver<A> {
 
     fn send(&mut self, to: Recipient, packet: Bytes) {
         match to {
+            #[cfg(feature = "nats")]
+            Recipient::Peer(BROKER) => {
+                if let Some(broker) = &mut self.broker {
+                    broker.put(&self.replica, &packet);
+                }
+            }
             Recipient::All => {
+                #[cfg(feature = "nats")]
+                if self.broker.as_ref().is_some_and(|broker| !broker.send(to, packet.clone())) {
+                    self.counters.dropped_slow.add(1);
+                }
                 for links in self.links.values() {
                     Self::push(&self.counters, links, packet.clone());
                 }
@@ -286,7 +380,16 @@ impl<A: Algebra> Driver<A> {
             Recipient::Peer(peer) => {
                 if let Some(links) = self.links.get(&peer) {
                     Self::push(&self.counters, links, packet);
-                } else if let Some(udp) = &mut self.udp
+                    return;
+                }
+                #[cfg(feature = "nats")]
+                if let Some(broker) = self.broker.as_ref().filter(|broker| broker.reaches(peer)) {
+                    if !broker.send(to, packet) {
+                        self.counters.dropped_slow.add(1);
+                    }
+                    return;
+                }
+                if let Some(udp) = &mut self.udp
                     && let Some(address) = udp.source(peer)
                 {
                     Self::send_datagrams(&self.counters, udp, address, &packet);
@@ -299,7 +402,8 @@ impl<A: Algebra> Driver<A> {
 
     /// Gives a packet to the newest connection of a peer.
     fn push(counters: &Counters, links: &[Arc<Outgoing>], packet: Bytes) {
-        if !links.last().is_some_and(|link| link.push(packet)) {
+        let len = packet.len();
+        if !links.last().is_some_and(|link| link.push(packet, len)) {
             counters.dropped_slow.add(1);
         }
     }
@@ -351,7 +455,7 @@ impl<A: Algebra> Driver<A> {
     /// The peers that can be reached.
     fn reachable(&self) -> BTreeSet<Peer> {
         let by_udp = self.udp.iter().flat_map(Udp::nodes);
-        self.links.keys().copied().chain(by_udp).collect()
+        self.links.keys().copied().chain(by_udp).chain(self.nodes_of_broker()).collect()
     }
 
     /// Answers those who wait for peers, and asks the peers again.

@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 
 use atomik_replica::ReplicaError;
 
+#[cfg(feature = "nats")]
+use crate::nats::NatsError;
+
 /// A node could not start.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -25,6 +28,8 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The number of the node is 2^64 - 1, which no node may have.
+    NodeNumber,
     /// A setting is impossible, or the store has something that can't be used.
     Replica(ReplicaError),
     /// The store can't be used.
@@ -32,6 +37,9 @@ pub enum StartError {
     Store(atomik_checkpoint::SqliteError),
     /// The thread of the store could not be started.
     Thread(io::Error),
+    /// NATS can't be used with these settings, or those of its server.
+    #[cfg(feature = "nats")]
+    Nats(NatsError),
 }
 
 impl fmt::Display for StartError {
@@ -39,10 +47,13 @@ impl fmt::Display for StartError {
         match self {
             Self::Address { address, .. } => write!(f, "{address:?} is no address that can be used"),
             Self::Listen { address, .. } => write!(f, "can't listen on {address}"),
+            Self::NodeNumber => f.write_str("no node may have the number 2^64 - 1"),
             Self::Replica(_) => f.write_str("the replica can't start"),
             #[cfg(feature = "store")]
             Self::Store(_) => f.write_str("the store can't be used"),
             Self::Thread(_) => f.write_str("the thread of the store could not be started"),
+            #[cfg(feature = "nats")]
+            Self::Nats(_) => f.write_str("NATS can't be used"),
         }
     }
 }
@@ -51,9 +62,12 @@ impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Address { source, .. } | Self::Listen { source, .. } | Self::Thread(source) => Some(source),
+            Self::NodeNumber => None,
             Self::Replica(source) => Some(source),
             #[cfg(feature = "store")]
             Self::Store(source) => Some(source),
+            #[cfg(feature = "nats")]
+            Self::Nats(source) => Some(source),
         }
     }
 }

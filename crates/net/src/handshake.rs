@@ -22,8 +22,8 @@ pub(crate) const LEN: usize = 40;
 /// from the node that it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Handshake {
-    algebra: u8,
-    cluster: u64,
+    pub(crate) algebra: u8,
+    pub(crate) cluster: u64,
     pub(crate) id: ReplicaId,
 }
 

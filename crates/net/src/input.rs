@@ -7,6 +7,8 @@ use atomik_replica::{Peer, ReplicaError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
+#[cfg(feature = "nats")]
+use crate::nats::NatsEvent;
 use crate::outgoing::Outgoing;
 
 /// What happens to a node.
@@ -21,6 +23,9 @@ pub(crate) enum Input {
     Disconnected(Peer, Arc<Outgoing>),
     /// A connection has sent all that waited, after something was dropped.
     CaughtUp(Peer),
+    /// Something happened at the connection to NATS.
+    #[cfg(feature = "nats")]
+    Nats(NatsEvent),
     /// All shards of the transaction with this number are on the disk.
     #[cfg(feature = "store")]
     Stored(u64),

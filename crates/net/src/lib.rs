@@ -2,7 +2,8 @@
 //! that converge without a leader.
 //!
 //! [`Node`] is a replica with its sockets, its timers and, if it is to outlive its process, a store. Producers and
-//! readers never wait for any of these. Nodes speak over TCP, over TLS with the feature `tls`, and over UDP.
+//! readers never wait for any of these. Nodes speak over TCP, over TLS with the feature `tls`, over UDP, and through
+//! servers of NATS with the feature `nats`.
 //!
 //! | | |
 //! |---|---|
@@ -11,6 +12,7 @@
 //! | [`Changes`] | what changes because of others |
 //! | [`Stats`] | what was sent, received, dropped and refused |
 //! | `Tls` | certificates, with the feature `tls` |
+//! | `Nats` | a server of NATS, with the feature `nats`: see `docs::nats` |
 //!
 //! # Trade-offs
 //!
@@ -23,17 +25,21 @@
 //!
 //! - **store** (on by default): `Builder::store`, a file of SQLite.
 //! - **tls**: `Builder::tls`, by rustls.
+//! - **nats**: `Builder::nats`, by async-nats.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backoff;
 mod builder;
 mod changes;
+pub mod docs;
 mod driver;
 mod error;
 mod handshake;
 mod input;
 mod link;
+#[cfg(feature = "nats")]
+mod nats;
 mod node;
 mod outgoing;
 mod stats;
@@ -48,6 +54,8 @@ mod udp;
 pub use builder::Builder;
 pub use changes::Changes;
 pub use error::{NodeError, StartError};
+#[cfg(feature = "nats")]
+pub use nats::{Nats, NatsError};
 pub use node::Node;
 pub use stats::Stats;
 #[cfg(feature = "tls")]

@@ -10,40 +10,42 @@ use tokio::time::Instant;
 
 /// What waits for a connection.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
-    queue: Mutex<Queue>,
+pub(crate) struct Outgoing<T = Bytes> {
+    queue: Mutex<Queue<T>>,
     changed: Notify,
     max_bytes: usize,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    packets: VecDeque<Bytes>,
+#[derive(Debug)]
+struct Queue<T> {
+    packets: VecDeque<T>,
     bytes: usize,
     /// Whether something was dropped since the queue was last empty.
     has_missed: bool,
     is_closed: bool,
 }
 
-impl Outgoing {
+impl<T> Outgoing<T> {
     pub(crate) fn new(max_bytes: usize) -> Self {
-        Self { queue: Mutex::default(), changed: Notify::new(), max_bytes }
+        let queue = Queue { packets: VecDeque::new(), bytes: 0, has_missed: false, is_closed: false };
+        Self { queue: Mutex::new(queue), changed: Notify::new(), max_bytes }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a packet. Returns `false` if there was no room: the peer is slow, and lacks something from now on.
-    pub(crate) fn push(&self, packet: Bytes) -> bool {
+    /// Adds a packet of this length. Returns `false` if there was no room: the peer is slow, and lacks something from
+    /// now on.
+    pub(crate) fn push(&self, packet: T, len: usize) -> bool {
         {
             let mut queue = self.lock();
             // One packet always has room.
-            if !queue.packets.is_empty() && queue.bytes + packet.len() > self.max_bytes {
+            if !queue.packets.is_empty() && queue.bytes + len > self.max_bytes {
                 queue.has_missed = true;
                 return false;
             }
-            queue.bytes += packet.len();
+            queue.bytes += len;
             queue.packets.push_back(packet);
         }
         self.changed.notify_one();
@@ -57,7 +59,7 @@ impl Outgoing {
     }
 
     /// The next packets, or `None` if the connection is to end. Empty if nothing came for a while.
-    pub(crate) async fn pop(&self, idle: Duration) -> Option<Vec<Bytes>> {
+    pub(crate) async fn pop(&self, idle: Duration) -> Option<Vec<T>> {
         let end = Instant::now() + idle;
         loop {
             let changed = self.changed.notified();
@@ -91,19 +93,18 @@ mod tests {
     #[tokio::test]
     async fn what_waits_is_bounded_and_a_slow_peer_is_told_when_it_has_caught_up() {
         let outgoing = Outgoing::new(100);
-        let packet = |len| Bytes::from(vec![7; len]);
         // One packet always has room, however long it is.
-        assert!(outgoing.push(packet(150)));
-        assert!(!outgoing.push(packet(1)));
+        assert!(outgoing.push((), 150));
+        assert!(!outgoing.push((), 1));
         let popped = outgoing.pop(Duration::ZERO).await.unwrap();
         assert_eq!(popped.len(), 1);
         // What is being written still counts.
-        assert!(outgoing.push(packet(1)));
-        assert!(!outgoing.push(packet(1)));
+        assert!(outgoing.push((), 1));
+        assert!(!outgoing.push((), 1));
         assert!(!outgoing.sent(150), "one more waits");
         assert_eq!(outgoing.pop(Duration::ZERO).await.unwrap().len(), 1);
         assert!(outgoing.sent(1), "now it has everything that waited");
-        assert!(outgoing.push(packet(1)));
+        assert!(outgoing.push((), 1));
         assert_eq!(outgoing.pop(Duration::ZERO).await.unwrap().len(), 1);
         assert!(!outgoing.sent(1), "nothing was dropped since");
         assert!(outgoing.pop(Duration::ZERO).await.unwrap().is_empty(), "it is time for a sign of life");

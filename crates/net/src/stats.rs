@@ -91,6 +91,20 @@ counters! {
     refused_length,
     /// TLS handshakes that failed.
     refused_tls,
+    /// Connections to a server of NATS that were made.
+    nats_connected,
+    /// Versions of shards that the stream at NATS was seen to have.
+    nats_listed,
+    /// Shards that were put into the stream.
+    nats_put,
+    /// Shards that were fetched from the stream.
+    nats_got,
+    /// Requests to a server of NATS that failed, and failures that it reported.
+    nats_failed,
+    /// How often the stream had lost shards, and was listed again from the beginning.
+    nats_reopened,
+    /// How often the stream could not be used because a limit of the server or a setting does not fit.
+    refused_nats,
     /// Transactions that were stored.
     stored,
     /// Transactions that the store did not take.

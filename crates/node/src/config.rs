@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use atomik_net::Nats;
 use clap::{Parser, ValueEnum};
 use serde::Deserialize;
 
@@ -55,6 +56,16 @@ pub struct Options {
     /// Sends datagrams to another node. May be given several times.
     #[arg(long, value_name = "ADDR", env = "ATOMIK_UDP_PEERS", value_delimiter = ',')]
     udp_peer: Vec<String>,
+    /// Reaches the other nodes through a server of NATS, such as nats://127.0.0.1:4222. Its JetStream keeps what they
+    /// wrote for nodes that come later.
+    #[arg(long, value_name = "URL", env = "ATOMIK_NATS")]
+    nats: Option<String>,
+    /// Logs in at NATS by a file of credentials.
+    #[arg(long, value_name = "FILE", env = "ATOMIK_NATS_CREDS")]
+    nats_creds: Option<PathBuf>,
+    /// On how many servers of NATS the stream is kept, if this node makes it.
+    #[arg(long, value_name = "NUMBER", env = "ATOMIK_NATS_REPLICAS")]
+    nats_replicas: Option<usize>,
     /// The certificate of this node, in PEM. Nodes then speak TLS and show certificates to each other.
     #[arg(long, value_name = "FILE", env = "ATOMIK_TLS_CERT")]
     tls_cert: Option<PathBuf>,
@@ -116,6 +127,8 @@ pub struct Config {
     pub udp: Option<String>,
     /// Where datagrams go.
     pub udp_peers: Vec<String>,
+    /// The server of NATS.
+    pub nats: Option<Nats>,
     /// Certificate, key and authority.
     pub tls: Option<[Vec<u8>; 3]>,
     /// Where it serves metrics.
@@ -161,6 +174,9 @@ impl Options {
         self.cluster = self.cluster.or(file.cluster);
         self.tick = self.tick.or(file.tick);
         self.udp = self.udp.or(file.udp);
+        self.nats = self.nats.or(file.nats);
+        self.nats_creds = self.nats_creds.or(file.nats_creds);
+        self.nats_replicas = self.nats_replicas.or(file.nats_replicas);
         self.tls_cert = self.tls_cert.or(file.tls_cert);
         self.tls_key = self.tls_key.or(file.tls_key);
         self.tls_ca = self.tls_ca.or(file.tls_ca);
@@ -176,6 +192,36 @@ impl Options {
             self.members = file.members;
         }
         Ok(self)
+    }
+
+    /// The server of NATS, which may ask for the certificate of this node.
+    fn nats(&self) -> Result<Option<Nats>, ConfigError> {
+        let Some(servers) = &self.nats else {
+            return match (&self.nats_creds, self.nats_replicas) {
+                (None, None) => Ok(None),
+                (Some(_), _) => error("--nats-creds without --nats"),
+                (_, Some(_)) => error("--nats-replicas without --nats"),
+            };
+        };
+        let open =
+            |server: &&str| !server.trim().starts_with("tls://") && !is_loopback(server_address(server));
+        if !self.insecure
+            && let Some(server) = servers.split(',').find(open)
+        {
+            return error(format!(
+                "{}: a server that others can reach needs the scheme tls://, or --insecure",
+                server_address(server)
+            ));
+        }
+        let mut nats = Nats::new(servers).replicas(self.nats_replicas.unwrap_or(1).max(1));
+        if let Some(path) = &self.nats_creds {
+            nats = nats.credentials(path);
+        }
+        if let (Some(certificate), Some(key), Some(authority)) = (&self.tls_cert, &self.tls_key, &self.tls_ca)
+        {
+            nats = nats.authority(authority).certificate(certificate, key);
+        }
+        Ok(Some(nats))
     }
 
     /// The settings, if they are complete and nothing is open that should not be.
@@ -208,6 +254,7 @@ impl Options {
             }
             _ => return error("--tls-cert, --tls-key and --tls-ca belong together"),
         };
+        let nats = all.nats()?;
         let redis = all.redis.unwrap_or_else(|| "127.0.0.1:6379".to_owned());
         if !all.insecure {
             let open = |address: &String| !is_loopback(address);
@@ -251,11 +298,19 @@ impl Options {
             tick: all.tick.unwrap_or(10).max(1),
             udp: all.udp,
             udp_peers: all.udp_peer,
+            nats,
             tls,
             http: all.http,
             password,
         })
     }
+}
+
+/// The host and port of a server of NATS, without what logs in there.
+fn server_address(url: &str) -> &str {
+    let rest = url.trim().split_once("://").map_or(url.trim(), |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+    rest.trim_end_matches('/')
 }
 
 /// Whether an address is one of this machine, which no other can reach.
@@ -287,12 +342,30 @@ mod tests {
             ("--udp 0.0.0.0:7001", "--insecure"),
             ("--redis 0.0.0.0:6379", "--password-file"),
             ("--http 0.0.0.0:80", "--insecure"),
+            ("--nats 10.0.0.1:4222", "tls://"),
         ] {
             let refused = config(&format!("--id 1 {arguments}")).unwrap_err();
             let address = arguments.split_once(' ').unwrap().1;
             assert!(refused.contains(needs) && refused.contains(address), "{refused}");
             assert!(config(&format!("--id 1 {arguments} --insecure")).is_ok());
         }
+    }
+
+    #[test]
+    fn a_server_of_nats_that_others_can_reach_needs_tls() {
+        for server in ["127.0.0.1:4222", "nats://localhost:4222", "nats://a:b@127.0.0.1:1,nats://[::1]:2/"] {
+            assert!(config(&format!("--id 1 --nats {server}")).unwrap().nats.is_some(), "{server}");
+        }
+        assert!(config("--id 1 --nats tls://nats.example.org:4222").is_ok());
+        for server in
+            ["nats://127.0.0.1:1,nats://me:secret@10.0.0.1:4222", "ws://nats.example.org", "example.org"]
+        {
+            let refused = config(&format!("--id 1 --nats {server}")).unwrap_err();
+            assert!(refused.contains("tls://") && !refused.contains("secret"), "{refused}");
+            assert!(config(&format!("--id 1 --insecure --nats {server}")).is_ok());
+        }
+        assert!(config("--id 1 --nats-creds a.creds").unwrap_err().contains("--nats-creds"));
+        assert!(config("--id 1 --nats-replicas 3").unwrap_err().contains("--nats-replicas"));
     }
 
     #[test]

@@ -46,6 +46,9 @@ async fn run_with<A: Algebra>(config: Config) -> Result<(), Box<dyn Error>> {
     if let Some(path) = &config.store {
         builder = builder.store(path);
     }
+    if let Some(nats) = config.nats {
+        builder = builder.nats(nats);
+    }
     if let Some([certificate, key, authority]) = &config.tls {
         builder = builder.tls(Tls::from_pem(certificate, key, authority)?);
     }

@@ -27,6 +27,44 @@ fn nodes_converge_over_datagrams() {
     assert!(one.client().call("INFO").contains("connected_peers:0"));
 }
 
+/// `ci/nats.sh` runs it, with the path of a server in `ATOMIK_NATS_SERVER`.
+#[test]
+#[ignore = "needs a server of NATS: ./ci/nats.sh"]
+fn nodes_converge_through_nats_and_leave_what_they_wrote_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let program = std::env::var_os("ATOMIK_NATS_SERVER").expect("./ci/nats.sh sets it");
+    let server = Command::new(program)
+        .args(["-a", "127.0.0.1", "-p", &port.to_string(), "-js", "-l", "server.log", "-sd", "store"])
+        .current_dir(folder.path())
+        .spawn()
+        .unwrap();
+    let _server = KilledAtEnd(server);
+    let node = |id: u64| {
+        let nats = format!("--nats nats://127.0.0.1:{port}");
+        Process::start(&format!("--id {id} --len 1000 --redis 127.0.0.1:0 {nats}"))
+    };
+    let (one, two) = (node(1), node(2));
+    converge(&one, &two);
+    let mut client = one.client();
+    until("it is in the stream", || !client.call("INFO").contains("nats_put:0"));
+    drop(client);
+    assert_eq!((one.terminate(), two.terminate()), (Some(0), Some(0)));
+    let three = node(3);
+    let mut client = three.client();
+    until("it is here", || client.get(7) == 42);
+}
+
+/// A process that does not outlive the test.
+struct KilledAtEnd(std::process::Child);
+
+impl Drop for KilledAtEnd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Makes an authority and the certificates of two nodes, as people do: by openssl.
 fn certificates(folder: &Path) {
     let run = |arguments: &str| {

@@ -4,7 +4,7 @@
 //! to store, and when to call again. The code below is all that has to stand between a replica and the program's
 //! sockets, files and timers. It is complete. The repository's simulator drives its nodes by this very file, over a
 //! network that loses, repeats and damages packets, and with stores that fail. You may copy it. `atomik-net` has
-//! a node on tokio that does the same over TCP, TLS and UDP.
+//! a node on tokio that does the same over TCP, TLS, UDP and NATS.
 //!
 //! ```
 #![doc = include_str!("node.rs")]
