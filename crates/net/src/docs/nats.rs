@@ -118,7 +118,7 @@
 //!     let all = (0..len).map(|addr| (row * len + addr, below.view().read(addr)));
 //!     above.load_many(all.collect()).await?;
 //!     while let Some(batch) = changes.next().await {
-//!         let addresses = batch.iter().map(|message| message.addr as usize);
+//!         let addresses = batch.iter().map(|(addr, _)| addr as usize);
 //!         let loads = addresses.map(|addr| (row * len + addr, below.view().read(addr)));
 //!         above.load_many(loads.collect()).await?;
 //!         // Once a second is enough for a table that people read.
