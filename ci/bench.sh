@@ -55,6 +55,8 @@ part() {
             ;;
         nodes)
             cargo build --release --locked -p atomik-node
+            ATOMIK_NATS_SERVER=$(./ci/nats.sh --server)
+            export ATOMIK_NATS_SERVER
             bench nodes --record "${subjects[@]}"
             ;;
         metrics) cargo bench -p atomik-metrics-benches --locked --bench metrics -- --record "${subjects[@]}" ;;

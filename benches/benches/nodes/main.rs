@@ -1,6 +1,8 @@
 //! Nodes over loopback: `cargo bench -p atomik-benches --bench nodes [-- [--record]]`, after
 //! `cargo build --release -p atomik-node`. Exits with 1 if a ratio misses its target by more than 15 %. Needs Debian's
-//! `redis-server` and `redis-tools`.
+//! `redis-server` and `redis-tools`, and a server of NATS whose path is in `ATOMIK_NATS_SERVER`: `ci/nats.sh --server`.
+
+mod nats;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -29,6 +31,12 @@ fn main() -> ExitCode {
         latency(subject, &runtime);
         producing(subject, &runtime);
         coming_back(subject, &runtime);
+    });
+    run.subject("nats", |subject| {
+        let runtime = Runtime::new().expect("threads can be started");
+        if let Err(error) = nats::stream_of_deltas(subject, &runtime) {
+            eprintln!("nats: {error}");
+        }
     });
     run.subject("redis", |subject| {
         if let Err(error) = redis(subject) {
