@@ -72,6 +72,7 @@ fn benchmarks(processors: &[Processor]) -> Result<Page, String> {
         "checkpoint",
         "processes",
         "nodes",
+        "nats",
         "redis",
     ] {
         page.put(name, &each(processors, |processor| tables::ratios(processor.ratios(name))))?;

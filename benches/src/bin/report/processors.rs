@@ -13,7 +13,7 @@ use crate::criterion_results::{KERNELS, Line, Sweep, THREADS};
 use crate::plot;
 
 /// The records of ratios.
-const RATIOS: [&str; 32] = [
+const RATIOS: [&str; 33] = [
     "fan_in",
     "fan_in_locks",
     "fan_in_reads",
@@ -38,6 +38,7 @@ const RATIOS: [&str; 32] = [
     "checkpoint",
     "processes",
     "nodes",
+    "nats",
     "redis",
     "metrics_counter",
     "metrics_histogram",
