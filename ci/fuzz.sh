@@ -15,7 +15,7 @@ seconds=${1:-60}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 inputs=()
-for name in kernels wire packets frames stored exposition shared_header requests; do
+for name in kernels wire packets frames stored exposition shared_header requests connections datagrams; do
     mkdir -p "corpus/$name" "artifacts/$name"
     "${CARGO_TARGET_DIR:-target}/$target/release/$name" -max_total_time="$seconds" -max_len=8192 \
         -artifact_prefix="artifacts/$name/" "corpus/$name" 2>&1 | tee "$log"

@@ -5,13 +5,15 @@ mod outages;
 mod server;
 mod stream;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use atomik_core::Add;
 use atomik_net::{Builder, Nats, Node};
-use atomik_replica::{ClusterConfig, Timing};
+use atomik_replica::{ClusterConfig, ReplicaId, Timing};
+use futures_util::StreamExt;
 
 use server::Server;
 
@@ -59,6 +61,24 @@ async fn has(context: &Context, shards: u64) {
             begin.elapsed() < Duration::from_secs(40),
             "the stream has {found:?} and not {shards} shards"
         );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until the stream has the shards of this start, and nothing else.
+async fn has_only(context: &Context, id: ReplicaId, shards: &[usize]) {
+    let prefix =
+        format!("atomik.{}.shard.{}.{}.", &stream_name()["atomik-".len()..], id.node, id.incarnation);
+    let expected: BTreeSet<String> = shards.iter().map(|shard| format!("{prefix}{shard}")).collect();
+    let begin = std::time::Instant::now();
+    loop {
+        let stream = context.get_stream(stream_name()).await.unwrap();
+        let subjects = stream.info_with_subjects(">").await.unwrap();
+        let found: BTreeSet<String> = subjects.map(|subject| subject.unwrap().0).collect().await;
+        if found == expected {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(40), "the stream has {found:?} and not {expected:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use atomik_core::Add;
-use atomik_net::Node;
+use atomik_net::{Nats, Node};
+use atomik_replica::Timing;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::server::copy;
-use crate::{LEN, Server, builder, has, in_time, reads, start, until};
+use crate::{LEN, Server, builder, cluster, has, in_time, reads, start, until};
 
 /// Writes to a node until it is told to end. Returns what it wrote to each address.
 fn write(node: &Node<Add>, seed: u64, end: Arc<AtomicBool>) -> JoinHandle<Vec<u64>> {
@@ -122,6 +123,31 @@ async fn a_server_that_is_not_there_at_first() {
     let three = start(3, &server).await;
     in_time("it hears them", three.reached(2)).await.unwrap();
     reads(&three, &[(5, 10)]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a server: ./ci/nats.sh"]
+async fn nodes_that_say_little_hear_each_other_when_the_server_comes() {
+    let mut server = Server::stopped("");
+    let minute = Duration::from_secs(60);
+    let timing = Timing::new().with_heartbeat(minute).with_version_vector(minute).with_waiting(minute);
+    let start = async |node| {
+        let nats = Nats::new(&server.url()).interval(Duration::from_millis(100));
+        let builder = Node::<Add>::builder(cluster().with_timing(timing), node).nats(nats);
+        builder.silence(Duration::from_secs(2)).start().await.unwrap()
+    };
+    let nodes = [start(1).await, start(2).await];
+    // What they say when they start is over.
+    sleep(Duration::from_secs(6)).await;
+    server.run();
+    for node in &nodes {
+        in_time("they hear each other", async {
+            while node.peers().is_empty() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
 }
 
 /// A server that stops reading: nobody waits for it, and what waits for it is bounded.

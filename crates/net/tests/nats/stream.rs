@@ -7,7 +7,9 @@ use atomik_core::Add;
 use atomik_net::{Nats, Node};
 use tokio::time::sleep;
 
-use crate::{LEN, Server, builder, cluster, has, in_time, messages, reads, start, stream_name, until};
+use crate::{
+    LEN, Server, builder, cluster, has, has_only, in_time, messages, reads, start, stream_name, until,
+};
 
 #[tokio::test]
 #[ignore = "needs a server: ./ci/nats.sh"]
@@ -61,7 +63,7 @@ async fn what_a_later_start_has_folded_is_removed() {
         in_time("all have it", one.converged()).await.unwrap();
         reads(&others[0], &[(5, 10 * start_of_one)]).await;
         // As in a crash, and after some time the stream has its shard, and none of the starts before.
-        has(&server.context().await, 1).await;
+        has_only(&server.context().await, one.id(), &[0]).await;
         drop(one);
     }
     let four = builder(2, &server).start().await.unwrap();

@@ -97,6 +97,8 @@ async fn the_own_shards_are_put_when_the_stream_does_not_have_them() {
     assert!(test.broker.is_settled(&test.replica));
     // An answer that comes after a later one says nothing new.
     test.event(StreamEvent::Listed { key: test.own(2), version: 0, sequence: 9 });
+    advance(Duration::from_secs(2)).await;
+    assert_eq!(test.puts(), []);
     // What changes often is put once in an interval, as it is then.
     test.write([2]);
     test.write([2]);
@@ -199,6 +201,44 @@ async fn a_later_version_in_the_stream_is_fetched_and_checked() {
     // What was there instead of the other shard counts as nothing.
     assert_eq!(test.broker.stream.as_ref().unwrap().version(elsewhere), 0);
     test.event(StreamEvent::Listed { key, version: 1, sequence: 9 });
+    assert_eq!(test.turn(), []);
+}
+
+/// The only member has started before.
+#[tokio::test(start_paused = true)]
+async fn what_this_start_covers_is_not_fetched_and_is_removed_when_the_stream_has_the_fold() {
+    let cluster = cluster().with_members([1]);
+    let restore = |incarnation, parts: &[Vec<u8>]| {
+        let (local, id) = (Arc::new(TableFanIn::new(cluster.len())), ReplicaId { node: 1, incarnation });
+        let mut replica = Replica::restore(&cluster, Arc::clone(&local), id, parts).unwrap();
+        replica.end_wait();
+        (local, replica)
+    };
+    let store = |replica: &mut Replica<Add>| {
+        let transaction = replica.poll_store().unwrap();
+        assert!(replica.stored(transaction.number));
+        let parts = transaction.shards.into_iter().flat_map(|shard| shard.parts);
+        parts.map(|part| part.bytes).collect::<Vec<_>>()
+    };
+    let (local, mut earlier) = restore(5, &[]);
+    local.producer_owned().accum(5, 7);
+    earlier.tick();
+    let mut test = Test::of(&cluster);
+    (test.local, test.replica) = restore(9, &store(&mut earlier));
+    test.replica.handle_timeout(Duration::ZERO);
+    store(&mut test.replica);
+    assert_eq!(test.replica.cover(1, 0), Some(9));
+    let key = ShardKey { origin: earlier.id(), shard: 0 };
+    test.event(StreamEvent::Listed { key, version: 3, sequence: 1 });
+    test.event(StreamEvent::AllListed);
+    assert_eq!(test.puts(), [(0, 1)]);
+    advance(Duration::from_secs(2)).await;
+    assert_eq!(test.turn(), []);
+    test.event(StreamEvent::Put { key: test.own(0), version: 1, sequence: 2 });
+    advance(Duration::from_secs(2)).await;
+    assert_eq!(test.turn(), [Command::Remove { key }]);
+    test.event(StreamEvent::Removed { key });
+    advance(Duration::from_secs(2)).await;
     assert_eq!(test.turn(), []);
 }
 
