@@ -17,9 +17,10 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use tokio::time::Instant;
 use udp::datagram::{Datagram, FRAGMENT};
-use udp::reassembly::{MAX_INCOMPLETE, Reassembly};
+use udp::reassembly::Reassembly;
 
-const MAX_PACKET: usize = 100_000;
+const MAX_PACKET: usize = 20_000;
+const MAX_BYTES: usize = 30_000;
 
 #[derive(Arbitrary, Debug)]
 enum Piece {
@@ -33,7 +34,8 @@ enum Piece {
         number: u8,
         index: u16,
         count: u16,
-        len: u16,
+        /// That of a fragment which is not the last, if there is none.
+        len: Option<u16>,
     },
     /// Some fragments of a packet.
     Packet {
@@ -50,7 +52,7 @@ fn byte(number: u32, at: usize) -> u8 {
 }
 
 fuzz_target!(|pieces: Vec<Piece>| {
-    let mut reassembly = Reassembly::new(MAX_PACKET);
+    let mut reassembly = Reassembly::new(MAX_PACKET, MAX_BYTES);
     let mut now = Instant::now();
     let mut datagram = Vec::new();
     for piece in &pieces {
@@ -64,7 +66,8 @@ fuzz_target!(|pieces: Vec<Piece>| {
                 }
             }
             Piece::Datagram { from, number, index, count, len } => {
-                let fragment = vec![9; usize::from(*len) % (FRAGMENT + 2)];
+                let len = len.map_or(FRAGMENT, |len| usize::from(len) % (FRAGMENT + 2));
+                let fragment = vec![9; len];
                 let written = Datagram {
                     node: 7,
                     number: (*number).into(),
@@ -102,6 +105,6 @@ fuzz_target!(|pieces: Vec<Piece>| {
             }
             Piece::Time(milliseconds) => now += Duration::from_millis((*milliseconds).into()),
         }
-        assert!(reassembly.bytes <= MAX_INCOMPLETE + 2 * MAX_PACKET);
+        assert!(reassembly.bytes <= MAX_BYTES + MAX_PACKET);
     }
 });

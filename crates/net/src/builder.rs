@@ -161,7 +161,8 @@ impl<A: Algebra> Builder<A> {
     }
 
     /// Sets how many bytes may wait for one connection. The default is 8 MiB. A peer that is slower misses packets, and
-    /// is told the newest versions when it has caught up.
+    /// is told the newest versions when it has caught up. It then asks for up to 4 MiB at a time: with less room than
+    /// that, some of the answers are missed again, and are asked for after the next version vector.
     pub fn max_waiting(mut self, bytes: usize) -> Self {
         self.limits.waiting = bytes;
         self

@@ -19,6 +19,9 @@ use crate::stats::Counters;
 /// connection lives.
 const PREFIX: usize = 4;
 
+/// For how much of a packet there is memory before anything of it has arrived.
+const FIRST: usize = 16 << 10;
+
 /// The bounds of connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -132,21 +135,32 @@ async fn read_all<R: AsyncRead + Unpin>(context: &LinkContext, peer: Peer, mut r
             counters.refused_length.add(1);
             return "the peer announced more bytes than a packet may have";
         }
-        let mut packet = BytesMut::zeroed(len);
-        match timeout(limits.silence, reader.read_exact(&mut packet)).await {
-            Ok(Ok(_)) => {}
+        let packet = match timeout(limits.silence, read_packet(&mut reader, len)).await {
+            Ok(Ok(packet)) => packet,
             Ok(Err(_)) => return "the peer closed it within a packet",
             Err(_) => {
                 counters.timed_out.add(1);
                 return "a packet did not arrive in time";
             }
-        }
+        };
         counters.packets_received.add(1);
         counters.bytes_received.add((PREFIX + len) as u64);
         if inputs.send(Input::Packet(peer, packet.freeze())).await.is_err() {
             return "the node ended";
         }
     }
+}
+
+/// Reads a packet of this length. Memory is taken for what has arrived, and not for what was announced.
+async fn read_packet<R: AsyncRead + Unpin>(reader: &mut R, len: usize) -> io::Result<BytesMut> {
+    let mut packet = BytesMut::with_capacity(len.min(FIRST));
+    let mut rest = reader.take(len as u64);
+    while packet.len() < len {
+        if rest.read_buf(&mut packet).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(packet)
 }
 
 /// Sends what waits. Returns why it ends.

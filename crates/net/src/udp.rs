@@ -19,6 +19,8 @@ use reassembly::Reassembly;
 
 /// After how long a node that is not heard is not sent to any more.
 const FORGOTTEN: Duration = Duration::from_secs(60);
+/// How many bytes of incomplete packets are kept.
+const MAX_INCOMPLETE: usize = 4 << 20;
 /// How many nodes are remembered.
 const MAX_SOURCES: usize = 1_024;
 
@@ -100,7 +102,7 @@ impl Udp {
 /// Hands on what arrives, for ever.
 pub(crate) async fn receive(context: LinkContext, socket: Arc<UdpSocket>) {
     let LinkContext { limits, inputs, counters, handshake } = context;
-    let mut reassembly = Reassembly::new(limits.packet);
+    let mut reassembly = Reassembly::new(limits.packet, MAX_INCOMPLETE);
     let mut buffer = vec![0; 1 << 16];
     loop {
         let (len, from) = match socket.recv_from(&mut buffer).await {

@@ -11,8 +11,6 @@ use super::datagram::{Datagram, FRAGMENT};
 
 /// How long a packet may be incomplete.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many bytes of incomplete packets are kept.
-pub(crate) const MAX_INCOMPLETE: usize = 4 << 20;
 
 /// A packet of which some fragments arrived.
 struct Incomplete {
@@ -24,6 +22,8 @@ struct Incomplete {
 /// The packets of which some fragments arrived, by source and number.
 pub(crate) struct Reassembly {
     max_packet: usize,
+    /// How many bytes of incomplete packets are kept.
+    max_bytes: usize,
     incomplete: HashMap<(SocketAddr, u32), Incomplete>,
     /// In the order in which they began.
     order: VecDeque<(Instant, (SocketAddr, u32))>,
@@ -31,8 +31,8 @@ pub(crate) struct Reassembly {
 }
 
 impl Reassembly {
-    pub(crate) fn new(max_packet: usize) -> Self {
-        Self { max_packet, incomplete: HashMap::new(), order: VecDeque::new(), bytes: 0 }
+    pub(crate) fn new(max_packet: usize, max_bytes: usize) -> Self {
+        Self { max_packet, max_bytes, incomplete: HashMap::new(), order: VecDeque::new(), bytes: 0 }
     }
 
     /// Takes a datagram. Returns the packet if it is complete, and how many packets were given up.
@@ -86,7 +86,7 @@ impl Reassembly {
     fn give_up(&mut self, now: Instant) -> usize {
         let mut given_up = 0;
         while let Some(&(began, key)) = self.order.front()
-            && (self.bytes > MAX_INCOMPLETE || now.duration_since(began) > PATIENCE)
+            && (self.bytes > self.max_bytes || now.duration_since(began) > PATIENCE)
         {
             self.order.pop_front();
             given_up += usize::from(self.remove(key).is_some());
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn fragments_make_a_packet_in_any_order_and_once() {
-        let (mut reassembly, now) = (Reassembly::new(10_000), Instant::now());
+        let (mut reassembly, now) = (Reassembly::new(10_000, 10_000), Instant::now());
         let packet: Vec<u8> = (0..3_000_u32).map(|byte| byte as u8).collect();
         let fragments: Vec<&[u8]> = packet.chunks(FRAGMENT).collect();
         assert_eq!(fragments.len(), 3);
@@ -133,12 +133,12 @@ mod tests {
 
     #[test]
     fn incomplete_packets_are_bounded_in_time_and_memory() {
-        let (mut reassembly, now) = (Reassembly::new(1 << 20), Instant::now());
+        let (mut reassembly, now) = (Reassembly::new(1 << 20, 4 << 20), Instant::now());
         let fragment = [7; FRAGMENT];
         let mut given_up = 0;
         for number in 0..20_000 {
             given_up += reassembly.take(now, from(number as u16 % 7), datagram(number, 0, 3, &fragment)).1;
-            assert!(reassembly.bytes <= MAX_INCOMPLETE + 2 * FRAGMENT);
+            assert!(reassembly.bytes <= reassembly.max_bytes + 2 * FRAGMENT);
         }
         assert!(given_up > 10_000);
         let later = now + PATIENCE * 2;

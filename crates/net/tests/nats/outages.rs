@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use atomik_core::Add;
 use atomik_net::{Nats, Node};
-use atomik_replica::Timing;
+use atomik_replica::{ClusterConfig, Timing};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -130,10 +130,11 @@ async fn a_server_that_is_not_there_at_first() {
 async fn nodes_that_say_little_hear_each_other_when_the_server_comes() {
     let mut server = Server::stopped("");
     let minute = Duration::from_secs(60);
-    let timing = Timing::new().with_heartbeat(minute).with_version_vector(minute).with_waiting(minute);
+    let timing = Timing::new().with_heartbeat(minute).with_version_vector(minute);
     let start = async |node| {
         let nats = Nats::new(&server.url()).interval(Duration::from_millis(100));
-        let builder = Node::<Add>::builder(cluster().with_timing(timing), node).nats(nats);
+        let builder =
+            Node::<Add>::builder(ClusterConfig::new("tests", LEN).with_timing(timing), node).nats(nats);
         builder.silence(Duration::from_secs(2)).start().await.unwrap()
     };
     let nodes = [start(1).await, start(2).await];
@@ -155,9 +156,17 @@ async fn nodes_that_say_little_hear_each_other_when_the_server_comes() {
 #[ignore = "needs a server: ./ci/nats.sh"]
 async fn a_server_that_hangs() {
     let server = Server::start();
-    let one = builder(1, &server).max_waiting(100_000).start().await.unwrap();
-    let two = start(2, &server).await;
-    in_time("they hear each other", one.reached(1)).await.unwrap();
+    // Nobody asks on their own.
+    let hour = Duration::from_secs(3_600);
+    let timing = Timing::new().with_heartbeat(hour).with_version_vector(hour);
+    let start = async |node, max_waiting| {
+        let builder = Node::<Add>::builder(cluster().with_timing(timing), node).max_waiting(max_waiting);
+        builder.silence(Duration::from_secs(2)).nats(Nats::new(&server.url())).start().await.unwrap()
+    };
+    let (one, two) = (start(1, 100_000).await, start(2, 8 << 20).await);
+    for node in [&one, &two] {
+        in_time("they hear each other", node.reached(1)).await.unwrap();
+    }
     server.signal("STOP");
     let written = AtomicU64::new(0);
     let mut producer = one.producer();

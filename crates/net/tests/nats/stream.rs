@@ -52,6 +52,25 @@ async fn a_node_that_comes_when_all_others_are_gone_gets_what_they_wrote() {
 
 #[tokio::test]
 #[ignore = "needs a server: ./ci/nats.sh"]
+async fn a_node_that_has_an_older_version_gets_the_newer_one() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let start_two = async || builder(2, &server).store(folder.path().join("two.db")).start().await.unwrap();
+    let (one, two) = (start(1, &server).await, start_two().await);
+    in_time("they hear each other", one.reached(1)).await.unwrap();
+    one.producer().accum(5, 10);
+    reads(&two, &[(5, 10)]).await;
+    in_time("it ends", two.shutdown()).await;
+    for _ in 0..3 {
+        one.producer().accum(5, 10);
+        sleep(Duration::from_millis(50)).await;
+    }
+    in_time("it ends", one.shutdown()).await;
+    reads(&start_two().await, &[(5, 40)]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a server: ./ci/nats.sh"]
 async fn what_a_later_start_has_folded_is_removed() {
     let server = Server::start();
     let others = [start(2, &server).await, start(3, &server).await];

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use atomik_core::Add;
 use atomik_net::Node;
+use atomik_replica::{ClusterConfig, Timing};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -183,6 +184,52 @@ async fn udp_round(round: u64) {
     tasks.spawn(carry_datagrams(round, Arc::clone(&near), Arc::clone(&far), there, Arc::clone(&healed)));
     tasks.spawn(carry_datagrams(!round, far, near, here, Arc::clone(&healed)));
     check(round, &[one, two], &healed).await;
+}
+
+/// A connection that carries nothing for a while, and then everything: the peer misses packets, and catches up by the same
+/// connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_peer_misses_packets_and_catches_up() {
+    const WORDS: usize = 100_000;
+    // Nobody asks on their own: only what the slow connection says makes the peer catch up.
+    let hour = Duration::from_secs(3_600);
+    let timing = Timing::new().with_version_vector(hour).with_heartbeat(hour);
+    let cluster = ClusterConfig::new("slow", WORDS).with_timing(timing);
+    let builder = |node| Node::<Add>::builder(cluster.clone(), node).silence(Duration::from_secs(60));
+    let listener = TcpListener::bind(ANY).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let two = builder(2).listen(ANY).start().await.unwrap();
+    let to = two.local_addr().unwrap();
+    let one = builder(1).peer(&address.to_string()).start().await.unwrap();
+    let (near, _) = listener.accept().await.unwrap();
+    let far = TcpStream::connect(to).await.unwrap();
+    let (mut near_reader, mut near_writer) = near.into_split();
+    let (mut far_reader, mut far_writer) = far.into_split();
+    let (stall, mut stalled) = tokio::sync::watch::channel(false);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { tokio::io::copy(&mut far_reader, &mut near_writer).await.map(drop) });
+    tasks.spawn(async move {
+        let mut bytes = [0; 4_096];
+        loop {
+            let _ = stalled.wait_for(|stalled| !stalled).await;
+            let len = near_reader.read(&mut bytes).await?;
+            far_writer.write_all(&bytes[..len]).await?;
+        }
+    });
+    for node in [&one, &two] {
+        in_time("they connect", node.reached(1)).await.unwrap();
+    }
+    stall.send(true).unwrap();
+    let (mut producer, mut rounds) = (one.producer(), 0);
+    until("the peer is too slow", || {
+        (0..WORDS).for_each(|addr| producer.accum(addr, 1));
+        rounds += 1;
+        one.stats().dropped_slow > 100
+    })
+    .await;
+    stall.send(false).unwrap();
+    until("it has caught up", || (0..WORDS).all(|addr| two.view().read(addr) == rounds)).await;
+    assert_eq!((one.stats().connections_ended, two.stats().connections_ended), (0, 0));
 }
 
 /// `ATOMIK_ROUNDS` chooses how many.

@@ -1,6 +1,6 @@
-//! Clients that do what none should.
+//! Clients and peers that do what none should.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -62,6 +62,44 @@ fn a_request_that_never_ends_takes_bounded_memory() {
     }
     let took = memory(&node) - before;
     assert!(took < 20 * (10 << 20), "{took} bytes for 20 clients");
+    serves(&node);
+}
+
+/// A connection of a node with this number, which has said who it is.
+fn peer(node: &Process, number: u64) -> TcpStream {
+    let mut stream = TcpStream::connect(node.address("listen")).unwrap();
+    let mut greeting = [0; 40];
+    stream.read_exact(&mut greeting).unwrap();
+    greeting[24..32].copy_from_slice(&number.to_be_bytes());
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&greeting[..12]), &greeting[16..]);
+    greeting[12..16].copy_from_slice(&checksum.to_be_bytes());
+    stream.write_all(&greeting).unwrap();
+    stream
+}
+
+#[test]
+fn a_thousand_peers_that_announce_long_packets_or_never_read_take_little_memory() {
+    let node = Process::start("--id 1 --len 1000000 --redis 127.0.0.1:0 --listen 127.0.0.1:0");
+    let mut client = node.client();
+    until("it can tick", || client.call("INFO").contains("listening:0"));
+    let before = memory(&node);
+    // The longest packet of a cluster with these settings has 246 KB.
+    let mut announced: Vec<TcpStream> = (100..1_000).map(|number| peer(&node, number)).collect();
+    for stream in &mut announced {
+        stream.write_all(&240_000_u32.to_be_bytes()).unwrap();
+        stream.write_all(&[7; 1_000]).unwrap();
+    }
+    // And 20 who do not read what a million words are.
+    let silent: Vec<TcpStream> = (2_000..2_020).map(|number| peer(&node, number)).collect();
+    until("they are taken", || client.call("INFO").contains("connections:920"));
+    for key in (0..1_000_000).step_by(100) {
+        client.send(format!("INCRBY {key} 1\r\n").as_bytes());
+    }
+    (0..10_000).for_each(|_| assert!(client.reply().starts_with(':')));
+    let took = memory(&node).saturating_sub(before);
+    println!("{took} bytes for {} peers", announced.len() + silent.len());
+    // The packets would be 216 MB.
+    assert!(took < 64 << 20, "{took} bytes");
     serves(&node);
 }
 

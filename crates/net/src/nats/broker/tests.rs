@@ -230,6 +230,7 @@ async fn what_this_start_covers_is_not_fetched_and_is_removed_when_the_stream_ha
     assert_eq!(test.replica.cover(1, 0), Some(9));
     let key = ShardKey { origin: earlier.id(), shard: 0 };
     test.event(StreamEvent::Listed { key, version: 3, sequence: 1 });
+    assert_eq!(test.turn(), []);
     test.event(StreamEvent::AllListed);
     assert_eq!(test.puts(), [(0, 1)]);
     advance(Duration::from_secs(2)).await;
