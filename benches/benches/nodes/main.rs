@@ -6,8 +6,8 @@ mod nats;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio, exit};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,11 +36,13 @@ fn main() -> ExitCode {
         let runtime = Runtime::new().expect("threads can be started");
         if let Err(error) = nats::stream_of_deltas(subject, &runtime) {
             eprintln!("nats: {error}");
+            exit(2);
         }
     });
     run.subject("redis", |subject| {
         if let Err(error) = redis(subject) {
             eprintln!("redis: {error}");
+            exit(2);
         }
     });
     run.finish()
@@ -229,10 +231,12 @@ impl Drop for Server {
 
 /// Requests by `redis-benchmark` to one of three nodes that replicate, against `redis-server`.
 fn redis(subject: &mut Subject) -> Result<(), Box<dyn std::error::Error>> {
+    // Beside the folder of this program.
+    let program =
+        std::env::current_exe()?.parent().and_then(Path::parent).ok_or("no folder")?.join("atomik-node");
     let (mut nodes, mut ports, mut listens) = (Vec::new(), Vec::new(), Vec::<String>::new());
     for number in 1..=3 {
-        let mut command =
-            Command::new(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/release/atomik-node"));
+        let mut command = Command::new(&program);
         command.args(["--id", &number.to_string(), "--redis", ANY, "--listen", ANY]);
         listens.iter().for_each(|peer| {
             command.args(["--peer", peer]);
