@@ -63,6 +63,8 @@ pub(crate) struct Driver<A: Algebra> {
     #[cfg(feature = "store")]
     pub(crate) store: Option<StoreWriter>,
     links: BTreeMap<Peer, Vec<Arc<Outgoing>>>,
+    /// Whether other nodes are connected, or reached through NATS, than the status says.
+    peers_changed: bool,
     converging: Converging,
     begin: Instant,
     /// When the node goes on under another incarnation, and how long it waits for that the next time.
@@ -91,6 +93,7 @@ impl<A: Algebra> Driver<A> {
             #[cfg(feature = "store")]
             store: None,
             links: BTreeMap::new(),
+            peers_changed: false,
             converging: Converging::default(),
             begin: Instant::now(),
             renew_at: None,
@@ -149,6 +152,7 @@ impl<A: Algebra> Driver<A> {
             }
             Input::Connected(peer, link) => {
                 self.links.entry(peer).or_default().push(link);
+                self.peers_changed = true;
                 // The peer asks in the same way, so each gets what it lacks.
                 self.replica.hello(Recipient::Peer(peer));
             }
@@ -157,6 +161,7 @@ impl<A: Algebra> Driver<A> {
                     links.retain(|other| !Arc::ptr_eq(other, &link));
                     if links.is_empty() {
                         self.links.remove(&peer);
+                        self.peers_changed = true;
                         self.replica.remove_peer(peer);
                     }
                 }
@@ -198,6 +203,7 @@ impl<A: Algebra> Driver<A> {
                 let is_new = broker.heard(peer);
                 self.receive(peer, &packet);
                 if is_new {
+                    self.peers_changed = true;
                     self.replica.hello(Recipient::Peer(peer));
                 }
             }
@@ -226,6 +232,7 @@ impl<A: Algebra> Driver<A> {
     /// Forgets nodes that are not reached through NATS any more, unless they are connected.
     #[cfg(feature = "nats")]
     fn forget_peers(&mut self, gone: Vec<Peer>) {
+        self.peers_changed |= !gone.is_empty();
         for peer in gone.into_iter().filter(|peer| !self.links.contains_key(peer)) {
             self.replica.remove_peer(peer);
         }
@@ -321,24 +328,32 @@ impl<A: Algebra> Driver<A> {
         while let Some(event) = self.replica.poll_event() {
             self.report(event);
         }
-        let of_broker: BTreeSet<Peer> =
-            self.nodes_of_broker().filter(|peer| !self.links.contains_key(peer)).collect();
-        self.status.send_if_modified(|status| {
-            let now = Status {
-                id: self.replica.id(),
-                peers: self.links.keys().copied().chain(of_broker).collect(),
-                is_listening: self.replica.is_listening() || self.replica.is_waiting(),
-            };
-            let is_new = *status != now;
-            *status = now;
-            is_new
-        });
+        self.tell_status();
         let timeout = self.replica.poll_timeout().and_then(|due| self.begin.checked_add(due));
         #[cfg(feature = "nats")]
         let timeout = [timeout, self.broker.as_ref().and_then(Broker::due)].into_iter().flatten().min();
         let due =
             [timeout, self.renew_at, self.end.filter(|&end| end > Instant::now()), self.converging.ask_again];
         due.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600))
+    }
+
+    /// Tells the program what has changed. Who is reached is looked through only if that has.
+    fn tell_status(&mut self) {
+        let peers: Option<Vec<Peer>> = std::mem::take(&mut self.peers_changed).then(|| {
+            let all = self.links.keys().copied().chain(self.nodes_of_broker());
+            all.collect::<BTreeSet<Peer>>().into_iter().collect()
+        });
+        let (id, is_listening) =
+            (self.replica.id(), self.replica.is_listening() || self.replica.is_waiting());
+        self.status.send_if_modified(|status| {
+            let mut is_new = (status.id, status.is_listening) != (id, is_listening);
+            (status.id, status.is_listening) = (id, is_listening);
+            if let Some(peers) = peers {
+                is_new |= status.peers != peers;
+                status.peers = peers;
+            }
+            is_new
+        });
     }
 
     fn hand_out_changes(&mut self) {

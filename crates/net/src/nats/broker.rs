@@ -29,8 +29,9 @@ const COUNT: Duration = Duration::from_secs(10);
 /// The waits after something could not be put.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
-/// After how long a node that is not heard is not reached any more.
+/// After how long a node that is not heard is not reached any more, and how often that is looked for.
 const FORGOTTEN: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_secs(1);
 /// How many nodes, and how many shards of the stream, are remembered.
 const MAX_NODES: usize = 1 << 16;
 const MAX_LISTED: usize = 1 << 20;
@@ -52,6 +53,7 @@ pub(crate) struct Broker {
     is_connected: bool,
     /// The nodes that were heard, and when.
     heard: HashMap<Peer, Instant>,
+    next_look: Instant,
     /// The stream, while it is open.
     stream: Option<OpenStream>,
     backoff: Backoff,
@@ -161,6 +163,7 @@ impl Broker {
             interval,
             is_connected: false,
             heard: HashMap::new(),
+            next_look: Instant::now(),
             stream: None,
             backoff: Backoff::new(FIRST_PAUSE, LAST_PAUSE),
         }
@@ -192,7 +195,12 @@ impl Broker {
 
     /// Forgets the nodes that were not heard for long, and returns them.
     pub(crate) fn forget_silent(&mut self) -> Vec<Peer> {
-        let silent = |heard: &Instant| heard.elapsed() > FORGOTTEN;
+        let now = Instant::now();
+        if now < self.next_look {
+            return Vec::new();
+        }
+        self.next_look = now + LOOK;
+        let silent = |heard: &Instant| now.duration_since(*heard) > FORGOTTEN;
         let gone = self.heard.iter().filter(|(_, heard)| silent(heard)).map(|(peer, _)| *peer).collect();
         self.heard.retain(|_, heard| !silent(heard));
         gone

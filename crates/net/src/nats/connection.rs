@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::broker::{Broker, UNDER_WAY};
 use super::error::NatsError;
@@ -117,16 +117,15 @@ fn note(state: &watch::Sender<Reached>, counters: &Counters, event: &Event) {
             state.send_modify(|state| *state = Reached { times: state.times + 1, is_now: true });
         }
         Event::Disconnected | Event::Closed => state.send_modify(|state| state.is_now = false),
-        Event::SlowConsumer(_) => counters.dropped_slow.add(1),
-        _ => {}
-    }
-    match event {
-        Event::Connected | Event::Disconnected => tracing::info!(%event, "NATS"),
-        event => {
+        // One for each message that is dropped.
+        Event::SlowConsumer(_) => return counters.dropped_slow.add(1),
+        Event::Draining | Event::LameDuckMode => {}
+        Event::ServerError(_) | Event::ClientError(_) => {
             counters.nats_failed.add(1);
-            tracing::warn!(%event, "NATS");
+            return tracing::warn!(%event, "NATS");
         }
     }
+    tracing::info!(%event, "NATS");
 }
 
 /// A connection to a server of NATS, which the client makes again whenever it ends.
@@ -183,9 +182,12 @@ impl Connection {
             number += 1;
             match ShardStream::open(&self.client, &self.nats, &self.subjects, self.needs).await {
                 Ok(stream) => {
-                    backoff.reset();
+                    let begin = Instant::now();
                     if let Err(error) = self.use_stream(number, now, stream, &mut commands).await {
                         tracing::warn!(?error, "the stream can't be listed");
+                    }
+                    if begin.elapsed() > LAST_WAIT {
+                        backoff.reset();
                     }
                 }
                 Err(OpenError::Unfit(error)) => {
