@@ -85,7 +85,8 @@
 //! - over TCP, it sends `(n - 1) r`, over `n - 1` connections. Through NATS it sends once, and the servers do the rest.
 //!
 //! A node keeps 8.7 bytes for each address that each origin wrote, and the stream has a message of `230 + 16 w` bytes
-//! for each. These are the numbers for a table of 1,000 counters, of which each node changes 100 in each of ten ticks a
+//! for each origin. A server takes about 420 bytes of memory for each message besides (measured with 100,000 messages in
+//! files, on version 2.15). These are the numbers for a table of 1,000 counters, of which each node changes 100 in each of ten ticks a
 //! second (three nodes on one machine announced 17.2 KB a second each):
 //!
 //! | nodes | a node sends over TCP | through NATS | a node receives | servers send | memory of a node | stream |

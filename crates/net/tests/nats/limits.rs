@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::Config;
 use atomik_core::Add;
 use atomik_net::{Nats, Node};
 
-use crate::{Server, builder, cluster, in_time, reads, stream_name, until};
+use crate::{LEN, Server, builder, cluster, in_time, reads, stream_name, until};
 
 /// Why a node does not start.
 async fn refused(server: &Server) -> String {
@@ -37,6 +37,27 @@ async fn an_account_that_may_keep_nothing() {
                   no_auth_user: a";
     let refused = refused(&Server::with_config(config)).await;
     assert!(refused.contains("max_storage") && refused.contains("1024"), "{refused}");
+}
+
+#[tokio::test]
+#[ignore = "needs a server: ./ci/nats.sh"]
+async fn an_account_that_is_full_is_counted_and_nodes_converge_all_the_same() {
+    // Room for the longest message, and not for all that both write.
+    let config = "accounts { A: { jetstream: { max_file: 70KB }, users: [{ user: a, password: b }] } }\n\
+                  no_auth_user: a";
+    let server = Server::with_config(config);
+    let nodes = [builder(1, &server).start().await.unwrap(), builder(2, &server).start().await.unwrap()];
+    for node in &nodes {
+        in_time("they hear each other", node.reached(1)).await.unwrap();
+    }
+    let loads: Vec<(usize, u64)> = (0..LEN).map(|addr| (addr, 1 + addr as u64)).collect();
+    for (writes, has) in [(0, 1), (1, 0)] {
+        nodes[writes].load_many(loads.clone()).await.unwrap();
+        reads(&nodes[has], &loads).await;
+    }
+    until("it is counted", || nodes.iter().any(|node| node.stats().nats_failed > 0)).await;
+    nodes[1].producer().accum(5, 10);
+    reads(&nodes[0], &[(5, 16)]).await;
 }
 
 #[tokio::test]
