@@ -393,6 +393,7 @@ impl<A: Algebra> Driver<A> {
                 }
             }
             Recipient::Peer(peer) => {
+                self.counters.frames_resent.add(self.replica.frames(&packet).count() as u64);
                 if let Some(links) = self.links.get(&peer) {
                     Self::push(&self.counters, links, packet);
                     return;

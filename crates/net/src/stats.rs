@@ -67,6 +67,8 @@ counters! {
     frames_late,
     /// Shards that were asked for, because a peer's version vector has later versions.
     shards_asked,
+    /// Frames that were sent to one peer, because it asked for them.
+    frames_resent,
     /// Connections that were made by this node.
     connections_made,
     /// Connections that were made by peers.

@@ -220,6 +220,7 @@ async fn a_slow_peer_misses_packets_and_catches_up() {
         in_time("they connect", node.reached(1)).await.unwrap();
     }
     stall.send(true).unwrap();
+    let resent = one.stats().frames_resent;
     let (mut producer, mut rounds) = (one.producer(), 0);
     until("the peer is too slow", || {
         (0..WORDS).for_each(|addr| producer.accum(addr, 1));
@@ -229,6 +230,8 @@ async fn a_slow_peer_misses_packets_and_catches_up() {
     .await;
     stall.send(false).unwrap();
     until("it has caught up", || (0..WORDS).all(|addr| two.view().read(addr) == rounds)).await;
+    // A frame for each of its 25 shards.
+    assert!((25..40).contains(&(one.stats().frames_resent - resent)), "{:?}", one.stats());
     assert_eq!((one.stats().connections_ended, two.stats().connections_ended), (0, 0));
 }
 
