@@ -26,7 +26,7 @@ if command -v apt-get >/dev/null; then
     )
     servers+=("$(compgen -G "$folder/debian/usr/*bin/nats-server")")
 fi
-cargo test --locked --no-run --quiet -p atomik-net --all-features --test nats
+cargo test --locked --no-run --quiet -p atomik-net --all-features --test nodes
 cargo test --locked --no-run --quiet -p atomik-node --test node
 # Most of the time the tests wait, so all run at once.
 run() {
@@ -37,7 +37,7 @@ run() {
 names=() jobs=()
 for server in "${servers[@]}"; do
     names+=("$("$server" --version | tr -d ' ')")
-    run "${names[-1]}" "$server" -p atomik-net --all-features --test nats -- --include-ignored &
+    run "${names[-1]}" "$server" -p atomik-net --all-features --test nodes -- --include-ignored nats &
     jobs+=($!)
 done
 names+=(atomik-node)

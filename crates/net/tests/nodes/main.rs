@@ -2,6 +2,8 @@
 
 mod converging;
 mod hostile;
+#[cfg(feature = "nats")]
+mod nats;
 mod proxy;
 mod restarts;
 #[cfg(feature = "tls")]
@@ -51,7 +53,7 @@ async fn three() -> Vec<Node<Add>> {
 
 /// What comes in time, or a panic that says what did not.
 async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(Duration::from_secs(20), future).await {
+    match tokio::time::timeout(Duration::from_secs(40), future).await {
         Ok(done) => done,
         Err(_) => panic!("not in time: {what}"),
     }

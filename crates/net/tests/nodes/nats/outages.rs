@@ -10,8 +10,9 @@ use atomik_replica::{ClusterConfig, Timing};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::server::copy;
-use crate::{LEN, Server, builder, cluster, has, in_time, reads, start, until};
+use super::server::copy;
+use super::{Server, builder, has, reads, start};
+use crate::{LEN, cluster, in_time, until};
 
 /// Writes to a node until it is told to end. Returns what it wrote to each address.
 fn write(node: &Node<Add>, seed: u64, end: Arc<AtomicBool>) -> JoinHandle<Vec<u64>> {

@@ -6,32 +6,21 @@ mod server;
 mod stream;
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use atomik_core::Add;
 use atomik_net::{Builder, Nats, Node};
-use atomik_replica::{ClusterConfig, ReplicaId, Timing};
+use atomik_replica::ReplicaId;
 use futures_util::StreamExt;
 
+use crate::cluster;
 use server::Server;
-
-const LEN: usize = 1_000;
-
-fn cluster() -> ClusterConfig {
-    let timing = Timing::new()
-        .with_heartbeat(Duration::from_millis(100))
-        .with_version_vector(Duration::from_millis(300))
-        .with_listening(Duration::from_millis(500))
-        .with_waiting(Duration::from_millis(500));
-    ClusterConfig::new("tests", LEN).with_shard_words(256).with_timing(timing).with_members([1, 2, 3])
-}
 
 /// A node that reaches others through a server only.
 fn builder(node: u64, server: &Server) -> Builder<Add> {
     let nats = Nats::new(&server.url()).interval(Duration::from_millis(100));
-    Node::builder(cluster(), node).silence(Duration::from_secs(2)).nats(nats)
+    crate::builder(node).silence(Duration::from_secs(2)).nats(nats)
 }
 
 async fn start(node: u64, server: &Server) -> Node<Add> {
@@ -81,24 +70,6 @@ async fn has_only(context: &Context, id: ReplicaId, shards: &[usize]) {
         assert!(begin.elapsed() < Duration::from_secs(40), "the stream has {found:?} and not {expected:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-/// What comes in time, or a panic that says what did not.
-async fn in_time<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(Duration::from_secs(40), future).await {
-        Ok(done) => done,
-        Err(_) => panic!("not in time: {what}"),
-    }
-}
-
-/// Waits until something holds.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    in_time(what, async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
 }
 
 /// Waits until a node has these values.

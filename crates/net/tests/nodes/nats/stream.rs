@@ -7,9 +7,8 @@ use atomik_core::Add;
 use atomik_net::{Nats, Node};
 use tokio::time::sleep;
 
-use crate::{
-    LEN, Server, builder, cluster, has, has_only, in_time, messages, reads, start, stream_name, until,
-};
+use super::{Server, builder, has, has_only, messages, reads, start, stream_name};
+use crate::{LEN, cluster, in_time, until};
 
 #[tokio::test]
 #[ignore = "needs a server: ./ci/nats.sh"]

@@ -6,7 +6,8 @@ use async_nats::jetstream::stream::Config;
 use atomik_core::Add;
 use atomik_net::{Nats, Node};
 
-use crate::{LEN, Server, builder, cluster, in_time, reads, stream_name, until};
+use super::{Server, builder, reads, stream_name};
+use crate::{LEN, cluster, in_time, until};
 
 /// Why a node does not start.
 async fn refused(server: &Server) -> String {
