@@ -7,16 +7,21 @@ cd "$(dirname "$0")/.."
 # Flags from outside would replace those of loom-tests/.cargo/config.toml.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
 
+durations=()
 step() {
+    local begin=$SECONDS
     printf '\n== %s\n' "$*"
     "$@"
+    durations+=("$((SECONDS - begin)) s: $*")
 }
 # The same in another folder, which has a workspace and a build configuration of its own.
 step_in() {
     local folder=$1
     shift
+    local begin=$SECONDS
     printf '\n== in %s: %s\n' "$folder" "$*"
     (cd "$folder" && "$@")
+    durations+=("$((SECONDS - begin)) s: in $folder: $*")
 }
 
 step ./ci/setup.sh
@@ -61,7 +66,17 @@ step cargo test --all-features --locked -p atomik-net
 step cargo run --quiet --locked -p atomik-net --example cluster_metrics
 step cargo test --locked -p atomik-node
 step ./ci/redis-py.sh
-step ./ci/nats.sh
+# It waits most of the time, so other steps go on beside it.
+nats_log=$(mktemp)
+./ci/nats.sh >"$nats_log" 2>&1 &
+nats=$!
+trap 'kill "$nats" 2>/dev/null || true; rm -f "$nats_log"' EXIT
+end_of_nats() {
+    local status=0
+    wait "$nats" || status=$?
+    cat "$nats_log"
+    return "$status"
+}
 
 step cargo test --all-features --locked -p atomik-metrics
 step cargo run --quiet --all-features --locked -p atomik-metrics --example service -- --seconds 1 --json
@@ -71,6 +86,8 @@ step_in ci/crates/no-std cargo run --release --locked
 step ./ci/no-sse2.sh
 
 step ./ci/check-packages.py
+printf '\n== ./ci/nats.sh\n'
+end_of_nats
 
 step cargo test --locked -p fan-in-demo -p atomik-benches --tests
 step cargo test --release --locked -p atomik-models
@@ -85,4 +102,5 @@ step ./ci/simulator-faults.py --check
 # The same for those that integration tests of the core must find.
 step ./ci/test-faults.py --check
 
-printf '\nAll passed.\n'
+printf '\nAll passed in %s s. The longest steps:\n' "$SECONDS"
+printf '%s\n' "${durations[@]}" | sort -rn | head -n 8
