@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 
 # Flags from outside would replace those of loom-tests/.cargo/config.toml.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS
+# Enough for the lines of a backtrace, and quicker to build.
+export CARGO_PROFILE_DEV_DEBUG=line-tables-only
 
 durations=()
 step() {
